@@ -1,0 +1,71 @@
+"""One aiohttp session to each event loop, closed when its loop ends."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import aiohttp
+
+
+class _Held(NamedTuple):
+    session: aiohttp.ClientSession
+    lifetime: AsyncGenerator[aiohttp.ClientSession, None]
+
+
+class LoopSessions:
+    """Hands each event loop its own session, since an aiohttp session works only in the loop it was made in."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: WeakKeyDictionary[asyncio.AbstractEventLoop, _Held] = WeakKeyDictionary()
+
+    async def current(self) -> aiohttp.ClientSession:
+        """The running loop's session; a new one if it has none."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            held = self._held.get(loop)
+        if held is None or held.session.closed:
+            lifetime = _lifetime()
+            held = _Held(await anext(lifetime), lifetime)
+            with self._lock:
+                self._held[loop] = held
+        return held.session
+
+    async def aclose(self) -> None:
+        """Close every session: the running loop's before this returns, another loop's as soon as that loop turns."""
+        with self._lock:
+            held = dict(self._held)
+            self._held.clear()
+        here = asyncio.get_running_loop()
+        for loop, (_, lifetime) in held.items():
+            if loop is here:
+                await lifetime.aclose()
+            else:
+                with suppress(RuntimeError):  # that loop is closed, and its session with it
+                    loop.call_soon_threadsafe(_close_in, loop, lifetime)
+
+
+async def _lifetime() -> AsyncGenerator[aiohttp.ClientSession, None]:
+    """A session that lives as long as this generator.
+
+    The loop finalises the generators it has seen when it shuts down (`asyncio.run` always asks it to), and that
+    closes the session while the loop can still do so.
+    """
+    # Tenants share the session, so it must not carry one's cookies into another's calls.
+    session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+def _close_in(loop: asyncio.AbstractEventLoop, lifetime: AsyncGenerator[aiohttp.ClientSession, None]) -> None:
+    closing = loop.create_task(lifetime.aclose())
+    _closing.add(closing)
+    closing.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Task[None]] = set()

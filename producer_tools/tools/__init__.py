@@ -1,0 +1,62 @@
+"""The eighteen tools, in the order in which a model reads them."""
+
+from producer_tools.tools.base import ProducerTool
+from producer_tools.tools.lyrics import ProducerGenerateLyrics
+from producer_tools.tools.media import ProducerGenerateVideo, ProducerGenerateWav, ProducerUploadAudio
+from producer_tools.tools.music import (
+    ProducerCoverMusic,
+    ProducerExtendMusic,
+    ProducerGenerateCustomMusic,
+    ProducerGenerateMusic,
+    ProducerReplaceSection,
+    ProducerStemsMusic,
+    ProducerSwapInstrumentals,
+    ProducerSwapVocals,
+    ProducerVariationMusic,
+)
+from producer_tools.tools.reference import ProducerGetLyricFormatGuide, ProducerListActions, ProducerListModels
+from producer_tools.tools.tasks import ProducerGetTask, ProducerGetTasksBatch
+
+ALL_TOOLS: tuple[type[ProducerTool], ...] = (
+    ProducerGenerateMusic,
+    ProducerGenerateCustomMusic,
+    ProducerExtendMusic,
+    ProducerCoverMusic,
+    ProducerVariationMusic,
+    ProducerSwapVocals,
+    ProducerSwapInstrumentals,
+    ProducerReplaceSection,
+    ProducerStemsMusic,
+    ProducerGenerateLyrics,
+    ProducerUploadAudio,
+    ProducerGenerateVideo,
+    ProducerGenerateWav,
+    ProducerGetTask,
+    ProducerGetTasksBatch,
+    ProducerListModels,
+    ProducerListActions,
+    ProducerGetLyricFormatGuide,
+)
+
+__all__ = [
+    "ALL_TOOLS",
+    "ProducerCoverMusic",
+    "ProducerExtendMusic",
+    "ProducerGenerateCustomMusic",
+    "ProducerGenerateLyrics",
+    "ProducerGenerateMusic",
+    "ProducerGenerateVideo",
+    "ProducerGenerateWav",
+    "ProducerGetLyricFormatGuide",
+    "ProducerGetTask",
+    "ProducerGetTasksBatch",
+    "ProducerListActions",
+    "ProducerListModels",
+    "ProducerReplaceSection",
+    "ProducerStemsMusic",
+    "ProducerSwapInstrumentals",
+    "ProducerSwapVocals",
+    "ProducerTool",
+    "ProducerUploadAudio",
+    "ProducerVariationMusic",
+]

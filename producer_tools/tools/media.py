@@ -1,0 +1,46 @@
+"""The tools that bring audio in, and turn a song into a video or a WAV file."""
+
+from pydantic import BaseModel
+
+from producer_tools import requests
+from producer_tools.requests import UPLOAD, VIDEOS, WAV
+from producer_tools.tools.base import SubmittingTool
+
+
+class ProducerUploadAudio(SubmittingTool):
+    """Audio from outside, made ready to work on."""
+
+    endpoint = UPLOAD
+
+    name: str = "producer_upload_audio"
+    description: str = (
+        "Bring outside audio in, so that extend, cover and replace can work on it: pass them the returned audio_id "
+        "with uploaded=true. Use it for the user's own music, an outside base, an import. Paid."
+    )
+    args_schema: type[BaseModel] = requests.UploadAudio
+
+
+class ProducerGenerateVideo(SubmittingTool):
+    """A video of a song."""
+
+    endpoint = VIDEOS
+
+    name: str = "producer_generate_video"
+    description: str = (
+        "Make a video of a generated song, for sharing. Use it for a video version, for video platforms, or for "
+        "something to look at. Paid."
+    )
+    args_schema: type[BaseModel] = requests.GenerateVideo
+
+
+class ProducerGenerateWav(SubmittingTool):
+    """A lossless file of a song."""
+
+    endpoint = WAV
+
+    name: str = "producer_generate_wav"
+    description: str = (
+        "Get a song as lossless WAV: larger, with no quality loss against the compressed file. Use it for "
+        "production, highest quality, further processing. Paid."
+    )
+    args_schema: type[BaseModel] = requests.GenerateWav

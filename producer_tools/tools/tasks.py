@@ -1,0 +1,49 @@
+"""The tools that look at tasks. They cost nothing."""
+
+from pydantic import BaseModel
+
+from producer_tools import requests
+from producer_tools.output import Output, batch_output, task_output
+from producer_tools.requests import TASKS
+from producer_tools.tools.base import ProducerTool
+
+_CAVEAT = (
+    "Caveat: while pending, an audio_url may already be there: a streaming preview, not the result. Check state; give "
+    "results to the user only when it is complete and success is true; never stop because a URL is there."
+)
+
+
+class ProducerGetTask(ProducerTool):
+    """The status and result of one task."""
+
+    endpoint = TASKS
+
+    name: str = "producer_get_task"
+    description: str = (
+        "Status and result of one task: audio URLs, titles, lyrics, duration, metadata. Use it to see if a task is "
+        "done, to fetch the URLs, or for the full details of a song. States: pending, in progress, keep polling; "
+        "processing, being processed, keep polling; complete, finished, the only state that means done; failed, see "
+        "the error. " + _CAVEAT
+    )
+    args_schema: type[BaseModel] = requests.GetTask
+
+    async def answer(self, request: requests.GetTask) -> Output:
+        """Look at the task."""
+        return task_output(await self.client.get_task(request.task_id))
+
+
+class ProducerGetTasksBatch(ProducerTool):
+    """The status and results of many tasks."""
+
+    endpoint = TASKS
+
+    name: str = "producer_get_tasks_batch"
+    description: str = (
+        "Status and results of any number of tasks at once, cheaper than asking one by one (asked in the API's "
+        "recommended 50 to a request). Use it for several pending tasks, several songs at once, a batch. " + _CAVEAT
+    )
+    args_schema: type[BaseModel] = requests.GetTasksBatch
+
+    async def answer(self, request: requests.GetTasksBatch) -> Output:
+        """Look at the tasks."""
+        return batch_output(await self.client.get_tasks(request.task_ids))
