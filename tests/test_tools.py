@@ -1,0 +1,231 @@
+"""The eighteen tools as LangChain and a model see them."""
+
+import json
+from typing import Any
+
+import pytest
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from producer_tools import ProducerClient, ProducerGenerateMusic, ProducerToolkit
+from producer_tools.sandbox import ProducerSandbox
+
+PAID = {
+    "producer_generate_music": "/producer/audios",
+    "producer_generate_custom_music": "/producer/audios",
+    "producer_extend_music": "/producer/audios",
+    "producer_cover_music": "/producer/audios",
+    "producer_variation_music": "/producer/audios",
+    "producer_swap_vocals": "/producer/audios",
+    "producer_swap_instrumentals": "/producer/audios",
+    "producer_replace_section": "/producer/audios",
+    "producer_stems_music": "/producer/audios",
+    "producer_generate_lyrics": "/producer/lyrics",
+    "producer_upload_audio": "/producer/upload",
+    "producer_generate_video": "/producer/videos",
+    "producer_generate_wav": "/producer/wav",
+}
+FREE = {
+    "producer_get_task": "/producer/tasks",
+    "producer_get_tasks_batch": "/producer/tasks",
+    "producer_list_models": None,
+    "producer_list_actions": None,
+    "producer_get_lyric_format_guide": None,
+}
+ARGUMENTS: dict[str, Any] = {
+    "audio_id": "a1", "prompt": "p", "lyric": "l", "title": "t", "continue_at": 1, "replace_section_start": 1,
+    "replace_section_end": 2, "audio_url": "https://x.example/a.mp3", "task_id": "t1", "task_ids": ["t1"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def tools(toolkit: ProducerToolkit) -> dict[str, BaseTool]:
+    return {tool.name: tool for tool in toolkit.get_tools()}
+
+
+def test_names_prices_and_endpoints(tools: dict[str, BaseTool]) -> None:
+    """An approval step, a budget or a router reads these; a paid tool called free would be run unasked."""
+    facts = {name: tool.metadata for name, tool in tools.items()}
+    expected = {name: {"paid": True, "endpoint": path} for name, path in PAID.items()}
+    assert facts == expected | {name: {"paid": False, "endpoint": path} for name, path in FREE.items()}
+
+
+def test_metadata_of_the_application_is_kept() -> None:
+    tool = ProducerGenerateMusic(metadata={"team": "radio"})
+    assert tool.metadata == {"paid": True, "endpoint": "/producer/audios", "team": "radio"}
+
+
+def test_a_class_is_named_after_its_tool(tools: dict[str, BaseTool]) -> None:
+    for name, tool in tools.items():
+        assert type(tool).__name__ == "".join(word.capitalize() for word in name.split("_"))
+
+
+def test_the_schema_a_model_pays_for(tools: dict[str, BaseTool]) -> None:
+    """It goes along with every turn: at most 16,000 characters for all eighteen."""
+    schema = json.dumps([convert_to_openai_tool(tool) for tool in tools.values()])
+    assert len(schema) <= 16_000
+    assert "callback_url" not in schema
+    assert "async" not in schema
+    assert "null" not in schema
+
+
+FACTS = {
+    "producer_generate_music": ["simplest", "lyrics, melody, style and arrangement", "producer_generate_custom_music"],
+    "producer_generate_custom_music": ["full control", "lyrics, title and style", "[Pre-Chorus]", "are ignored"],
+    "producer_extend_music": ["too short", "bridge", "outro", "piece by piece", "not the task id", "keeps the song's"],
+    "producer_cover_music": ["remix", "melody and lyrics stay", "acoustic", "unplugged", "0.2"],
+    "producer_variation_music": ["slightly different", "structure kept", "several takes"],
+    "producer_swap_vocals": ["same beat", "mash-up", "no second song"],
+    "producer_swap_instrumentals": ["same voice", "mash-up", "no second song"],
+    "producer_replace_section": ["rest unchanged", "verse or chorus", "after the start"],
+    "producer_stems_music": ["one zip", "karaoke", "isolate vocals"],
+    "producer_generate_lyrics": ["section markers", "title and lyrics", "producer_generate_custom_music"],
+    "producer_upload_audio": ["extend, cover and replace", "uploaded=true", "Public http(s)"],
+    "producer_generate_video": ["for sharing", "video platforms"],
+    "producer_generate_wav": ["lossless", "larger", "highest quality"],
+    "producer_get_task": ["only state that means done", "streaming preview", "success is true", "never stop because"],
+    "producer_get_tasks_batch": ["cheaper", "50", "streaming preview", "success is true"],
+    "producer_list_models": ["eight models", "which to pick"],
+    "producer_list_actions": ["mash-up", "fix a section", "your own music"],
+    "producer_get_lyric_format_guide": ["markers", "example", "tips"],
+}
+
+
+def test_the_facts_of_each_description(tools: dict[str, BaseTool]) -> None:
+    """What a model is not told, it gets wrong: above all that a submit is paid and finishes nothing."""
+    for name, facts in FACTS.items():
+        schema = json.dumps(convert_to_openai_tool(tools[name]), ensure_ascii=False)
+        missing = [fact for fact in facts if fact not in schema]
+        assert not missing, (name, missing)
+    for name, endpoint in PAID.items():
+        assert "Paid." in tools[name].description
+        if endpoint == "/producer/audios":
+            for fact in ("task_id", "nothing is finished yet", "producer_get_task", "Never repeat"):
+                assert fact in tools[name].description
+
+
+def arguments_for(tool: BaseTool) -> dict[str, Any]:
+    required = convert_to_openai_tool(tool)["function"]["parameters"].get("required", [])
+    return {name: ARGUMENTS[name] for name in required}
+
+
+@pytest.mark.parametrize("name", [*PAID, *FREE])
+async def test_sync_and_async_answer_alike(name: str, tools: dict[str, BaseTool]) -> None:
+    """Each tool runs both ways on the sandbox, as plain calls and as a model's."""
+    tool, arguments = tools[name], arguments_for(tools[name])
+    call = {"type": "tool_call", "id": "c1", "name": name, "args": arguments}
+    sync, awaited = tool.invoke(call), await tool.ainvoke(call)
+    assert sync.status == awaited.status
+    assert sync.tool_call_id == "c1"
+    if awaited.status == "success":
+        content = json.loads(awaited.content)
+        assert set(content) == set(json.loads(sync.content))
+        assert json.loads(json.dumps(awaited.artifact)) == awaited.artifact
+        assert isinstance(await tool.ainvoke(arguments), str)
+    else:
+        assert awaited.content.startswith(("not_found: ", "bad_request: "))
+
+
+@pytest.mark.parametrize("name", [name for name, path in PAID.items() if path == "/producer/audios"])
+async def test_delivery_arguments_are_the_applications(
+    name: str, tools: dict[str, BaseTool], client: ProducerClient
+) -> None:
+    """A model that forges a callback URL would send a user's songs to whoever talked it into that."""
+    tool, arguments = tools[name], arguments_for(tools[name])
+    sent: list[dict[str, Any]] = []
+    post = client._transport.post
+
+    async def spy(endpoint: Any, body: dict[str, Any]) -> dict[str, Any]:
+        sent.append(body)
+        return await post(endpoint, body)
+
+    client._transport.post = spy  # type: ignore[method-assign]
+    hook = "http://127.0.0.1:9/hook"
+    await tool.ainvoke({**arguments, "callback_url": hook})
+    await tool.ainvoke({**arguments, "async": False})
+    await tool.ainvoke({**arguments, "async_": False})
+    forged = {**arguments, "callback_url": hook, "async": False, "async_": False}
+    await tool.ainvoke({"type": "tool_call", "id": "c1", "name": name, "args": forged})
+    await tool.abatch([{"type": "tool_call", "id": "c2", "name": name, "args": forged}])
+    delivery = [{key: body[key] for key in ("async", "callback_url") if key in body} for body in sent]
+    assert delivery == [{"callback_url": hook}, {"async": False}, {"async": False}, {"async": True}, {"async": True}]
+    assert forged["async"] is False  # the caller's own dict is left alone
+
+
+async def test_a_bare_string_is_the_first_argument(tools: dict[str, BaseTool]) -> None:
+    assert json.loads(await tools["producer_generate_music"].ainvoke("a song"))["state"] == "pending"
+
+
+async def test_a_song_from_submit_to_result(tools: dict[str, BaseTool]) -> None:
+    submitted = json.loads(await tools["producer_generate_music"].ainvoke({"prompt": "a slow song", "seed": "7"}))
+    assert {key: submitted[key] for key in ("state", "success", "results", "preview_urls")} == {
+        "state": "pending", "success": None, "results": [], "preview_urls": [],
+    }  # fmt: skip
+    assert "producer_get_task" in submitted["next_step"]
+    done = json.loads(await tools["producer_get_task"].ainvoke({"task_id": submitted["task_id"]}))
+    assert (done["task_id"], done["state"], done["success"]) == (submitted["task_id"], "complete", True)
+    assert set(done["results"][0]) >= {"audio_id", "title", "audio_url", "duration_seconds", "image_url", "seed"}
+    assert "producer_" not in done["next_step"]
+
+
+@pytest.mark.parametrize("vocabulary", ["record", "state"])
+async def test_every_kind_of_work_ends_with_its_result(vocabulary: Any) -> None:
+    """Every paid tool, over either vocabulary, from a song or an upload to what it promises."""
+    with ProducerSandbox(render_seconds=0, vocabulary=vocabulary) as sandbox:
+        async with ProducerToolkit(client=ProducerClient(sandbox.api_token, sandbox.base_url)) as toolkit:
+            tools = {tool.name: tool for tool in toolkit.get_tools()}
+
+            async def run(name: str, **arguments: Any) -> dict[str, Any]:
+                content = json.loads(await tools[name].ainvoke(arguments))
+                if content["state"] == "pending":
+                    content = json.loads(await tools["producer_get_task"].ainvoke({"task_id": content["task_id"]}))
+                assert (content["state"], content["success"]) == ("complete", True)
+                result: dict[str, Any] = content["results"][0]
+                return result
+
+            song = await run("producer_generate_music", prompt="happy")
+            own = await run("producer_upload_audio", audio_url="https://x.example/a.mp3")
+            written = await run("producer_generate_lyrics", prompt="rain")
+            custom = await run("producer_generate_custom_music", lyric=written["lyrics"], title="Mine")
+            assert custom["title"] == "Mine"
+            longer = await run("producer_extend_music", audio_id=song["audio_id"], continue_at=5)
+            assert longer["duration_seconds"] > song["duration_seconds"]
+            ids = {"audio_id": song["audio_id"]}
+            section = {"replace_section_start": 2, "replace_section_end": 4}
+            for name, arguments in {
+                "producer_cover_music": {**ids, "prompt": "sad"}, "producer_variation_music": ids,
+                "producer_swap_vocals": ids, "producer_swap_instrumentals": ids,
+                "producer_replace_section": {**ids, **section},
+            }.items():  # fmt: skip
+                assert (await run(name, **arguments))["audio_url"].startswith(sandbox.base_url)
+            await run("producer_extend_music", audio_id=own["audio_id"], continue_at=5, uploaded=True)
+            await run("producer_cover_music", audio_id=own["audio_id"], uploaded=True)
+            await run("producer_replace_section", audio_id=own["audio_id"], uploaded=True, **section)
+            assert (await run("producer_stems_music", **ids))["stems_url"]
+            assert (await run("producer_generate_video", **ids))["video_url"]
+            assert (await run("producer_generate_wav", **ids))["file_url"]
+
+
+async def test_a_synchronous_submit_brings_the_result(tools: dict[str, BaseTool]) -> None:
+    content = json.loads(await tools["producer_generate_music"].ainvoke({"prompt": "x", "async": False}))
+    assert (content["state"], content["success"]) == ("complete", True)
+    assert content["results"][0]["audio_url"]
+
+
+async def test_a_batch_of_known_and_unknown_tasks(tools: dict[str, BaseTool]) -> None:
+    ids = [
+        json.loads(await tools["producer_generate_music"].ainvoke({"prompt": f"song {n}"}))["task_id"] for n in range(3)
+    ]
+    asked = [ids[2], "nobody", ids[0], ids[2], ids[1]]
+    content = json.loads(await tools["producer_get_tasks_batch"].ainvoke({"task_ids": asked}))
+    assert [task["task_id"] for task in content["tasks"]] == [ids[2], ids[0], ids[1]]
+    assert content["not_found"] == ["nobody"]
+    assert content["counts"] == {"pending": 0, "processing": 0, "complete": 3, "failed": 0, "not_found": 1}
+    unknown = json.loads(await tools["producer_get_tasks_batch"].ainvoke({"task_ids": ["nobody"]}))
+    assert "check the ids" in unknown["next_step"]
+
+
+def test_the_reference_tools_need_no_token_and_no_network() -> None:
+    for tool in ProducerToolkit().get_tools():
+        if tool.metadata and tool.metadata["endpoint"] is None:
+            assert json.loads(tool.invoke({}))
