@@ -55,12 +55,12 @@ def _stop() -> None:
 def _forget() -> None:
     """A forked child has the parent's variables, but not its threads: it starts a loop of its own when it needs one."""
     global _portal, _running, _lock
-    if _portal is not None:
-        # Or anyio would wait for the parent's thread when the abandoned portal is collected.
-        _portal._event_loop_thread_id = None  # noqa: SLF001
+    # Kept, for if they were collected, closing their sockets in the child would reach into the parent's event loop.
+    _of_the_parent.append((_portal, _running))
     _portal, _running, _lock = None, ExitStack(), threading.Lock()
 
 
+_of_the_parent: list[object] = []
 atexit.register(_stop)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)

@@ -12,7 +12,6 @@ from producer_tools import config
 from producer_tools.errors import (
     AnswerError,
     ConfigurationError,
-    ProducerError,
     ProducerToolError,
     ServiceUnreachableError,
     SubmissionUnknownError,
@@ -84,8 +83,7 @@ class Transport:
         await self._sessions.aclose()
 
     async def _exchange(self, endpoint: Endpoint, body: dict[str, Any], token: SecretStr) -> tuple[int, bytes]:
-        session = self._borrowed or await self._sessions.current()
-        error: ProducerError
+        session = _usable(self._borrowed) if self._borrowed else await self._sessions.current()
         try:
             async with session.post(
                 self._base_url + endpoint.path,
@@ -98,16 +96,20 @@ class Transport:
                 return response.status, await _read(response)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, _TooLargeError) as fault:
             error = _fault(endpoint, fault)
-        except RuntimeError as fault:
-            if self._borrowed is None:
-                raise
-            error = ConfigurationError(
-                "configuration",
-                f"The given session cannot be used here ({fault}): it works only while it is open and in the event "
-                "loop it was made in. Sync calls and other loops need a client without a session of yours.",
-            )
         # Raised out here, and so without aiohttp's exception behind it: that one holds the request's headers.
         raise error
+
+
+def _usable(borrowed: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    """Refuse a session that would fail half-way through a request."""
+    here = asyncio.get_running_loop()
+    if borrowed.closed or borrowed._loop is not here:  # noqa: SLF001 - aiohttp has no public way to ask
+        raise ConfigurationError(
+            "configuration",
+            "The given session works only while it is open, and in the event loop it was made in. Sync calls and "
+            "other loops need a client without a session of yours.",
+        )
+    return borrowed
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

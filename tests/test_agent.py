@@ -19,7 +19,7 @@ from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_an_agent_makes_a_song(way: str, toolkit: ProducerToolkit, sandbox: ProducerSandbox) -> None:
     agent = create_agent(ScriptedChatModel(), toolkit.get_tools())
-    wish = {"messages": [HumanMessage("a happy song")]}
+    wish: Any = {"messages": [HumanMessage("a happy song")]}
     state = agent.invoke(wish) if way == "invoke" else await agent.ainvoke(wish)
     final, told = state["messages"][-2], state["messages"][-1]
     assert json.loads(final.content)["state"] == "complete"

@@ -1,7 +1,6 @@
 """The examples run, offline, and do what the README says."""
 
 import wave
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +18,7 @@ def quickstart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     monkeypatch.chdir(tmp_path)
     quickstart_agent = import_module("quickstart_agent")
 
-    monkeypatch.setattr(quickstart_agent, "ProducerSandbox", partial(ProducerSandbox, render_seconds=0))
+    monkeypatch.setattr(quickstart_agent, "ProducerSandbox", lambda **_: ProducerSandbox(render_seconds=0))
     return quickstart_agent
 
 

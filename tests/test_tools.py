@@ -153,7 +153,7 @@ async def test_delivery_arguments_are_the_applications(
 
 
 async def test_a_bare_string_is_the_first_argument(tools: dict[str, BaseTool]) -> None:
-    assert json.loads(await tools["producer_generate_music"].ainvoke("a song"))["state"] == "pending"
+    assert json.loads(await tools["producer_generate_lyrics"].ainvoke("rain"))["state"] == "complete"
 
 
 async def test_a_song_from_submit_to_result(tools: dict[str, BaseTool]) -> None:
