@@ -1,7 +1,8 @@
 """The client: what can be asked of the API, within its limits."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any
 
@@ -13,10 +14,14 @@ from producer_tools import config
 from producer_tools.bridge import run_sync
 from producer_tools.clock import Clock, SystemClock
 from producer_tools.errors import ConfigurationError, TaskNotFoundError
+from producer_tools.polling import Event, Watchers
 from producer_tools.requests import TASKS, GetTask, GetTasksBatch, Request
+from producer_tools.retry import with_retries
 from producer_tools.task import Task, TaskBatch, read_answer, read_record
 from producer_tools.throttle import LOOKUPS_PER_SECOND, Pace, Rate, Slots
 from producer_tools.transport import Transport, unreadable
+
+_REMEMBERED_SECONDS = 300.0
 
 BATCH_SIZE = 50
 """Task ids in one look-up (mcp: recommended at most)."""
@@ -62,6 +67,9 @@ class ProducerClient:
         self._paid = Slots(max_paid_in_flight)
         self._lookups = Rate(LOOKUPS_PER_SECOND, clock)
         self._pace = Pace(poll_interval, clock)
+        self._clock = clock
+        self._submitted: dict[str, float] = {}
+        self._watchers = Watchers(self.get_tasks, clock, poll_interval)
 
     async def submit(self, request: Request) -> Task:
         """Send one paid request.
@@ -75,10 +83,12 @@ class ProducerClient:
             SubmissionUnknownError: sent, and the outcome is not known: money may have been spent.
         """
         async with self._paid.hold():
-            answer = await self._transport.post(request.endpoint, request.body())
+            answer = await self._send(request)
         task = read_answer(answer)
         if task.task_id is None and not task.results:
             raise unreadable(request.endpoint, "it has neither a task id nor a result")
+        if task.task_id is not None and not task.is_final:
+            self._remember(task.task_id)
         return task
 
     async def get_task(self, task_id: str) -> Task:
@@ -91,7 +101,7 @@ class ProducerClient:
         """
         request = GetTask(task_id=task_id)
         await self._pace.turn([request.task_id])
-        record = await self._look_up(request)
+        record = await self._send(request)
         if not record:
             self._pace.release([request.task_id])
             raise TaskNotFoundError(request.task_id)
@@ -112,7 +122,7 @@ class ProducerClient:
             APIError: the service refused.
             ServiceUnreachableError, AnswerError: no readable answer came.
         """
-        ids = list(dict.fromkeys(GetTasksBatch(task_ids=list(task_ids)).task_ids))
+        ids = _unique(task_ids)
         await self._pace.turn(ids)
         chunks = [ids[start : start + BATCH_SIZE] for start in range(0, len(ids), BATCH_SIZE)]
         answers = await asyncio.gather(*(self._look_up_many(chunk) for chunk in chunks), return_exceptions=True)
@@ -127,6 +137,89 @@ class ProducerClient:
             not_found=tuple(task_id for task_id in ids if task_id not in found),
         )
 
+    async def watch(self, task_ids: Iterable[str]) -> AsyncGenerator[Task, None]:
+        """Yield each change of each task once, until all of them are final.
+
+        However many watch in one event loop, their tasks are asked for together. Ending the iteration early loses
+        nothing: the tasks go on, and can be watched again.
+
+        Args:
+            task_ids: any number of task ids.
+
+        Raises:
+            TaskNotFoundError: the service knows no such task.
+            APIError: the service refused.
+            ServiceUnreachableError, AnswerError: no readable answer came, for 30 seconds.
+        """
+        async with aclosing(self._events(_unique(task_ids))) as events:
+            async for _, what in events:
+                if isinstance(what, Exception):
+                    raise what
+                yield what
+
+    async def wait(
+        self, task_ids: Iterable[str], timeout: float, on_change: Callable[[Task], None] | None = None
+    ) -> TaskBatch:
+        """Wait until all tasks are final, or until the time is over.
+
+        The deadline loses nothing, and cancels no task: what is not final comes back as it is, to be waited for again.
+
+        Args:
+            task_ids: any number of task ids.
+            timeout: seconds to wait at most.
+            on_change: called with each change of each task.
+
+        Returns:
+            The tasks in the order asked, and the ids that the service does not know.
+
+        Raises:
+            APIError: the service refused.
+            ServiceUnreachableError, AnswerError: no readable answer came, for 30 seconds.
+        """
+        ids = _unique(task_ids)
+        found: dict[str, Task] = {}
+        missing: set[str] = set()
+        collecting = asyncio.ensure_future(self._collect(ids, found, missing, on_change or _ignore))
+        passing = asyncio.ensure_future(self._clock.sleep(timeout))
+        try:
+            await asyncio.wait((collecting, passing), return_when=asyncio.FIRST_COMPLETED)
+            if collecting.done():
+                collecting.result()
+        finally:
+            collecting.cancel()
+            passing.cancel()
+            await asyncio.gather(collecting, passing, return_exceptions=True)
+        if unseen := [task_id for task_id in ids if task_id not in found and task_id not in missing]:
+            batch = await self.get_tasks(unseen)
+            found.update((str(task.task_id), task) for task in batch.tasks)
+        return TaskBatch(
+            tasks=tuple(found[task_id] for task_id in ids if task_id in found),
+            not_found=tuple(task_id for task_id in ids if task_id not in found),
+        )
+
+    def watch_sync(self, task_ids: Iterable[str]) -> Iterator[Task]:
+        """`watch` for sync code."""
+        changes = self.watch(task_ids)
+        try:
+            while (task := run_sync(lambda: anext(changes, None))) is not None:
+                yield task
+        finally:
+            run_sync(changes.aclose)
+
+    def wait_sync(
+        self, task_ids: Iterable[str], timeout: float, on_change: Callable[[Task], None] | None = None
+    ) -> TaskBatch:
+        """`wait` for sync code; ``on_change`` is called in the background thread."""
+        return run_sync(lambda: self.wait(task_ids, timeout, on_change))
+
+    def hint(self, task_id: str) -> None:
+        """Have those who wait for a task look at it at once, for something may have happened to it.
+
+        A hint, such as the service's callback, is never believed: it only makes the look come sooner.
+        """
+        self._pace.release([task_id])
+        self._watchers.hint(task_id)
+
     async def aclose(self) -> None:
         """Close the sessions this client has made; a later call makes a new one. A borrowed session stays open."""
         await self._transport.aclose()
@@ -135,12 +228,49 @@ class ProducerClient:
         """Close the sessions this client has made, from sync code."""
         run_sync(self.aclose)
 
-    async def _look_up(self, request: Request) -> dict[str, Any]:
-        await self._lookups.turn()
-        return await self._transport.post(request.endpoint, request.body())
+    async def _events(self, task_ids: list[str]) -> AsyncGenerator[Event, None]:
+        """What happens to the tasks, until each is final or cannot be watched any more."""
+        watcher = self._watchers.current(self._transport.token())
+        watching = set(task_ids)
+        async with watcher.listen(task_ids, self._submitted.get) as events:
+            while watching:
+                event = await events.get()
+                if isinstance(event.what, Exception) or event.what.is_final:
+                    watching.discard(event.task_id)
+                yield event
+
+    async def _collect(
+        self, task_ids: list[str], found: dict[str, Task], missing: set[str], on_change: Callable[[Task], None]
+    ) -> None:
+        async with aclosing(self._events(task_ids)) as events:
+            async for task_id, what in events:
+                if isinstance(what, TaskNotFoundError):
+                    missing.add(task_id)
+                elif isinstance(what, Exception):
+                    raise what
+                else:
+                    found[task_id] = what
+                    on_change(what)
+
+    def _remember(self, task_id: str) -> None:
+        """When a task was submitted tells the watcher when a first look is worth it; soon that is of no use."""
+        now = self._clock.now()
+        while self._submitted and next(iter(self._submitted.values())) < now - _REMEMBERED_SECONDS:
+            self._submitted.pop(next(iter(self._submitted)), None)
+        self._submitted[task_id] = now
+
+    async def _send(self, request: Request) -> dict[str, Any]:
+        paid, body = request.endpoint.paid, request.body()
+
+        async def once() -> dict[str, Any]:
+            if not paid:
+                await self._lookups.turn()
+            return await self._transport.post(request.endpoint, body)
+
+        return await with_retries(once, self._clock, paid=paid)
 
     async def _look_up_many(self, task_ids: list[str]) -> list[Task]:
-        answer = await self._look_up(GetTasksBatch(task_ids=task_ids))
+        answer = await self._send(GetTasksBatch(task_ids=task_ids))
         records = answer.get("items")
         if not isinstance(records, list):
             raise unreadable(TASKS, "it has no list of items")
@@ -190,6 +320,15 @@ class ProducerClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _unique(task_ids: Iterable[str]) -> list[str]:
+    """Checked ids in the order given, each once."""
+    return list(dict.fromkeys(GetTasksBatch(task_ids=list(task_ids)).task_ids))
+
+
+def _ignore(_: Task) -> None:
+    """What is called with a task's change when nobody asked to be."""
 
 
 def _unpickle(base_url: str, request_timeout: float, poll_interval: float, max_paid_in_flight: int) -> ProducerClient:

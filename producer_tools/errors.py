@@ -38,6 +38,7 @@ class ProducerError(Exception):
         status: the HTTP status, where there was an answer.
         trace_id: the service's id of the request, for its support.
         task_id: the task concerned, where there is one.
+        retry_after: seconds to wait before another try, where the service asks for that.
     """
 
     advice: ClassVar[str] = ""
@@ -50,12 +51,14 @@ class ProducerError(Exception):
         status: int | None = None,
         trace_id: str | None = None,
         task_id: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         self.code = code
         self.message = shorten(message)
         self.status = status
         self.trace_id = trace_id
         self.task_id = task_id
+        self.retry_after = retry_after
         # LangChain shows a ToolException by its first argument.
         super().__init__(str(self))
 

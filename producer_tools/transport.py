@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -24,6 +25,7 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes that are read of one answer; 50 finished records with long lyrics take less than a sixteenth of it."""
 
 _CONNECT_SECONDS = 30
+_LONGEST_RETRY_AFTER = 3600.0
 _USER_AGENT = "producer-tools"
 # Faults that aiohttp raises while it connects, so before a byte of the request was sent.
 _NOTHING_SENT = (
@@ -32,6 +34,9 @@ _NOTHING_SENT = (
     aiohttp.ConnectionTimeoutError,
     aiohttp.InvalidURL,
 )
+
+
+Headers = Mapping[str, str]
 
 
 class _TooLargeError(Exception):
@@ -67,22 +72,30 @@ class Transport:
             SubmissionUnknownError: a paid request was sent, and its outcome is not known.
             AnswerError: a free request was sent, and brought nothing that can be read.
         """
-        token = config.resolve_token(self._api_token)
-        status, raw = await self._exchange(endpoint, body, token)
+        token = self.token()
+        status, headers, raw = await self._exchange(endpoint, body, token)
         answer = _json_object(raw)
         if not HTTPStatus(200) <= status < HTTPStatus(300):
-            raise _refusal(endpoint, status, answer or {}, token)
+            raise _refusal(endpoint, status, answer or {}, token, _retry_after(headers))
         if answer is None:
             raise unreadable(endpoint, _describe(raw))
         if answer.get("error") and not any(answer.get(key) for key in ("task_id", "id", "items")):
             raise _refusal(endpoint, HTTPStatus.OK, answer, token)
         return answer
 
+    def token(self) -> SecretStr:
+        """The token that a call made now carries.
+
+        Raises:
+            MissingTokenError: there is none.
+        """
+        return config.resolve_token(self._api_token)
+
     async def aclose(self) -> None:
         """Close the sessions made here."""
         await self._sessions.aclose()
 
-    async def _exchange(self, endpoint: Endpoint, body: dict[str, Any], token: SecretStr) -> tuple[int, bytes]:
+    async def _exchange(self, endpoint: Endpoint, body: dict[str, Any], token: SecretStr) -> tuple[int, Headers, bytes]:
         session = _usable(self._borrowed) if self._borrowed else await self._sessions.current()
         try:
             async with session.post(
@@ -93,7 +106,7 @@ class Transport:
                 # A redirect would carry the token elsewhere, and turn the POST into a GET.
                 allow_redirects=False,
             ) as response:
-                return response.status, await _read(response)
+                return response.status, response.headers, await _read(response)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, _TooLargeError) as fault:
             error = _fault(endpoint, fault)
         # Raised out here, and so without aiohttp's exception behind it: that one holds the request's headers.
@@ -140,7 +153,9 @@ def _fault(endpoint: Endpoint, fault: Exception) -> ProducerToolError:
     return kind("connection_error", f"The connection broke while {endpoint.path} was answering ({_name(fault)}).")
 
 
-def _refusal(endpoint: Endpoint, status: int, answer: dict[str, Any], token: SecretStr) -> ProducerToolError:
+def _refusal(
+    endpoint: Endpoint, status: int, answer: dict[str, Any], token: SecretStr, retry_after: float | None = None
+) -> ProducerToolError:
     """The error that an answer stands for; what the service quotes of the token is taken out."""
     detail = answer.get("error")
     fields = detail if isinstance(detail, dict) else {"message": detail}
@@ -152,6 +167,7 @@ def _refusal(endpoint: Endpoint, status: int, answer: dict[str, Any], token: Sec
         status=status,
         trace_id=_clean(answer.get("trace_id"), token),
         task_id=_clean(answer.get("task_id"), token),
+        retry_after=retry_after,
     )
 
 
@@ -159,6 +175,12 @@ def _clean(value: object, token: SecretStr) -> str | None:
     if not isinstance(value, str) or not value.strip():
         return None
     return value.strip().replace(token.get_secret_value(), "[api token]")
+
+
+def _retry_after(headers: Headers) -> float | None:
+    """Seconds, from the header's form that is a number; as a date it has not been seen here."""
+    value = headers.get("Retry-After", "")
+    return min(float(value), _LONGEST_RETRY_AFTER) if value.isdecimal() else None
 
 
 def _json_object(raw: bytes) -> dict[str, Any] | None:

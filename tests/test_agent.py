@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from instant_clock import InstantClock
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -27,8 +28,8 @@ async def test_an_agent_makes_a_song(way: str, toolkit: ProducerToolkit, sandbox
     assert len(sandbox.charges) == 1
 
 
-async def test_an_agent_is_told_of_a_failure_and_ends(toolkit: ProducerToolkit) -> None:
-    toolkit.client._transport._base_url = "http://127.0.0.1:9"
+async def test_an_agent_is_told_of_a_failure_and_ends() -> None:
+    toolkit = ProducerToolkit(client=ProducerClient("t", "http://127.0.0.1:9", clock=InstantClock()))
     agent = create_agent(ScriptedChatModel(), toolkit.get_tools())
     state = await agent.ainvoke({"messages": [HumanMessage("a happy song")]})
     assert "Nothing was sent and nothing was charged" in state["messages"][-1].text

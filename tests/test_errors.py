@@ -5,6 +5,7 @@ import pickle
 from typing import Any
 
 import pytest
+from instant_clock import InstantClock
 from langchain_core.tools import ToolException
 from raw_server import RESET, SILENCE, answering, http
 
@@ -64,7 +65,10 @@ REFUSALS = [
 @pytest.mark.parametrize(("status", "code", "kind"), REFUSALS)
 async def test_a_refused_submit(status: str, code: str, kind: type[APIError]) -> None:
     """A refusal names code, message and trace id, is told apart from the others, and says that nothing was charged."""
-    async with answering(http(refusal(code), status)) as server, ProducerClient(TOKEN, server.base_url) as client:
+    async with (
+        answering(http(refusal(code), status)) as server,
+        ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client,
+    ):
         with pytest.raises(kind) as caught:
             await client.submit(SONG)
     assert type(caught.value) is kind
@@ -99,7 +103,7 @@ UNKNOWN = [
 @pytest.mark.parametrize(("reply", "code"), [row[1:] for row in UNKNOWN], ids=[row[0] for row in UNKNOWN])
 async def test_a_submit_with_an_unknown_outcome(reply: bytes, code: str) -> None:
     """Each says that money may have been spent, and each was sent exactly once: a second one could be a second song."""
-    async with answering(reply) as server, ProducerClient(TOKEN, server.base_url) as client:
+    async with answering(reply) as server, ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
         with pytest.raises(SubmissionUnknownError, match="may have been carried out and charged") as caught:
             await client.submit(SONG)
         assert len(server.requests) == 1
@@ -115,7 +119,7 @@ async def test_a_submit_that_is_never_answered() -> None:
 
 async def test_an_answer_of_fifty_megabytes_is_not_read_to_its_end() -> None:
     endless = http(b"x" * (LARGEST_ANSWER + 1), cut=34 * 2**20)
-    async with answering(endless) as server, ProducerClient(TOKEN, server.base_url) as client:
+    async with answering(endless) as server, ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
         with pytest.raises(SubmissionUnknownError, match="larger than 16 MiB"):
             await client.submit(SONG)
 
@@ -123,7 +127,7 @@ async def test_an_answer_of_fifty_megabytes_is_not_read_to_its_end() -> None:
 async def test_a_refused_connection_sent_nothing() -> None:
     async with answering(http({})) as server:
         gone = server.base_url
-    async with ProducerClient(TOKEN, gone) as client:
+    async with ProducerClient(TOKEN, gone, clock=InstantClock()) as client:
         with pytest.raises(ServiceUnreachableError, match="Nothing was sent and nothing was charged"):
             await client.submit(SONG)
 
@@ -141,7 +145,7 @@ async def test_a_refused_connection_sent_nothing() -> None:
 )
 async def test_a_failed_look_says_nothing_of_money(reply: bytes, kind: type[ProducerError], code: str) -> None:
     """A look-up costs nothing: told that money may be gone, a model would not look again."""
-    async with answering(reply) as server, ProducerClient(TOKEN, server.base_url) as client:
+    async with answering(reply) as server, ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
         with pytest.raises(kind) as caught:
             await client.get_task("t1")
     assert caught.value.code == code
@@ -151,7 +155,7 @@ async def test_a_failed_look_says_nothing_of_money(reply: bytes, kind: type[Prod
 @pytest.mark.parametrize("reply", [{}, {"items": None}, {"items": {"id": "t1"}}])
 async def test_a_batch_answer_without_a_list_is_an_error(reply: dict[str, Any]) -> None:
     """Read as an empty list, it would report living tasks as not found."""
-    async with answering(http(reply)) as server, ProducerClient(TOKEN, server.base_url) as client:
+    async with answering(http(reply)) as server, ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
         with pytest.raises(AnswerError):
             await client.get_tasks(["t1"])
 
@@ -163,7 +167,7 @@ async def test_an_unknown_task_is_no_unfinished_one(client: ProducerClient) -> N
 
 async def test_the_tools_show_errors_to_the_model_and_end_no_run() -> None:
     async with answering(http(refusal("forbidden", "not these words", task_id="t9"), "403 Forbidden")) as server:
-        async with ProducerClient(TOKEN, server.base_url) as client:
+        async with ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
             call = {"type": "tool_call", "id": "c1", "name": "producer_generate_music", "args": {"prompt": "x"}}
             message = await ProducerGenerateMusic(client=client).ainvoke(call)
     assert message.status == "error"
@@ -173,7 +177,7 @@ async def test_the_tools_show_errors_to_the_model_and_end_no_run() -> None:
 @pytest.mark.parametrize("tool", [ProducerGetTask, ProducerGetTasksBatch])
 async def test_a_50x_page_at_a_look_is_an_error_message(tool: Any) -> None:
     async with answering(http(b"<html>", "503 Service Unavailable")) as server:
-        async with ProducerClient(TOKEN, server.base_url) as client:
+        async with ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
             first = next(iter(tool.model_fields["args_schema"].default.model_fields))
             content = await tool(client=client).ainvoke({first: ["t1"] if first == "task_ids" else "t1"})
     assert content.startswith("http_503: ")
@@ -192,7 +196,7 @@ async def test_a_missing_token_is_told_at_the_first_call_and_not_to_the_model() 
 async def test_what_the_service_says_is_shortened_to_one_line() -> None:
     long = "no\n\n" * 1000
     async with answering(http(refusal("bad_request", long), "400 Bad Request")) as server:
-        async with ProducerClient(TOKEN, server.base_url) as client:
+        async with ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
             with pytest.raises(BadRequestError) as caught:
                 await client.submit(SONG)
     assert len(caught.value.message) == 500

@@ -4,31 +4,16 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from instant_clock import InstantClock
 from raw_server import answering, http
 
 from producer_tools import ProducerClient
 from producer_tools.throttle import Pace, Rate, Slots
 
 
-class Clock:
-    """Time passes only in `sleep`, and at once."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-        self.slept: list[float] = []
-
-    def now(self) -> float:
-        return self.time
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.time += seconds
-        await asyncio.sleep(0)
-
-
 async def test_a_second_look_at_an_unfinished_task_waits_for_the_rest_of_the_interval() -> None:
     """Without it a model burns its turns within a second."""
-    clock = Clock()
+    clock = InstantClock()
     async with answering(http({"id": "t1", "state": "pending"})) as server:
         async with ProducerClient("t", server.base_url, clock=clock) as client:
             await client.get_task("t1")
@@ -41,7 +26,7 @@ async def test_a_second_look_at_an_unfinished_task_waits_for_the_rest_of_the_int
 
 
 async def test_a_final_task_can_be_looked_at_again_at_once() -> None:
-    clock = Clock()
+    clock = InstantClock()
     async with answering(http({"id": "t1", "state": "failed"})) as server:
         async with ProducerClient("t", server.base_url, clock=clock) as client:
             await client.get_task("t1")
@@ -50,7 +35,7 @@ async def test_a_final_task_can_be_looked_at_again_at_once() -> None:
 
 
 async def test_a_batch_waits_for_the_task_that_was_looked_at_last() -> None:
-    clock = Clock()
+    clock = InstantClock()
     pace = Pace(5, clock)
     await pace.turn(["a"])
     clock.time += 1
@@ -61,7 +46,7 @@ async def test_a_batch_waits_for_the_task_that_was_looked_at_last() -> None:
 
 
 async def test_an_interval_of_zero_never_waits() -> None:
-    clock = Clock()
+    clock = InstantClock()
     pace = Pace(0, clock)
     for _ in range(3):
         await pace.turn(["a"])
@@ -70,7 +55,7 @@ async def test_an_interval_of_zero_never_waits() -> None:
 
 async def test_the_pace_forgets_tasks_whose_interval_is_over() -> None:
     """It must not grow with every task a long-lived worker has ever looked at."""
-    clock = Clock()
+    clock = InstantClock()
     pace = Pace(5, clock)
     for n in range(100):
         await pace.turn([str(n)])
@@ -79,7 +64,7 @@ async def test_the_pace_forgets_tasks_whose_interval_is_over() -> None:
 
 
 async def test_the_rate_lets_no_second_have_more_than_its_share() -> None:
-    clock = Clock()
+    clock = InstantClock()
     rate = Rate(60, clock)
     starts = []
     for _ in range(200):

@@ -1,0 +1,111 @@
+"""Requests to a sandbox as any client sends them, and a sandbox whose time stands still."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from email.message import Message
+from typing import Any, NamedTuple
+
+from manual_clock import ManualClock
+
+from producer_tools.sandbox import ProducerSandbox
+
+SONG_SECONDS = 8.0
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Message
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+    @property
+    def refusal(self) -> tuple[int, str]:
+        """The status and the error's code, once the error has its exact form."""
+        body = self.json
+        assert set(body) == {"success", "error", "trace_id"}
+        assert set(body["error"]) == {"code", "message"}
+        assert body["success"] is False
+        assert body["error"]["message"]
+        return self.status, body["error"]["code"]
+
+
+def send(
+    url: str, body: bytes | None = None, headers: dict[str, str] | None = None, method: str | None = None
+) -> Answer:
+    request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)  # noqa: S310 - loopback
+    try:
+        with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 - loopback
+            return Answer(response.status, response.headers, response.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, error.headers, error.read())
+
+
+class Api:
+    """A running sandbox and its clock."""
+
+    def __init__(self, sandbox: ProducerSandbox, clock: ManualClock) -> None:
+        self.sandbox = sandbox
+        self.clock = clock
+
+    def post(self, path: str, body: object) -> Answer:
+        headers = {"Authorization": f"Bearer {self.sandbox.api_token}", "Content-Type": "application/json"}
+        return send(self.sandbox.base_url + path, json.dumps(body).encode(), headers)
+
+    def submit(self, action: str, **fields: object) -> str:
+        """Submit to ``/producer/audios`` without waiting; gives the task id."""
+        answer = self.post("/producer/audios", {"action": action, "async": True, **fields})
+        assert answer.status == 200, answer.json
+        task_id = answer.json["task_id"]
+        assert isinstance(task_id, str)
+        return task_id
+
+    def look_up(self, task_id: str) -> dict[str, Any]:
+        answer = self.post("/producer/tasks", {"action": "retrieve", "id": task_id})
+        assert answer.status == 200
+        record = answer.json
+        assert isinstance(record, dict)
+        return record
+
+    def finish(self, task_id: str) -> Any:
+        """The ``response`` of a task once its time is over."""
+        self.clock.advance(SONG_SECONDS)
+        return self.look_up(task_id)["response"]
+
+    def make(self, action: str, **fields: object) -> Any:
+        """The item that an action makes."""
+        (item,) = self.finish(self.submit(action, **fields))["data"]
+        return item
+
+    def song(self, prompt: str = "a song", **fields: object) -> Any:
+        return self.make("generate", prompt=prompt, **fields)
+
+    def upload(self) -> str:
+        """The audio id of an upload."""
+        audio_id = self.post("/producer/upload", {"audio_url": "https://example.org/own.mp3"}).json["data"]["audio_id"]
+        assert isinstance(audio_id, str)
+        return audio_id
+
+    @contextmanager
+    def held(self, count: int = 1, **delivery: object) -> Iterator[list[Future[Answer]]]:
+        """``count`` submits that wait for their results; gives them once all of them are being held."""
+        with ThreadPoolExecutor(count) as threads:
+            body = {"action": "generate", "prompt": "held", **delivery}
+            futures = [threads.submit(self.post, "/producer/audios", body) for _ in range(count)]
+            self.clock.wait_for_sleepers(count)
+            yield futures
+
+
+@contextmanager
+def serving(**options: Any) -> Iterator[Api]:
+    """A sandbox on a clock that only the test moves; a song takes ``SONG_SECONDS``."""
+    clock = ManualClock()
+    with ProducerSandbox(**{"render_seconds": SONG_SECONDS, "clock": clock, **options}) as sandbox:
+        yield Api(sandbox, clock)

@@ -1,0 +1,208 @@
+"""What the actions make, and the two other ways of delivery: a held request and a callback."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from calls import SONG_SECONDS, Api, send, serving
+
+GENERATE = {"action": "generate", "prompt": "rain"}
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with serving() as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def studio() -> Iterator[Api]:
+    """A sandbox for several tests, which has rendered its first song once."""
+    with serving() as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def song(studio: Api) -> dict[str, Any]:
+    item = studio.song("rain", lyric="la la", title="Rain")
+    return {**item, "content": send(item["audio_url"]).content}
+
+
+def seconds(item: dict[str, Any]) -> float:
+    return float(item["duration"])
+
+
+class TestActions:
+    def test_the_same_seed_prompt_and_lyric_give_the_same_bytes_and_another_seed_does_not(self, api: Api) -> None:
+        asked = [("rain", "la", "1"), ("rain", "la", "1"), ("rain", "la", "2")]
+        items = [api.song(prompt, lyric=lyric, seed=seed) for prompt, lyric, seed in asked]
+        first, again, other = (send(item["audio_url"]).content for item in items)
+        assert first == again
+        assert first != other
+
+    def test_a_seed_that_was_made_up_makes_the_same_song_again(self, api: Api) -> None:
+        item = api.song("rain", lyric="la")
+        again = api.song("rain", lyric="la", seed=item["seed"])
+        assert send(item["audio_url"]).content == send(again["audio_url"]).content
+
+    def test_a_made_up_title_says_sandbox(self, api: Api) -> None:
+        assert api.song("a slow sad waltz")["title"] == "Sandbox: Slow Sad Waltz"
+        assert "Sandbox" in api.make("generate", custom=True, instrumental=True)["title"]
+
+    def test_words_are_written_for_a_song_that_brings_none_unless_it_is_instrumental(self, api: Api) -> None:
+        assert "[Chorus]" in api.song("rain")["lyric"]
+        assert api.song("rain", instrumental=True, lyric="la la")["lyric"] == ""
+
+    def test_an_extended_song_is_longer_and_has_both_lyrics(self, api: Api) -> None:
+        song = api.song("rain", lyric="first")
+        item = api.make("extend", audio_id=song["id"], continue_at=seconds(song), lyric="second")
+        assert seconds(item) > seconds(song)
+        assert item["lyric"] == "first\n\nsecond"
+        assert item["sound"] == "rain", "an empty prompt keeps the style"
+
+    @pytest.mark.parametrize("action", ["cover", "variation", "swap_vocals", "swap_instrumentals"])
+    def test_an_edit_is_another_song_under_its_own_id(self, studio: Api, song: dict[str, Any], action: str) -> None:
+        item = studio.make(action, audio_id=song["id"], prompt="jazz", seed="5")
+        assert item["id"] != song["id"]
+        assert item["lyric"] == "la la"
+        assert item["title"] == f"Rain (Sandbox {action.replace('_', ' ')})"
+        assert send(item["audio_url"]).content != song["content"]
+
+    def test_a_replaced_section_keeps_the_length(self, studio: Api, song: dict[str, Any]) -> None:
+        section = {"replace_section_start": 2, "replace_section_end": 5.5}
+        item = studio.make("replace_section", audio_id=song["id"], lyric="new words", **section)
+        assert seconds(item) == pytest.approx(seconds(song))
+        assert send(item["audio_url"]).content != song["content"]
+
+    def test_a_title_given_to_an_edit_comes_back_unchanged(self, api: Api) -> None:
+        assert api.make("cover", audio_id=api.song()["id"], title="Mine")["title"] == "Mine"
+
+    def test_stems_are_one_zip_and_no_audio(self, api: Api) -> None:
+        song = api.song("rain", title="Rain")
+        task_id = api.submit("stems", audio_id=song["id"])
+        api.clock.advance(SONG_SECONDS / 2)
+        (unfinished,) = api.look_up(task_id)["response"]["data"]
+        assert unfinished["stems_url"] is None
+        (item,) = api.finish(task_id)["data"]
+        assert set(item) == {"title", "lyric", "stems_url", "model", "progress", "state"}
+        assert item["stems_url"].endswith("-stems.zip")
+        assert item["title"] == "Rain"
+
+    @pytest.mark.parametrize("action", ["cover", "extend", "replace_section"])
+    def test_audio_from_elsewhere_wants_the_upload_action_and_songs_the_plain_one(self, api: Api, action: str) -> None:
+        fields = {"continue_at": 4, "replace_section_start": 1, "replace_section_end": 3}
+        audio_id, song_id = api.upload(), api.song()["id"]
+        refused = api.finish(api.submit(action, audio_id=audio_id, **fields))
+        assert f"use the action upload_{action}" in refused["error"]["message"]
+        refused = api.finish(api.submit(f"upload_{action}", audio_id=song_id, **fields))
+        assert f"use the action {action}" in refused["error"]["message"]
+        item = api.make(f"upload_{action}", audio_id=audio_id, **fields)
+        assert item["state"] == "succeeded"
+        assert api.make(action, audio_id=item["id"], **fields)["state"] == "succeeded"
+
+    @pytest.mark.parametrize("action", ["variation", "swap_vocals", "swap_instrumentals", "stems"])
+    def test_the_other_actions_take_an_upload_as_well(self, api: Api, action: str) -> None:
+        assert api.make(action, audio_id=api.upload())["state"] == "succeeded"
+
+    def test_a_song_cannot_be_worked_on_before_it_is_finished(self, api: Api) -> None:
+        task_id = api.submit("generate", prompt="rain")
+        api.clock.advance(SONG_SECONDS / 2)
+        (preview,) = api.look_up(task_id)["response"]["data"]
+        refused = api.post("/producer/wav", {"audio_id": preview["id"]})
+        assert refused.refusal == (400, "bad_request")
+        assert "preview" in refused.json["error"]["message"]
+
+
+class TestHeldRequest:
+    @pytest.mark.parametrize("delivery", [{}, {"async": False}, {"async": None, "callback_url": None}])
+    def test_a_submit_that_is_not_async_is_held_until_the_song_is_there(
+        self, api: Api, delivery: dict[str, Any]
+    ) -> None:
+        with api.held(**delivery) as (future,):
+            api.clock.advance(SONG_SECONDS - 1)
+            api.clock.wait_for_sleepers(1)
+            assert not future.done()
+            api.clock.advance(1)
+            answer = future.result()
+        assert set(answer.json) == {"success", "task_id", "trace_id", "data"}
+        assert answer.json["success"] is True
+        assert answer.json["data"] == api.look_up(answer.json["task_id"])["response"]["data"]
+
+    def test_a_held_request_for_unknown_audio_is_refused_and_not_charged(self) -> None:
+        with serving(render_seconds=0) as api:
+            answer = api.post("/producer/audios", {"action": "stems", "audio_id": "nobody"})
+            assert answer.refusal == (400, "bad_request")
+            assert api.sandbox.charges == ()
+
+
+class Receiver:
+    """A web server that callbacks are posted to."""
+
+    def __init__(self) -> None:
+        self.received: asyncio.Queue[Any] = asyncio.Queue()
+        self.status = 200
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        self.received.put_nowait(await request.json())
+        return web.Response(status=self.status, headers={"Location": "/hook"})
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        app = web.Application()
+        app.router.add_post("/hook", self._receive)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+        finally:
+            await runner.cleanup()
+
+
+class TestCallback:
+    async def test_the_result_is_posted_when_it_is_there_and_the_submit_is_answered_at_once(self, api: Api) -> None:
+        receiver = Receiver()
+        async with receiver.serving() as url:
+            answer = await asyncio.to_thread(api.post, "/producer/audios", {**GENERATE, "callback_url": url})
+            assert set(answer.json) == {"task_id", "trace_id"}
+            await asyncio.to_thread(api.clock.wait_for_sleepers, 1)
+            assert receiver.received.empty()
+            api.clock.advance(SONG_SECONDS)
+            posted = await receiver.received.get()
+        record = await asyncio.to_thread(api.look_up, answer.json["task_id"])
+        assert posted == {**answer.json, "success": True, "data": record["response"]["data"]}
+
+    async def test_a_failure_is_posted_in_its_own_form(self, api: Api) -> None:
+        receiver = Receiver()
+        async with receiver.serving() as url:
+            body = {"action": "stems", "audio_id": "nobody", "callback_url": url, "async": True}
+            answer = await asyncio.to_thread(api.post, "/producer/audios", body)
+            api.clock.advance(SONG_SECONDS)
+            posted = await receiver.received.get()
+        assert set(posted) == {"success", "task_id", "trace_id", "error"}
+        assert (posted["success"], posted["task_id"]) == (False, answer.json["task_id"])
+
+    async def test_a_redirect_is_not_followed_it_could_lead_away_from_this_machine(self, api: Api) -> None:
+        receiver = Receiver()
+        receiver.status = 307
+        async with receiver.serving() as url:
+            for _ in range(2):
+                answer = await asyncio.to_thread(api.post, "/producer/audios", {**GENERATE, "callback_url": url})
+                api.clock.advance(SONG_SECONDS)
+                posted = await receiver.received.get()
+                assert posted["task_id"] == answer.json["task_id"], "the first was posted a second time"
+
+    def test_a_callback_that_nobody_takes_is_logged_and_changes_nothing(
+        self, api: Api, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        task_id = api.post("/producer/audios", {**GENERATE, "callback_url": "http://127.0.0.1:9/hook"}).json["task_id"]
+        api.clock.advance(SONG_SECONDS)
+        for _ in range(200):
+            if task_id in caplog.text:
+                break
+            api.look_up(task_id)
+        assert f"the callback of task {task_id} did not arrive" in caplog.text
+        assert api.look_up(task_id)["response"]["data"]

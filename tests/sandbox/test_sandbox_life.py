@@ -1,0 +1,238 @@
+"""Starting and stopping: in a thread, in a loop, as a program; nothing is left behind."""
+
+import asyncio
+import gc
+import http.client
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+from calls import Api, send, serving
+from manual_clock import ManualClock
+
+from producer_tools.sandbox import ProducerSandbox
+from producer_tools.sandbox.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """Each test here ends with the threads and the open files it began with."""
+    threads, files = set(threading.enumerate()), open_files()
+    yield
+    assert set(threading.enumerate()) == threads
+    assert open_files() == files
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_is_forgotten() -> Iterator[None]:
+    """What was not closed is warned about when it is collected, and pytest makes an error of it."""
+    yield
+    gc.collect()
+
+
+def open_files() -> int:
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.exists() else 0
+
+
+def answers(sandbox: ProducerSandbox) -> bool:
+    return Api(sandbox, ManualClock()).post("/producer/lyrics", {"prompt": "rain"}).status == 200
+
+
+def refuses_connections(sandbox: ProducerSandbox) -> bool:
+    port = urlsplit(sandbox.base_url).port
+    with closing(socket.socket()) as client:
+        return client.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_plain_with_serves_and_stops() -> None:
+    with ProducerSandbox() as sandbox:
+        assert answers(sandbox)
+    assert refuses_connections(sandbox)
+
+
+def test_an_async_with_serves_and_stops_also_to_a_client_that_blocks_the_loop() -> None:
+    async def main() -> None:
+        async with ProducerSandbox() as sandbox:
+            assert answers(sandbox), "a synchronous call inside the running loop"
+            headers = {"Authorization": f"Bearer {sandbox.api_token}"}
+            async with aiohttp.ClientSession() as session:
+                url = f"{sandbox.base_url}/producer/lyrics"
+                async with session.post(url, json={"prompt": "rain"}, headers=headers) as response:
+                    assert response.status == 200
+        assert refuses_connections(sandbox)
+
+    asyncio.run(main())
+
+
+def test_neither_starting_nor_stopping_blocks_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        sandbox, loop_went_on = ProducerSandbox(), threading.Event()
+        for name in ("start", "close"):
+            real = getattr(sandbox, name)
+            monkeypatch.setattr(sandbox, name, lambda real=real: loop_went_on.wait(10) and real())
+        for step in (sandbox.__aenter__, lambda: sandbox.__aexit__(None, None, None)):
+            loop_went_on.clear()
+            asyncio.get_running_loop().call_later(0.01, loop_went_on.set)
+            await step()
+            assert loop_went_on.is_set()
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_start_leaves_nothing_running() -> None:
+    async def main() -> None:
+        sandbox = ProducerSandbox()
+        starting = asyncio.create_task(sandbox.__aenter__())
+        await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert repr(sandbox).endswith("not running>")
+
+    asyncio.run(main())
+
+
+def test_start_and_close_without_a_context() -> None:
+    sandbox = ProducerSandbox()
+    with pytest.raises(RuntimeError, match="before it is started"):
+        _ = sandbox.base_url
+    sandbox.start()
+    try:
+        with pytest.raises(RuntimeError, match="running already"):
+            sandbox.start()
+        assert answers(sandbox)
+    finally:
+        sandbox.close()
+        sandbox.close()
+    assert refuses_connections(sandbox)
+
+
+def test_a_sandbox_that_is_started_again_remembers_its_tasks() -> None:
+    sandbox = ProducerSandbox(render_seconds=0)
+    api = Api(sandbox, ManualClock())
+    with sandbox:
+        task_id = api.submit("generate", prompt="rain")
+    with sandbox:
+        url = api.look_up(task_id)["response"]["data"][0]["image_url"]
+        assert send(url).status == 200
+
+
+def test_it_stops_while_a_client_keeps_its_connection() -> None:
+    with ProducerSandbox() as sandbox:
+        client = http.client.HTTPConnection(urlsplit(sandbox.base_url).netloc)
+        client.request("GET", "/")
+        client.getresponse().read()
+    client.close()
+
+
+def test_it_stops_while_a_request_is_held_and_cuts_it_off() -> None:
+    with serving() as api, closing(raw_submit(api)) as client:
+        api.clock.wait_for_sleepers(1)
+        api.sandbox.close()
+        assert client.recv(1000) == b""
+
+
+def raw_submit(api: Api) -> socket.socket:
+    """A connection over which a synchronous submit has been sent, and nobody reads."""
+    body = b'{"action": "generate", "prompt": "rain"}'
+    client = socket.create_connection(("127.0.0.1", urlsplit(api.sandbox.base_url).port or 0), timeout=10)
+    head = f"POST /producer/audios HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.sandbox.api_token}\r\n"
+    client.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    return client
+
+
+def test_it_stops_while_a_callback_waits() -> None:
+    with serving() as api:
+        body = {"action": "generate", "prompt": "rain", "callback_url": "http://127.0.0.1:9/"}
+        assert api.post("/producer/audios", body).status == 200
+        api.clock.wait_for_sleepers(1)
+
+
+def test_a_port_in_use_is_one_clear_error() -> None:
+    with ProducerSandbox() as first:
+        port = urlsplit(first.base_url).port
+        second = ProducerSandbox(port=port or 0)
+        with pytest.raises(OSError, match=f"cannot listen on port {port} of 127.0.0.1: Address already in use"):
+            second.start()
+        assert answers(first)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("render_seconds", -1),
+        ("render_seconds", float("nan")),
+        ("vocabulary", "words"),
+        ("api_token", " "),
+        ("balance", -1),
+        ("port", 70000),
+    ],
+)
+def test_an_argument_out_of_its_range_is_named(argument: str, value: object) -> None:
+    options: dict[str, Any] = {argument: value}
+    with pytest.raises(ValueError, match=argument):
+        ProducerSandbox(**options)
+
+
+def test_it_says_what_it_is_once_and_without_its_token(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO, "producer_tools.sandbox")
+    with ProducerSandbox() as sandbox:
+        answers(sandbox)
+        assert "not the service" in repr(sandbox)
+        assert sandbox.base_url in repr(sandbox)
+        assert sandbox.api_token not in repr(sandbox)
+    (line,) = [record.message for record in caplog.records if record.name == "producer_tools.sandbox"]
+    assert "not the service" in line
+    assert sandbox.api_token not in line
+    assert capsys.readouterr() == ("", "")
+
+
+class TestProgram:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_it_says_what_it_is_serves_and_stops_quietly_at_a_signal(self, number: signal.Signals) -> None:
+        command = [sys.executable, "-W", "error", "-m", "producer_tools.sandbox", "--port", "0", "--balance", "1"]
+        command += ["--api-token", "chosen", "--vocabulary", "state", "--render-seconds", "0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+            try:
+                assert program.stdout is not None
+                line = program.stdout.readline()
+                assert line.startswith("ProducerSandbox (a local stand-in, not the service) on http://127.0.0.1:")
+                assert line.endswith("- token chosen\n")
+                url, headers = f"{line.split()[8]}/producer/audios", {"Authorization": "Bearer chosen"}
+                body = b'{"action": "generate", "prompt": "rain"}'
+                assert send(url, body, headers).json["success"] is True
+                assert send(url, body, headers).refusal == (403, "used_up")
+                program.send_signal(number)
+                assert program.communicate(timeout=10) == ("", "")
+                assert program.returncode == 0
+            finally:
+                program.kill()
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [(["--port", "USED"], "cannot listen on port"), (["--balance", "-1"], "balance must be zero or more")],
+    )
+    def test_what_keeps_it_from_starting_is_one_line_and_exit_code_1(
+        self, monkeypatch: pytest.MonkeyPatch, options: list[str], said: str
+    ) -> None:
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        with ProducerSandbox() as sandbox:
+            port = str(urlsplit(sandbox.base_url).port)
+            with pytest.raises(SystemExit) as stopped:
+                main([port if option == "USED" else option for option in options])
+        assert isinstance(stopped.value.code, str), "printed on stderr, with exit code 1"
+        assert stopped.value.code.startswith(f"producer-sandbox: {said}")
+        assert "\n" not in stopped.value.code

@@ -1,0 +1,63 @@
+"""The words that the sandbox writes."""
+
+import re
+from typing import Any
+
+import pytest
+from calls import serving
+
+PROMPT = "A song about rainy nights and old trains"
+
+
+def write(prompt: str, vocabulary: str = "record") -> dict[str, Any]:
+    with serving(vocabulary=vocabulary) as api:
+        data = api.post("/producer/lyrics", {"prompt": prompt}).json["data"]
+        assert isinstance(data, dict)
+        return data
+
+
+def test_the_same_prompt_gives_the_same_lyrics_in_any_sandbox() -> None:
+    assert write(PROMPT) == write(PROMPT)
+    assert write(PROMPT)["text"] != write("another prompt")["text"]
+
+
+def test_either_vocabulary_has_the_keys_its_clients_read() -> None:
+    assert set(write(PROMPT)) == {"title", "text", "status"}
+    eager = write(PROMPT, "state")
+    assert set(eager) == {"title", "lyrics", "text", "status"}
+    assert eager["lyrics"] == eager["text"]
+    assert eager["status"] == "complete"
+
+
+@pytest.mark.parametrize("prompt", [PROMPT, "the", "!!!", "夜の雨", "x" * 5000])
+def test_lyrics_have_marked_sections_of_singable_lines(prompt: str) -> None:
+    data = write(prompt)
+    assert data["title"].startswith("Sandbox")
+    lines = [line for line in data["text"].splitlines() if line]
+    markers = [line for line in lines if line.startswith("[")]
+    assert markers == ["[Verse]", "[Chorus]", "[Verse]", "[Chorus]", "[Bridge]", "[Chorus]"]
+    assert all(4 <= len(line.split()) <= 8 for line in lines if line not in markers)
+
+
+def test_the_prompts_own_words_are_sung() -> None:
+    text = write(PROMPT)["text"]
+    assert re.search(r"\b(rainy|nights|old|trains)\b", text)
+
+
+def test_a_song_without_words_of_its_own_is_given_lyrics_about_its_prompt() -> None:
+    with serving() as api:
+        assert api.song(PROMPT)["lyric"] == api.post("/producer/lyrics", {"prompt": PROMPT}).json["data"]["text"]
+
+
+def test_words_and_title_can_be_sent_back_for_a_song() -> None:
+    with serving() as api:
+        words = api.post("/producer/lyrics", {"prompt": PROMPT}).json["data"]
+        item = api.make("generate", custom=True, lyric=words["text"], title=words["title"])
+        assert (item["lyric"], item["title"]) == (words["text"], words["title"])
+
+
+def test_lyrics_cost_no_time() -> None:
+    with serving() as api:
+        before = api.clock.now()
+        record = api.look_up(api.post("/producer/lyrics", {"prompt": PROMPT}).json["task_id"])
+        assert record["finished_at"] == before
