@@ -1,5 +1,6 @@
 """LangChain tools that let an agent make music with Ace Data Cloud's Producer API."""
 
+from producer_tools.callbacks import CallbackReceiver
 from producer_tools.client import ProducerClient
 from producer_tools.config import api_token
 from producer_tools.errors import (
@@ -21,6 +22,7 @@ from producer_tools.errors import (
     SubmissionUnknownError,
     TaskNotFoundError,
 )
+from producer_tools.progress import Progress
 from producer_tools.task import Result, State, Task, TaskBatch, TaskError
 from producer_tools.toolkit import ProducerToolkit
 from producer_tools.tools import (
@@ -43,6 +45,7 @@ from producer_tools.tools import (
     ProducerTool,
     ProducerUploadAudio,
     ProducerVariationMusic,
+    ProducerWaitForTasks,
 )
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
     "AnswerError",
     "AuthenticationError",
     "BadRequestError",
+    "CallbackReceiver",
     "ConfigurationError",
     "ContentModerationError",
     "EndpointNotFoundError",
@@ -78,6 +82,8 @@ __all__ = [
     "ProducerToolkit",
     "ProducerUploadAudio",
     "ProducerVariationMusic",
+    "ProducerWaitForTasks",
+    "Progress",
     "RateLimitError",
     "Result",
     "ServerError",

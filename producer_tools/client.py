@@ -1,7 +1,7 @@
 """The client: what can be asked of the API, within its limits."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any
@@ -12,16 +12,19 @@ from typing_extensions import Self
 
 from producer_tools import config
 from producer_tools.bridge import run_sync
+from producer_tools.callbacks import CallbackReceiver, ExpectedCallback
 from producer_tools.clock import Clock, SystemClock
-from producer_tools.errors import ConfigurationError, TaskNotFoundError
+from producer_tools.errors import ConfigurationError, SubmissionUnknownError, TaskNotFoundError
 from producer_tools.polling import Event, Watchers
-from producer_tools.requests import TASKS, GetTask, GetTasksBatch, Request
+from producer_tools.progress import OnProgress, progress_of
+from producer_tools.requests import TASKS, GetTask, GetTasksBatch, MusicRequest, Request
 from producer_tools.retry import with_retries
 from producer_tools.task import Task, TaskBatch, read_answer, read_record
 from producer_tools.throttle import LOOKUPS_PER_SECOND, Pace, Rate, Slots
 from producer_tools.transport import Transport, unreadable
 
 _REMEMBERED_SECONDS = 300.0
+_CALLBACK_SECONDS = 300.0
 
 BATCH_SIZE = 50
 """Task ids in one look-up (mcp: recommended at most)."""
@@ -38,6 +41,8 @@ class ProducerClient:
         request_timeout: seconds for one request; default ``PRODUCER_REQUEST_TIMEOUT``, else 1800.
         poll_interval: seconds between two looks at one unfinished task: a second look that comes sooner waits for
             the rest. 0: never.
+        callbacks: receives the service's callbacks: each song is then submitted with a callback address, its result
+            comes without a look to spare, and a submit whose answer was lost is found again.
         max_paid_in_flight: paid requests under way at once; further ones wait. The service allows 5 (faq).
         clock: what time it is; for tests.
 
@@ -54,6 +59,7 @@ class ProducerClient:
         request_timeout: float | None = None,
         poll_interval: float = 5.0,
         max_paid_in_flight: int = 5,
+        callbacks: CallbackReceiver | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.base_url = (base_url or config.default_base_url()).rstrip("/")
@@ -68,6 +74,9 @@ class ProducerClient:
         self._lookups = Rate(LOOKUPS_PER_SECOND, clock)
         self._pace = Pace(poll_interval, clock)
         self._clock = clock
+        self._callbacks = callbacks
+        if callbacks is not None:
+            callbacks.on_hint(self.hint)
         self._submitted: dict[str, float] = {}
         self._watchers = Watchers(self.get_tasks, clock, poll_interval)
 
@@ -82,6 +91,21 @@ class ProducerClient:
             ServiceUnreachableError: nothing was sent.
             SubmissionUnknownError: sent, and the outcome is not known: money may have been spent.
         """
+        if self._callbacks and isinstance(request, MusicRequest) and request.callback_url is None:
+            return await self._submit_with_callback(request, self._callbacks.expect())
+        return await self._submit(request)
+
+    async def _submit_with_callback(self, request: MusicRequest, expected: ExpectedCallback) -> Task:
+        try:
+            return await self._submit(request.model_copy(update={"callback_url": expected.url}))
+        except SubmissionUnknownError:
+            # If the service did get it, the callback will bring the id that the answer should have brought.
+            arriving = asyncio.shield(asyncio.wrap_future(expected.task_id))
+            if not await self._in_time(arriving, _CALLBACK_SECONDS):
+                raise
+            return await self.get_task(arriving.result())
+
+    async def _submit(self, request: Request) -> Task:
         async with self._paid.hold():
             answer = await self._send(request)
         task = read_answer(answer)
@@ -157,9 +181,7 @@ class ProducerClient:
                     raise what
                 yield what
 
-    async def wait(
-        self, task_ids: Iterable[str], timeout: float, on_change: Callable[[Task], None] | None = None
-    ) -> TaskBatch:
+    async def wait(self, task_ids: Iterable[str], timeout: float, on_progress: OnProgress | None = None) -> TaskBatch:
         """Wait until all tasks are final, or until the time is over.
 
         The deadline loses nothing, and cancels no task: what is not final comes back as it is, to be waited for again.
@@ -167,7 +189,7 @@ class ProducerClient:
         Args:
             task_ids: any number of task ids.
             timeout: seconds to wait at most.
-            on_change: called with each change of each task.
+            on_progress: called with each change of each task.
 
         Returns:
             The tasks in the order asked, and the ids that the service does not know.
@@ -179,16 +201,9 @@ class ProducerClient:
         ids = _unique(task_ids)
         found: dict[str, Task] = {}
         missing: set[str] = set()
-        collecting = asyncio.ensure_future(self._collect(ids, found, missing, on_change or _ignore))
-        passing = asyncio.ensure_future(self._clock.sleep(timeout))
-        try:
-            await asyncio.wait((collecting, passing), return_when=asyncio.FIRST_COMPLETED)
-            if collecting.done():
-                collecting.result()
-        finally:
-            collecting.cancel()
-            passing.cancel()
-            await asyncio.gather(collecting, passing, return_exceptions=True)
+        collecting = asyncio.ensure_future(self._collect(ids, found, missing, on_progress))
+        if await self._in_time(collecting, timeout):
+            collecting.result()
         if unseen := [task_id for task_id in ids if task_id not in found and task_id not in missing]:
             batch = await self.get_tasks(unseen)
             found.update((str(task.task_id), task) for task in batch.tasks)
@@ -206,11 +221,9 @@ class ProducerClient:
         finally:
             run_sync(changes.aclose)
 
-    def wait_sync(
-        self, task_ids: Iterable[str], timeout: float, on_change: Callable[[Task], None] | None = None
-    ) -> TaskBatch:
-        """`wait` for sync code; ``on_change`` is called in the background thread."""
-        return run_sync(lambda: self.wait(task_ids, timeout, on_change))
+    def wait_sync(self, task_ids: Iterable[str], timeout: float, on_progress: OnProgress | None = None) -> TaskBatch:
+        """`wait` for sync code; ``on_progress`` is called in the background thread."""
+        return run_sync(lambda: self.wait(task_ids, timeout, on_progress))
 
     def hint(self, task_id: str) -> None:
         """Have those who wait for a task look at it at once, for something may have happened to it.
@@ -240,7 +253,7 @@ class ProducerClient:
                 yield event
 
     async def _collect(
-        self, task_ids: list[str], found: dict[str, Task], missing: set[str], on_change: Callable[[Task], None]
+        self, task_ids: list[str], found: dict[str, Task], missing: set[str], on_progress: OnProgress | None
     ) -> None:
         async with aclosing(self._events(task_ids)) as events:
             async for task_id, what in events:
@@ -250,7 +263,19 @@ class ProducerClient:
                     raise what
                 else:
                     found[task_id] = what
-                    on_change(what)
+                    if on_progress is not None:
+                        on_progress(progress_of(what, self._clock.now()))
+
+    async def _in_time(self, work: "asyncio.Future[Any]", timeout: float) -> bool:
+        """Whether the work was done before ``timeout`` seconds were over; if not, it is cancelled."""
+        passing = asyncio.ensure_future(self._clock.sleep(timeout))
+        try:
+            await asyncio.wait((work, passing), return_when=asyncio.FIRST_COMPLETED)
+            return work.done()
+        finally:
+            work.cancel()
+            passing.cancel()
+            await asyncio.gather(work, passing, return_exceptions=True)
 
     def _remember(self, task_id: str) -> None:
         """When a task was submitted tells the watcher when a first look is worth it; soon that is of no use."""
@@ -325,10 +350,6 @@ class ProducerClient:
 def _unique(task_ids: Iterable[str]) -> list[str]:
     """Checked ids in the order given, each once."""
     return list(dict.fromkeys(GetTasksBatch(task_ids=list(task_ids)).task_ids))
-
-
-def _ignore(_: Task) -> None:
-    """What is called with a task's change when nobody asked to be."""
 
 
 def _unpickle(base_url: str, request_timeout: float, poll_interval: float, max_paid_in_flight: int) -> ProducerClient:

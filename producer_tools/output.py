@@ -29,19 +29,25 @@ _CONTENT_KEYS = (
 _LEFT_OUT_OF_BATCH = frozenset({"image_url", "lyric", "model", "seed"})
 
 _WAIT = (
-    "Not finished. Call producer_get_task with this task_id until state is complete; it waits by itself between "
-    "looks. preview_urls are no results. Do not submit again."
+    "Not finished. Call producer_wait_for_tasks (or producer_get_task) with this task_id. preview_urls are no "
+    "results. Do not submit again."
 )
 _WAIT_FOR_BATCH = (
-    "Not all finished. Call producer_get_tasks_batch with the unfinished task ids; it waits by itself between looks. "
+    "Not all finished. Call producer_wait_for_tasks with the unfinished task ids, or come back later: nothing is lost. "
     "preview_urls are no results. Do not submit again."
 )
 _DONE = "Finished. Give the results to the user; nothing is left to do."
+_DONE_WITH_FILES = (
+    "Finished. Give the results to the user; to save the files, call producer_download_results with this task_id."
+)
 _EMPTY = "Finished, but the service made nothing: tell the user. Nothing is left to do."
 _FAILED = "Failed, and not charged. Tell the user why, or change the arguments and submit once more."
 _PARTIAL = "Failed in part: partial_results are finished and may be used. Tell the user why the rest failed."
 _NONE_FOUND = "None of these tasks exists: check the ids. Do not ask again."
-_ALL_FINAL = "All final. Give the finished results to the user and say which failed; nothing is left to do."
+_ALL_FINAL = (
+    "All final. Give the finished results to the user and say which failed; to save the files, call "
+    "producer_download_results with a finished task_id."
+)
 
 
 def task_output(task: Task) -> Output:
@@ -106,7 +112,8 @@ def _next_step(task: Task) -> str:
         return _PARTIAL if task.partial_results else _FAILED
     if not task.results:
         return _EMPTY
-    return _DONE
+    has_files = any(key.endswith("_url") for result in task.results for key in result)
+    return _DONE_WITH_FILES if has_files else _DONE
 
 
 def _next_step_of(batch: TaskBatch) -> str:

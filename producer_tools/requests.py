@@ -7,7 +7,16 @@ A field's description is what a model reads of it. What a model must not set (`c
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from langchain_core.tools import InjectedToolArg
-from pydantic import AfterValidator, AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    TypeAdapter,
+)
 from pydantic.functional_validators import model_validator
 from pydantic.json_schema import SkipJsonSchema
 from typing_extensions import Self
@@ -298,6 +307,14 @@ class GetTasksBatch(Request):
     def body(self) -> dict[str, Any]:
         """The JSON body of a look-up."""
         return {"ids": self.task_ids, "action": "retrieve_batch"}
+
+
+class WaitForTasks(GetTasksBatch):
+    """A wait for tasks."""
+
+    timeout_seconds: float = Field(default=300, gt=0, le=1800, description="Longest wait; most songs take 20-50 s.")
+    # LangGraph fills this in where there is a graph; the serializer keeps its state from being copied with each call.
+    runtime: Annotated[Any, InjectedToolArg, PlainSerializer(lambda _: None)] = None
 
 
 class NoArguments(BaseModel):

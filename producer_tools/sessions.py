@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -15,10 +15,20 @@ class _Held(NamedTuple):
     lifetime: AsyncGenerator[aiohttp.ClientSession, None]
 
 
-class LoopSessions:
-    """Hands each event loop its own session, since an aiohttp session works only in the loop it was made in."""
+def new_session() -> aiohttp.ClientSession:
+    """A session for the API. Tenants share it, so it must not carry one's cookies into another's calls."""
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
 
-    def __init__(self) -> None:
+
+class LoopSessions:
+    """Hands each event loop its own session, since an aiohttp session works only in the loop it was made in.
+
+    Args:
+        make: makes a session in the running loop.
+    """
+
+    def __init__(self, make: Callable[[], aiohttp.ClientSession] = new_session) -> None:
+        self._make = make
         self._lock = threading.Lock()
         self._held: WeakKeyDictionary[asyncio.AbstractEventLoop, _Held] = WeakKeyDictionary()
 
@@ -28,7 +38,7 @@ class LoopSessions:
         with self._lock:
             held = self._held.get(loop)
         if held is None or held.session.closed:
-            lifetime = _lifetime()
+            lifetime = _lifetime(self._make)
             held = _Held(await anext(lifetime), lifetime)
             with self._lock:
                 self._held[loop] = held
@@ -48,14 +58,13 @@ class LoopSessions:
                     loop.call_soon_threadsafe(_close_in, loop, lifetime)
 
 
-async def _lifetime() -> AsyncGenerator[aiohttp.ClientSession, None]:
+async def _lifetime(make: Callable[[], aiohttp.ClientSession]) -> AsyncGenerator[aiohttp.ClientSession, None]:
     """A session that lives as long as this generator.
 
     The loop finalises the generators it has seen when it shuts down (`asyncio.run` always asks it to), and that
     closes the session while the loop can still do so.
     """
-    # Tenants share the session, so it must not carry one's cookies into another's calls.
-    session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+    session = make()
     try:
         yield session
     finally:

@@ -26,9 +26,9 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 
 _CONNECT_SECONDS = 30
 _LONGEST_RETRY_AFTER = 3600.0
-_USER_AGENT = "producer-tools"
+USER_AGENT = "producer-tools"
 # Faults that aiohttp raises while it connects, so before a byte of the request was sent.
-_NOTHING_SENT = (
+NOTHING_SENT = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientHttpProxyError,
     aiohttp.ConnectionTimeoutError,
@@ -76,7 +76,7 @@ class Transport:
         status, headers, raw = await self._exchange(endpoint, body, token)
         answer = _json_object(raw)
         if not HTTPStatus(200) <= status < HTTPStatus(300):
-            raise _refusal(endpoint, status, answer or {}, token, _retry_after(headers))
+            raise _refusal(endpoint, status, answer or {}, token, retry_after(headers))
         if answer is None:
             raise unreadable(endpoint, _describe(raw))
         if answer.get("error") and not any(answer.get(key) for key in ("task_id", "id", "items")):
@@ -101,7 +101,7 @@ class Transport:
             async with session.post(
                 self._base_url + endpoint.path,
                 json=body,
-                headers={"Authorization": f"Bearer {token.get_secret_value()}", "User-Agent": _USER_AGENT},
+                headers={"Authorization": f"Bearer {token.get_secret_value()}", "User-Agent": USER_AGENT},
                 timeout=self._timeout,
                 # A redirect would carry the token elsewhere, and turn the POST into a GET.
                 allow_redirects=False,
@@ -143,7 +143,7 @@ def unreadable(endpoint: Endpoint, what: str) -> ProducerToolError:
 
 
 def _fault(endpoint: Endpoint, fault: Exception) -> ProducerToolError:
-    if isinstance(fault, _NOTHING_SENT):
+    if isinstance(fault, NOTHING_SENT):
         return ServiceUnreachableError("connection_error", f"No connection to the service: {fault}")
     if isinstance(fault, _TooLargeError):
         return unreadable(endpoint, str(fault))
@@ -177,7 +177,7 @@ def _clean(value: object, token: SecretStr) -> str | None:
     return value.strip().replace(token.get_secret_value(), "[api token]")
 
 
-def _retry_after(headers: Headers) -> float | None:
+def retry_after(headers: Headers) -> float | None:
     """Seconds, from the header's form that is a number; as a date it has not been seen here."""
     value = headers.get("Retry-After", "")
     return min(float(value), _LONGEST_RETRY_AFTER) if value.isdecimal() else None

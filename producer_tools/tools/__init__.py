@@ -1,4 +1,4 @@
-"""The eighteen tools, in the order in which a model reads them."""
+"""The tools, in the order in which a model reads them."""
 
 from producer_tools.tools.base import ProducerTool
 from producer_tools.tools.lyrics import ProducerGenerateLyrics
@@ -15,7 +15,7 @@ from producer_tools.tools.music import (
     ProducerVariationMusic,
 )
 from producer_tools.tools.reference import ProducerGetLyricFormatGuide, ProducerListActions, ProducerListModels
-from producer_tools.tools.tasks import ProducerGetTask, ProducerGetTasksBatch
+from producer_tools.tools.tasks import ProducerGetTask, ProducerGetTasksBatch, ProducerWaitForTasks
 
 ALL_TOOLS: tuple[type[ProducerTool], ...] = (
     ProducerGenerateMusic,
@@ -31,6 +31,7 @@ ALL_TOOLS: tuple[type[ProducerTool], ...] = (
     ProducerUploadAudio,
     ProducerGenerateVideo,
     ProducerGenerateWav,
+    ProducerWaitForTasks,
     ProducerGetTask,
     ProducerGetTasksBatch,
     ProducerListModels,
@@ -59,4 +60,5 @@ __all__ = [
     "ProducerTool",
     "ProducerUploadAudio",
     "ProducerVariationMusic",
+    "ProducerWaitForTasks",
 ]

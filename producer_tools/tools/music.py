@@ -7,8 +7,8 @@ from producer_tools.requests import AUDIOS
 from producer_tools.tools.base import SubmittingTool
 
 _SUBMITS = (
-    " Paid. Returns at once with a task_id; nothing is finished yet: call producer_get_task next. Never repeat the "
-    "call to poll."
+    " Paid. Returns at once with a task_id; nothing is finished yet: call producer_wait_for_tasks next (or "
+    "producer_get_task). Never repeat the call to poll."
 )
 
 

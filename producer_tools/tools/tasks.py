@@ -1,9 +1,10 @@
-"""The tools that look at tasks. They cost nothing."""
+"""The tools that look at tasks and wait for them. They cost nothing."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from producer_tools import requests
 from producer_tools.output import Output, batch_output, task_output
+from producer_tools.progress import OnProgress, Progress, into_graph
 from producer_tools.requests import TASKS
 from producer_tools.tools.base import ProducerTool
 
@@ -47,3 +48,33 @@ class ProducerGetTasksBatch(ProducerTool):
     async def answer(self, request: requests.GetTasksBatch) -> Output:
         """Look at the tasks."""
         return batch_output(await self.client.get_tasks(request.task_ids))
+
+
+class ProducerWaitForTasks(ProducerTool):
+    """A wait until tasks are final.
+
+    Args:
+        on_progress: called with each change of each task, beside the stream events of a graph.
+    """
+
+    endpoint = TASKS
+
+    name: str = "producer_wait_for_tasks"
+    description: str = (
+        "Wait until all these tasks are final, and get their results, in one call: after a submit, use this instead "
+        "of looking again and again. At the deadline it returns what is finished and what is not; nothing is lost or "
+        "cancelled, and it can be called again. Only state complete with success true means done."
+    )
+    args_schema: type[BaseModel] = requests.WaitForTasks
+    on_progress: OnProgress | None = Field(default=None, exclude=True, repr=False)
+
+    async def answer(self, request: requests.WaitForTasks) -> Output:
+        """Wait."""
+        tell_graph = into_graph(request.runtime)
+
+        def tell(progress: Progress) -> None:
+            tell_graph(progress)
+            if self.on_progress is not None:
+                self.on_progress(progress)
+
+        return batch_output(await self.client.wait(request.task_ids, request.timeout_seconds, tell))
