@@ -4,7 +4,7 @@ export PROMPT ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test check wheel clean
+.PHONY: help demo turns test check wheel clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ $(INSTALLED): pyproject.toml
 
 demo: $(INSTALLED)  ## Make a song with an agent: make demo PROMPT="a slow sad waltz"
 	@$(BIN)/python examples/quickstart_agent.py "$$PROMPT"
+
+turns: $(INSTALLED)  ## Measure turns and characters of one song: looking again and again against waiting
+	@$(BIN)/python examples/turns.py
 
 test: $(INSTALLED)  ## Run the whole suite, offline
 	$(BIN)/python -m pytest

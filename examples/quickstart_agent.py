@@ -7,20 +7,18 @@ Without keys it runs on the sandbox with a scripted model. With ACEDATACLOUD_API
 
 import asyncio
 import os
-import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from chat_model import choose_chat_model
 from langchain.agents import create_agent
-from langchain_core.messages import HumanMessage, ToolMessage
-from rich.progress import Progress
+from langchain_core.messages import BaseMessage, HumanMessage
 
 from producer_tools import ProducerClient, ProducerToolkit
+from producer_tools.progress import ProgressBar
 from producer_tools.prompts import TOOL_CHOICE
 from producer_tools.sandbox import ProducerSandbox
 
@@ -41,41 +39,29 @@ async def open_client() -> AsyncIterator[ProducerClient]:
             yield client
 
 
-async def ask(client: ProducerClient, wish: str) -> dict[str, Any]:
-    """Let the agent make the song; return the artifact of its last tool call."""
-    tools = ProducerToolkit(client=client).get_tools()
-    agent = create_agent(choose_chat_model(), tools, system_prompt=TOOL_CHOICE)
-    last: dict[str, Any] = {}
-    with Progress(transient=True) as progress:
-        bar = progress.add_task("submitting")
-        async for update in agent.astream({"messages": [HumanMessage(wish)]}, stream_mode="updates"):
-            for message in update.get("tools", {}).get("messages", []):
-                if isinstance(message, ToolMessage) and message.status == "error":
-                    raise SystemExit(message.text)
-                last = message.artifact
-                progress.update(bar, description=last.get("state", "working"), completed=last.get("progress") or 0)
-    return last
-
-
-async def save(url: str, stem: str) -> Path:
-    """Download a result to the folder ``songs``."""
-    name = re.sub(r"[^\w-]+", "-", stem).strip("-").lower()
-    path = Path("songs") / f"{name}{Path(url).suffix}"
-    path.parent.mkdir(exist_ok=True)
-    async with aiohttp.ClientSession(raise_for_status=True) as session, session.get(url) as response:
-        path.write_bytes(await response.read())
-    return path
+async def ask(client: ProducerClient, wish: str) -> list[BaseMessage]:
+    """Let the agent make the song and save it."""
+    model = choose_chat_model()
+    with ProgressBar() as bar:
+        toolkit = ProducerToolkit(client=client, on_progress=bar, download_dir=Path("songs"))
+        prompt = f"{TOOL_CHOICE}\nSave every finished song for the user."
+        agent: Any = create_agent(model, toolkit.get_tools(), system_prompt=prompt)
+        state = await agent.ainvoke({"messages": [HumanMessage(wish)]})
+    messages: list[BaseMessage] = state["messages"]
+    return messages
 
 
 async def main(wish: str) -> None:
     """Ask, wait, save, tell."""
     async with open_client() as client:
-        task = await ask(client, wish)
-        if task.get("state") != "complete":
-            raise SystemExit(f"No song came of it: {task}")
-        for song in task["results"]:
-            path = await save(song["audio_url"], f"{song['title']}-{task['task_id'][:8]}")
-            print(f"{song['title']}, {song['duration_seconds']:.1f} s: {path}")
+        messages = await ask(client, wish)
+    saved = [message for message in messages if message.name == "producer_download_results"]
+    files = [file for message in saved for file in (getattr(message, "artifact", None) or {}).get("files", [])]
+    if not files:
+        raise SystemExit(messages[-1].text)
+    for file in files:
+        length = f", {file['duration_seconds']:.1f} s" if file["kind"] == "audio" else f" ({file['kind']})"
+        print(f"{file['title']}{length}: {os.path.relpath(file['path'])}")
 
 
 if __name__ == "__main__":

@@ -44,9 +44,10 @@ _EMPTY = "Finished, but the service made nothing: tell the user. Nothing is left
 _FAILED = "Failed, and not charged. Tell the user why, or change the arguments and submit once more."
 _PARTIAL = "Failed in part: partial_results are finished and may be used. Tell the user why the rest failed."
 _NONE_FOUND = "None of these tasks exists: check the ids. Do not ask again."
-_ALL_FINAL = (
+_ALL_FINAL = "All final. Give the finished results to the user and say which failed; nothing is left to do."
+_ALL_FINAL_WITH_FILES = (
     "All final. Give the finished results to the user and say which failed; to save the files, call "
-    "producer_download_results with a finished task_id."
+    "producer_download_results with each finished task_id."
 )
 
 
@@ -112,14 +113,19 @@ def _next_step(task: Task) -> str:
         return _PARTIAL if task.partial_results else _FAILED
     if not task.results:
         return _EMPTY
-    has_files = any(key.endswith("_url") for result in task.results for key in result)
-    return _DONE_WITH_FILES if has_files else _DONE
+    return _DONE_WITH_FILES if _has_files(task) else _DONE
 
 
 def _next_step_of(batch: TaskBatch) -> str:
     if not batch.tasks:
         return _NONE_FOUND
-    return _ALL_FINAL if all(task.is_final for task in batch.tasks) else _WAIT_FOR_BATCH
+    if not all(task.is_final for task in batch.tasks):
+        return _WAIT_FOR_BATCH
+    return _ALL_FINAL_WITH_FILES if any(map(_has_files, batch.tasks)) else _ALL_FINAL
+
+
+def _has_files(task: Task) -> bool:
+    return any(key.endswith("_url") for result in task.results for key in result)
 
 
 def _json(value: dict[str, Any]) -> str:

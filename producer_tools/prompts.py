@@ -12,7 +12,8 @@ TOOL_CHOICE = """\
 - One part is wrong: producer_replace_section.
 - Vocals and instruments apart: producer_stems_music. A video: producer_generate_video. Lossless:
   producer_generate_wav. The user's own audio: producer_upload_audio first.
-- "Is it done?": producer_get_task; several at once: producer_get_tasks_batch.
+- After a submit: producer_wait_for_tasks, for one song or for many. A look without waiting: producer_get_task, or
+  producer_get_tasks_batch. Files on disk: producer_download_results.
 
 # Rules
 - Songs are made in the background: a submitting tool returns a task_id, and nothing is finished yet. Do what its
@@ -28,9 +29,9 @@ TOOL_CHOICE = """\
 WORKFLOWS = """\
 # How the music tools work together
 1. Quick song. "Make me a rock song about freedom": producer_generate_music(prompt="rock anthem about freedom,
-   electric guitars, powerful drums"), then producer_get_task(task_id) until state is complete.
+   electric guitars, powerful drums"), then producer_wait_for_tasks([task_id]), then hand over the result.
 2. The user's lyrics. Ask for title and style if they are missing; producer_generate_custom_music(lyric, title,
-   prompt), then producer_get_task(task_id).
+   prompt), then producer_wait_for_tasks([task_id]).
 3. A long song. Make a song and wait for it; producer_extend_music(audio_id, continue_at=duration_seconds,
    lyric=the next verses), wait; repeat with each new audio_id.
 4. A cover. producer_cover_music(audio_id, prompt="smooth jazz, saxophone, brushed drums"), wait.
@@ -40,7 +41,7 @@ WORKFLOWS = """\
 7. The user's own recording. producer_upload_audio(audio_url), then extend, cover or replace with uploaded=true.
 
 Always pass the audio_id of a result, never a task_id, to a tool that works on a song. For several songs, submit them
-all, then look at them together with producer_get_tasks_batch.
+all, then wait for them together. producer_download_results(task_id) saves a finished song as files.
 """
 """Workflow examples, from a quick song to the user's own recording."""
 

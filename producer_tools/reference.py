@@ -38,8 +38,10 @@ ACTIONS: dict[str, Any] = {
             "producer_upload_audio": "your own audio to work on",
         },
         "tasks": {
+            "producer_wait_for_tasks": "wait until tasks are final",
             "producer_get_task": "one task's status and result",
             "producer_get_tasks_batch": "many tasks' status and results",
+            "producer_download_results": "a finished task's files, saved",
         },
         "reference": {
             "producer_list_models": "the models",
@@ -48,15 +50,15 @@ ACTIONS: dict[str, Any] = {
         },
     },
     "workflows": {
-        "quick song": "producer_generate_music > producer_get_task",
-        "lyrics to custom song": "producer_generate_lyrics > producer_generate_custom_music > producer_get_task",
-        "long song": "producer_generate_music > producer_get_task > producer_extend_music with continue_at = "
-        "duration_seconds > producer_get_task, and so on",
-        "cover": "producer_cover_music > producer_get_task",
-        "mash-up": "producer_swap_vocals or producer_swap_instrumentals > producer_get_task",
-        "fix a section": "producer_replace_section > producer_get_task",
+        "quick song": "producer_generate_music > producer_wait_for_tasks",
+        "lyrics to custom song": "producer_generate_lyrics > producer_generate_custom_music > producer_wait_for_tasks",
+        "long song": "producer_generate_music > producer_wait_for_tasks > producer_extend_music with continue_at = "
+        "duration_seconds > producer_wait_for_tasks, and so on",
+        "cover": "producer_cover_music > producer_wait_for_tasks",
+        "mash-up": "producer_swap_vocals or producer_swap_instrumentals > producer_wait_for_tasks",
+        "fix a section": "producer_replace_section > producer_wait_for_tasks",
         "your own music": "producer_upload_audio > producer_extend_music, producer_cover_music or "
-        "producer_replace_section with uploaded=true > producer_get_task",
+        "producer_replace_section with uploaded=true > producer_wait_for_tasks",
     },
 }
 

@@ -1,49 +1,106 @@
 """The examples run, offline, and do what the README says."""
 
+import csv
 import wave
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+from producer_tools import ProducerClient
 from producer_tools.sandbox import ProducerSandbox
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 @pytest.fixture
-def quickstart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+def example(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], ModuleType]:
+    """Imports an example, with a sandbox that is as fast as a test wants it."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     monkeypatch.chdir(tmp_path)
-    quickstart_agent = import_module("quickstart_agent")
 
-    monkeypatch.setattr(quickstart_agent, "ProducerSandbox", lambda **_: ProducerSandbox(render_seconds=0))
-    return quickstart_agent
+    def quick(*given: Any, **settings: Any) -> ProducerClient:
+        return ProducerClient(*given, **{**settings, "poll_interval": 0.01})
+
+    def load(name: str) -> ModuleType:
+        quickstart = import_module("quickstart_agent")
+        monkeypatch.setattr(quickstart, "ProducerSandbox", lambda **_: ProducerSandbox(render_seconds=0))
+        monkeypatch.setattr(quickstart, "ProducerClient", quick)
+        return import_module(name)
+
+    return load
 
 
 async def test_quickstart_saves_a_file_that_plays(
-    quickstart: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    example: Callable[[str], ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await quickstart.main("a slow sad waltz")
-    [path] = (tmp_path / "songs").iterdir()
+    await example("quickstart_agent").main("a slow sad waltz")
+    [path] = (tmp_path / "songs").glob("*.wav")
     with wave.open(str(path)) as song:
         seconds = song.getnframes() / song.getframerate()
-    told = capsys.readouterr().out.replace("\n", "")
+    told = capsys.readouterr().out
     assert seconds >= 8
-    assert f"{seconds:.1f} s: songs/{path.name}" in told
-    assert "sandbox" in told
-    assert "scripted" in told
+    assert f"Sandbox: Slow Sad Waltz, {seconds:.1f} s: songs/{path.name}" in told
+    assert "the sandbox on this machine" in told
+    assert "Model: scripted" in told
 
 
 async def test_quickstart_says_that_the_real_service_costs_money(
-    quickstart: ModuleType,
+    example: Callable[[str], ModuleType],
     sandbox: ProducerSandbox,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", sandbox.api_token)
     monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", sandbox.base_url)
-    await quickstart.main("a song")
+    await example("quickstart_agent").main("a song")
     assert "THIS COSTS MONEY" in capsys.readouterr().out
     assert len(sandbox.charges) == 1
+
+
+async def test_batch_resumes_where_it_stopped(
+    example: Callable[[str], ModuleType],
+    sandbox: ProducerSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Stopped after the submits, and once between sending and answer: no row is submitted twice."""
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", sandbox.api_token)
+    monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", sandbox.base_url)
+    batch = example("batch")
+    prompts = tmp_path / "prompts.csv"
+    prompts.write_text("prompt\none\ntwo\nthree\n", encoding="utf-8")
+
+    async def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProducerClient, "wait", killed)
+        with pytest.raises(KeyboardInterrupt):
+            await batch.main(prompts, tmp_path / "out")
+    table = tmp_path / "out" / "results.csv"
+    prompts.write_text("prompt\none\ntwo\nthree\nfour\n", encoding="utf-8")
+    table.write_text(table.read_text(encoding="utf-8") + "four,,submitting,,,,\n", encoding="utf-8")
+    await batch.main(prompts, tmp_path / "out")
+    await batch.main(prompts, tmp_path / "out")
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["state"] for row in rows] == ["saved", "saved", "saved", "unknown"]
+    assert all((tmp_path / "out" / row["file"]).is_file() for row in rows[:3])
+    assert len(sandbox.charges) == 3
+
+
+async def test_waiting_takes_two_turns_where_looking_takes_many(
+    example: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The promise of the README, at a hundredth of the time: submit, wait, and the answer to the user."""
+    turns = example("turns")
+    monkeypatch.setattr(turns, "SCALE", 0.01)
+    polling = await turns.measure(lambda name: name not in turns.OUR_OWN)
+    waiting = await turns.measure(lambda name: name != "producer_download_results")
+    assert waiting.turns == 3
+    assert polling.turns >= 10
+    assert waiting.characters < polling.characters / 4

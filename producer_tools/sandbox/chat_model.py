@@ -50,31 +50,33 @@ class ScriptedChatModel(BaseChatModel):
 
 def _answer(last: BaseMessage, tools: dict[str, Any]) -> AIMessage:
     if isinstance(last, HumanMessage):
-        return _call("producer_generate_music", {"prompt": last.text[:_LONGEST_PROMPT]})
+        return _calls("producer_generate_music", [{"prompt": last.text[:_LONGEST_PROMPT]}])
     if not isinstance(last, ToolMessage) or last.status == "error":
         return AIMessage(f"That did not work. {last.text}")
     result = json.loads(last.text)
     for name in _TOOL_NAME.findall(result.get("next_step", "")):
         if name in tools:
-            return _call(name, _ids(result, tools[name]["parameters"]["properties"]))
+            return _calls(name, _arguments(result, tools[name]["parameters"]["properties"]))
     return AIMessage(_summary(result))
 
 
-def _call(name: str, arguments: dict[str, Any]) -> AIMessage:
-    return AIMessage("", tool_calls=[{"name": name, "args": arguments, "id": uuid4().hex, "type": "tool_call"}])
+def _calls(name: str, arguments: list[dict[str, Any]]) -> AIMessage:
+    return AIMessage(
+        "", tool_calls=[{"name": name, "args": given, "id": uuid4().hex, "type": "tool_call"} for given in arguments]
+    )
 
 
-def _ids(result: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
-    """The tasks of a result, in whichever form the next tool takes them."""
+def _arguments(result: dict[str, Any], parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tasks a step is about, the unfinished or else the finished ones, in whichever form the tool takes them."""
     tasks = result.get("tasks", [result])
-    ids = [task["task_id"] for task in tasks if task["success"] is None] or [task["task_id"] for task in tasks]
-    return {"task_ids": ids} if "task_ids" in parameters else {"task_id": ids[0]}
+    unfinished = [task["task_id"] for task in tasks if task["success"] is None]
+    ids = unfinished or [task["task_id"] for task in tasks if task["success"]]
+    return [{"task_ids": ids}] if "task_ids" in parameters else [{"task_id": task_id} for task_id in ids]
 
 
 def _summary(result: dict[str, Any]) -> str:
-    lines = [
-        f"{item.get('title', 'Untitled')}: {item.get('audio_url', 'no audio')}"
-        for task in result.get("tasks", [result])
-        for item in task.get("results", [])
-    ]
-    return "\n".join(lines) or f"There is nothing to hand over. {result.get('error') or ''}".strip()
+    made = [item for task in result.get("tasks", [result]) for item in task.get("results", [])]
+    lines = [f"{item.get('title', 'Untitled')}: {item.get('audio_url', 'no audio')}" for item in made]
+    lines += [f"Saved {saved['path']}" for saved in result.get("files", [])]
+    errors = [str(task["error"]) for task in result.get("tasks", [result]) if task.get("error")]
+    return "\n".join(lines + errors) or "There is nothing to hand over."
