@@ -2,8 +2,8 @@
 
 `compose` plans a song from a prompt, a lyric and a seed; a `Song` makes other songs of itself, and plays. Nothing here
 knows the server, and nothing needs more than the standard library. Read on in the order of the imports: ``style`` and
-``melody`` make a ``score``, ``accompaniment`` adds the band, ``synth`` and ``render`` make it sound, ``clip`` and
-``song`` cut and join, and ``files`` packs.
+``melody`` make a ``score``, and ``accompaniment`` adds the band; ``voices``, ``waves``, ``track``, ``synth`` and
+``render`` make it sound; ``clip`` and ``song`` cut and join; ``files`` packs.
 """
 
 from producer_tools.sandbox.music.picture import cover_png

@@ -1,5 +1,6 @@
 """The backing: chords, bass and drums under a tune, and its melody too when nobody sings."""
 
+import math
 from collections.abc import Iterator
 from random import Random
 
@@ -76,7 +77,7 @@ def played(score: Score) -> list[Note]:
     notes = [*_chords(score, chance), *_bass(score, chance), *_drums(score, chance)]
     for bar in range(score.bars + 1):
         held = metre if bar < score.bars else score.ending
-        notes.append(Note(band.pad, bar * metre, held, _tones(score, bar)[:3], 17))
+        notes.append(Note(band.pad, bar * metre, held, _tones(score, bar)[:3], 12))
     if score.instrumental:
         notes += [note._replace(loudness=note.loudness * 6 // 10) for note in score.melody(band.lead)]
     return notes
@@ -90,10 +91,10 @@ def _chords(score: Score, chance: Random) -> Iterator[Note]:
         # The second half of the piece moves differently, as a second verse would.
         for beat, beats, which in figure if bar < score.bars // 2 else other:
             tones = _tones(score, bar)
-            loudness = (46 if beat % 1 == 0 else 38) + int(chance.random() * 8)
-            yield Note(
-                voice, bar * metre + beat, beats, tuple(tones[tone] for tone in which), loudness // len(which) + 8
-            )
+            loudness = (50 if beat % 1 == 0 else 42) + chance.random() * 8
+            # Each tone of several is played softer, so that all of them are as loud as one.
+            each = int(loudness / math.sqrt(len(which)))
+            yield Note(voice, bar * metre + beat, beats, tuple(tones[tone] for tone in which), each)
     end = score.bars * metre
     for delay, tone in enumerate(_tones(score, score.bars)[:4]):
         yield Note(voice, end + delay * 0.06, score.ending, (tone,), 26)

@@ -1,5 +1,6 @@
 """The tune: words become syllables, lines become phrases, and phrases walk over a chord progression."""
 
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -91,8 +92,8 @@ def progression(seed: str, mode: Mode) -> tuple[int, ...]:
 
 def sung(tune: Tune, words: str, metre: int, bars: int) -> list[Sung]:
     """Sing the words to the tune for so many bars of the metre, and then hold the tonic for one bar more."""
-    lines = syllables(tune.lyric) or _wordless(tune.seed)
-    texts = syllables(words) or lines
+    lines = _phrases(tune.lyric) or _wordless(tune.seed)
+    texts = _phrases(words) or lines
     notes = []
     for number in range(bars // PHRASE_BARS):
         line, text = lines[number % len(lines)], texts[number % len(texts)]
@@ -112,6 +113,15 @@ def syllables(lyric: str) -> tuple[str, ...]:
     plain = unicodedata.normalize("NFC", "".join(letter for letter in letters if not unicodedata.combining(letter)))
     lines = ("".join(map(_vowels, re.findall(r"[^\W\d_]+", line))) for line in plain.splitlines() if _is_sung(line))
     return tuple(line for line in lines if line)
+
+
+def _phrases(lyric: str) -> tuple[str, ...]:
+    """The lines of a lyric; one that is too long for a phrase goes on in the next."""
+    phrases = []
+    for line in syllables(lyric):
+        size = math.ceil(len(line) / math.ceil(len(line) / _LONGEST))
+        phrases += [line[start : start + size] for start in range(0, len(line), size)]
+    return tuple(phrases)
 
 
 def _is_sung(line: str) -> bool:

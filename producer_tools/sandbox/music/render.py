@@ -11,10 +11,10 @@ from producer_tools.sandbox.music.track import RATE, delayed, pcm
 from producer_tools.sandbox.music.voices import VOICES
 
 # Together they stay below what 16 bits hold, whatever sings over whatever.
-_VOCAL_PEAK = 14_500
-_BACKING_PEAK = 18_000
+_VOCAL_PEAK = 12_500
+_BACKING_PEAK = 20_000
 
-_SCORES = 32  # kept sounding: about 20 MB
+_SCORES = 32  # kept once they have been played, of each kind; about 20 MB
 _FADE = int(0.9 * RATE)  # samples in which the last chord fades to nothing
 
 # The room. Each wall doubles the number of echoes: to all there are, it adds the same again so many samples later. Near

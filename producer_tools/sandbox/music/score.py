@@ -12,7 +12,8 @@ from producer_tools.sandbox.music.track import RATE
 
 ENDING = 2.2  # seconds that the last chord rings
 
-_TYPICAL = 12.5  # seconds before the ending
+_ARTICULATION = 0.9  # share of its time that a melody's note is held, so that one is told from the next
+_TYPICAL = 11.0  # seconds before the ending
 _LEAST_BARS = 4
 _SCALES: dict[Mode, tuple[int, ...]] = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 # A tune that changes mode would meet a diminished chord, or in minor a dominant that does not lead home; these share
@@ -91,7 +92,13 @@ class Score:
         """The tune as notes, each for the given voice or, without one, for a singer of its vowel."""
         chance = dice("singing", self.tune.seed, self.words)
         notes = [
-            Note(voice or note.vowel, note.beat, note.beats, (self.pitch(note.step),), 78 + int(chance.random() * 22))
+            Note(
+                voice or note.vowel,
+                note.beat,
+                note.beats * _ARTICULATION,
+                (self.pitch(note.step),),
+                78 + int(chance.random() * 22),
+            )
             for note in sung(self.tune, self.words, self.style.metre, self.bars)
         ]
         return [*notes[:-1], notes[-1]._replace(beats=self.ending)]

@@ -47,14 +47,17 @@ def imagined(prompt: str, seed: str) -> Style:
 
 
 def followed(prompt: str, seed: str, style: Style) -> Style:
-    """Carry a style on: only what the prompt's words name changes, and the seed says by how much."""
+    """Carry a style on: only what the prompt's words name changes, and the seed says by how much.
+
+    A plain word goes before one that only suggests: "a sad song in a major key" is in major, and slow.
+    """
     words = re.findall(r"[a-z]+|3/4|4/4", prompt.lower())
     return Style(
         tempo=_asked_tempo(prompt, words, seed) or style.tempo,
         mode=_first(words, _MODE_NAMES) or _first(words, _MOODS) or style.mode,
         metre=_first(words, _METRES) or style.metre,
         key=style.key,
-        sound=_first(words, _SOUND_NAMES) or style.sound,
+        sound=_first(words, _INSTRUMENTS) or _first(words, _GENRES) or style.sound,
     )
 
 
@@ -70,7 +73,6 @@ def _asked_tempo(prompt: str, words: list[str], seed: str) -> int | None:
     figure = re.search(r"\b(\d{2,3})\s*bpm\b", prompt.lower())
     if figure:
         return min(max(int(figure[1]), _BPM[0]), _BPM[1])
-    # "Sad" alone makes a song slow, but "a fast sad song" is fast.
     pace = _first(words, _PACES) or _first(words, _HEAVY)
     return _between(pace, dice("tempo", seed, prompt).random()) if pace else None
 
@@ -106,11 +108,19 @@ _MOODS: dict[str, Mode] = _mean(
     }
 )
 _METRES = _mean({"waltz waltzes 3/4": WALTZ, "4/4 march": COMMON})
-_SOUND_NAMES: dict[str, Sound] = _mean(
+_INSTRUMENTS: dict[str, Sound] = _mean(
     {
-        "piano ballad lullaby jazz soul lofi": "piano",
-        "guitar guitars acoustic folk country rock punk metal indie bluegrass ukulele reggae": "guitar",
-        "electronic electro synth synthwave synthpop techno house edm trance dance disco pop ambient": "electronic",
-        "orchestral orchestra strings cinematic classical epic film symphony waltz violin cello": "orchestral",
+        "piano keys keyboard": "piano",
+        "guitar guitars acoustic ukulele banjo": "guitar",
+        "electronic electro synth synths synthesizer": "electronic",
+        "orchestral orchestra strings violin cello symphonic": "orchestral",
+    }
+)
+_GENRES: dict[str, Sound] = _mean(
+    {
+        "ballad lullaby jazz soul lofi": "piano",
+        "folk country rock punk metal indie bluegrass reggae": "guitar",
+        "synthwave synthpop techno house edm trance dance disco pop rave ambient": "electronic",
+        "cinematic classical epic film symphony waltz": "orchestral",
     }
 )

@@ -54,15 +54,15 @@ VOICES: dict[str, Voice] = {
     "pluck": Voice(_falling(1.2, 8), _falling(0.6, 14), 0.003, 0.28, 0.06),
     "harp": Voice((1, 0.3, 0.12, 0.05), (0, 0.3, 0.25, 0.15, 0.1), 0.004, 0.7, 0.2),
     "organ": Voice((1, 0.5, 0.12, 0.25, 0, 0.05, 0, 0.08), attack=0.06, release=0.15, vibrato=0.05),
-    "pad": Voice(_falling(1.5, 10), attack=0.25, release=0.3, detune=0.14),
-    "strings": Voice(_falling(1.15, 14), attack=0.18, release=0.3, vibrato=0.12),
+    "pad": Voice(_falling(1.5, 10), attack=0.15, release=0.2, detune=0.14),
+    "strings": Voice(_falling(1.15, 14), attack=0.12, release=0.2, vibrato=0.12),
     "flute": Voice((1, 0.25, 0.1, 0.03), (0.2, 0.3, 0.2, 0.1), 0.05, 0, 0.1, 0.2),
     "harmonica": Voice(_HOLLOW, (0, 0.3, 0.2, 0.2, 0.2), 0.03, 0, 0.08, 0.15),
     "lead": Voice(_falling(1.1, 12), _falling(0.8, 14), 0.012, 0, 0.1, 0.18, 0.1),
     "violin": Voice(_falling(1.2, 16), (0, 0.2, 0.2, 0.2, 0.2), 0.07, 0, 0.12, 0.25),
     "bass": Voice((1, 0.7, 0.35, 0.2, 0.1, 0.05), (0, 0.3, 0.4, 0.4, 0.3, 0.2), 0.006, 0.9, 0.06),
     "synth bass": Voice(_falling(1, 9), _falling(0.7, 12), 0.005, 0.7, 0.05),
-    "cello": Voice(_falling(1.1, 10), attack=0.06, decay=2.5, release=0.15),
+    "cello": Voice(_falling(1.1, 10), attack=0.05, decay=1.2, release=0.15),
 }
 
 
@@ -78,8 +78,8 @@ class Band:
 
 
 BANDS: dict[Sound, Band] = {
-    "piano": Band("piano", "strings", "bass", "flute", 0.6),
+    "piano": Band("piano", "strings", "bass", "flute", 0.7),
     "guitar": Band("guitar", "organ", "bass", "harmonica", 0.85),
     "electronic": Band("pluck", "pad", "synth bass", "lead", 1.0),
-    "orchestral": Band("harp", "strings", "cello", "violin", 0.5),
+    "orchestral": Band("harp", "strings", "cello", "violin", 0.75),
 }

@@ -9,7 +9,8 @@ from producer_tools.sandbox.music.voices import Partials, Voice
 
 LOUD = 4000  # root mean square of a wave
 
-_TABLE = 2048  # samples in the table of one period
+_TABLE = 2048  # samples in the table of one period; a power of two
+_ONE = 1 << 16
 _SINE = 1 << 15  # a harmonic at its loudest; divided away again once the harmonics are mixed
 _STRETCH = 1500  # samples of a stretch, about: enough for whole periods to fit it within half a cent
 _VIBRATO = 5.4  # swings per second
@@ -34,16 +35,29 @@ def wave(voice: Voice, partials: Partials, pitch: float, decay: float = 0.0, vib
     period = RATE / frequency
     periods = max(1, round((RATE / _VIBRATO if vibrato else _STRETCH) / period))
     samples = round(periods * period)
-    turn, step = 2 * math.pi / samples, periods * _TABLE / samples
-    # A swing of d semitones changes the speed by the factor 2 ** (d / 12); this is how far the phase then strays.
-    stray = (2 ** (vibrato / 12) - 1) * step / turn
+    # Phases are counted in steps of the table, as integers with 16 bits behind the point: that is quicker than floats.
+    step = round(periods * _TABLE * _ONE / samples)
     table = _table(voice, partials, frequency)
-    sound = [table[int(step * index + stray * (1 - math.cos(turn * index))) % _TABLE] for index in range(samples)]
+    if vibrato:
+        # A swing of d semitones changes the speed by the factor 2 ** (d / 12); this is how far the phase then strays.
+        stray = round((2 ** (vibrato / 12) - 1) * periods * _TABLE / (2 * math.pi))
+        swing = enumerate(_swing(samples))
+        sound = [table[index * step + stray * lean >> 16 & _TABLE - 1] for index, lean in swing]
+    else:
+        sound = [table[index * step >> 16 & _TABLE - 1] for index in range(samples)]
     if decay:
         sound = [int(sample * math.exp(-index / (decay * RATE))) for index, sample in enumerate(sound)]
     return array("q", sound)
 
 
+@lru_cache(maxsize=64)
+def _swing(samples: int) -> "array[int]":
+    """How far a phase leans forward, from not at all to 2 and back."""
+    turn = 2 * math.pi / samples
+    return array("q", [round(_ONE * (1 - math.cos(turn * index))) for index in range(samples)])
+
+
+@lru_cache(maxsize=64)
 def _table(voice: Voice, partials: Partials, frequency: float) -> "array[int]":
     """One period of a voice; all voices are equally loud at all pitches while their note lasts."""
     audible = max(1, int(_TOP / frequency))
