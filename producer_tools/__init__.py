@@ -3,30 +3,40 @@
 from producer_tools.callbacks import CallbackReceiver
 from producer_tools.client import ProducerClient
 from producer_tools.config import api_token
+from producer_tools.downloads import Downloader, Downloads, FailedFile, SavedFile
 from producer_tools.errors import (
     AnswerError,
     APIError,
     AuthenticationError,
     BadRequestError,
+    BudgetExceededError,
     ConfigurationError,
     ContentModerationError,
+    DownloadError,
     EndpointNotFoundError,
     InsufficientBalanceError,
     MissingTokenError,
+    NoFilesError,
     ProducerError,
     ProducerToolError,
     RateLimitError,
     ServerError,
     ServiceDisabledError,
     ServiceUnreachableError,
+    SubmissionConflictError,
     SubmissionUnknownError,
+    TaskNotFinishedError,
     TaskNotFoundError,
 )
+from producer_tools.ledger import Ledger, MemoryLedger, SqliteLedger, StoreLedger
+from producer_tools.prices import estimate
 from producer_tools.progress import Progress
+from producer_tools.spending import Budget, budget
 from producer_tools.task import Result, State, Task, TaskBatch, TaskError
 from producer_tools.toolkit import ProducerToolkit
 from producer_tools.tools import (
     ProducerCoverMusic,
+    ProducerDownloadResults,
     ProducerExtendMusic,
     ProducerGenerateCustomMusic,
     ProducerGenerateLyrics,
@@ -53,14 +63,24 @@ __all__ = [
     "AnswerError",
     "AuthenticationError",
     "BadRequestError",
+    "Budget",
+    "BudgetExceededError",
     "CallbackReceiver",
     "ConfigurationError",
     "ContentModerationError",
+    "DownloadError",
+    "Downloader",
+    "Downloads",
     "EndpointNotFoundError",
+    "FailedFile",
     "InsufficientBalanceError",
+    "Ledger",
+    "MemoryLedger",
     "MissingTokenError",
+    "NoFilesError",
     "ProducerClient",
     "ProducerCoverMusic",
+    "ProducerDownloadResults",
     "ProducerError",
     "ProducerExtendMusic",
     "ProducerGenerateCustomMusic",
@@ -86,14 +106,21 @@ __all__ = [
     "Progress",
     "RateLimitError",
     "Result",
+    "SavedFile",
     "ServerError",
     "ServiceDisabledError",
     "ServiceUnreachableError",
+    "SqliteLedger",
     "State",
+    "StoreLedger",
+    "SubmissionConflictError",
     "SubmissionUnknownError",
     "Task",
     "TaskBatch",
     "TaskError",
+    "TaskNotFinishedError",
     "TaskNotFoundError",
     "api_token",
+    "budget",
+    "estimate",
 ]

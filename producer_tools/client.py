@@ -1,6 +1,5 @@
 """The client: what can be asked of the API, within its limits."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from types import TracebackType
@@ -12,22 +11,19 @@ from typing_extensions import Self
 
 from producer_tools import config
 from producer_tools.bridge import run_sync
-from producer_tools.callbacks import CallbackReceiver, ExpectedCallback
+from producer_tools.callbacks import CallbackReceiver
 from producer_tools.clock import Clock, SystemClock
-from producer_tools.errors import ConfigurationError, SubmissionUnknownError, TaskNotFoundError
-from producer_tools.polling import Event, Watchers
-from producer_tools.progress import OnProgress, progress_of
-from producer_tools.requests import TASKS, GetTask, GetTasksBatch, MusicRequest, Request
-from producer_tools.retry import with_retries
-from producer_tools.task import Task, TaskBatch, read_answer, read_record
-from producer_tools.throttle import LOOKUPS_PER_SECOND, Pace, Rate, Slots
-from producer_tools.transport import Transport, unreadable
-
-_REMEMBERED_SECONDS = 300.0
-_CALLBACK_SECONDS = 300.0
-
-BATCH_SIZE = 50
-"""Task ids in one look-up (mcp: recommended at most)."""
+from producer_tools.errors import ConfigurationError
+from producer_tools.files.hosts import FileHosts
+from producer_tools.ledger import Ledger, MemoryLedger
+from producer_tools.lookups import LookUps
+from producer_tools.progress import OnProgress
+from producer_tools.requests import GetTasksBatch, PaidRequest
+from producer_tools.spending import Budget
+from producer_tools.submissions import Submissions
+from producer_tools.task import Task, TaskBatch, read_answer
+from producer_tools.transport import Transport
+from producer_tools.waiting import Waits
 
 
 class ProducerClient:
@@ -44,6 +40,9 @@ class ProducerClient:
         callbacks: receives the service's callbacks: each song is then submitted with a callback address, its result
             comes without a look to spare, and a submit whose answer was lost is found again.
         max_paid_in_flight: paid requests under way at once; further ones wait. The service allows 5 (faq).
+        ledger: where each wish is written down before it is paid for. Default: the store of the graph a tool runs in;
+            without one, memory, which survives retries and interrupts, but not the end of the process.
+        budget: what this client may spend.
         clock: what time it is; for tests.
 
     Raises:
@@ -59,6 +58,8 @@ class ProducerClient:
         request_timeout: float | None = None,
         poll_interval: float = 5.0,
         max_paid_in_flight: int = 5,
+        ledger: Ledger | None = None,
+        budget: Budget | None = None,
         callbacks: CallbackReceiver | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -70,18 +71,23 @@ class ProducerClient:
         self._has_borrowed_session = session is not None
         self._transport = Transport(self.base_url, config.secret(api_token), session, self.request_timeout)
         clock = clock or SystemClock()
-        self._paid = Slots(max_paid_in_flight)
-        self._lookups = Rate(LOOKUPS_PER_SECOND, clock)
-        self._pace = Pace(poll_interval, clock)
-        self._clock = clock
-        self._callbacks = callbacks
+        self.files = FileHosts(self.base_url, self.request_timeout, clock)
         if callbacks is not None:
             callbacks.on_hint(self.hint)
-        self._submitted: dict[str, float] = {}
-        self._watchers = Watchers(self.get_tasks, clock, poll_interval)
+        self._ledger = ledger
+        self._fallback_ledger = MemoryLedger()
+        self._submissions = Submissions(self._transport, clock, max_paid_in_flight, budget, callbacks)
+        self._lookups = LookUps(self._transport, clock, poll_interval)
+        self._waits = Waits(self._transport, self._lookups, clock, poll_interval)
 
-    async def submit(self, request: Request) -> Task:
-        """Send one paid request.
+    async def submit(self, request: PaidRequest, *, key: str | None = None, ledger: Ledger | None = None) -> Task:
+        """Send one paid request, or return what came of it if it was sent before.
+
+        Args:
+            request: what to make.
+            key: a name for this wish. The same wish under the same key is paid for once, whatever crashes in between:
+                the second time nothing is sent and the same task comes back. Without a key each call is a wish.
+            ledger: where wishes are written down, unless the client has a ledger of its own.
 
         Returns:
             The task: pending with its id, or final at once where the endpoint answers with its result.
@@ -89,31 +95,24 @@ class ProducerClient:
         Raises:
             APIError: the service refused; nothing was charged.
             ServiceUnreachableError: nothing was sent.
-            SubmissionUnknownError: sent, and the outcome is not known: money may have been spent.
+            SubmissionUnknownError: sent, now or before, and the outcome is not known: money may have been spent.
+            SubmissionConflictError: the key stands for another wish.
+            BudgetExceededError: it does not fit into the budget.
         """
-        if self._callbacks and isinstance(request, MusicRequest) and request.callback_url is None:
-            return await self._submit_with_callback(request, self._callbacks.expect())
-        return await self._submit(request)
-
-    async def _submit_with_callback(self, request: MusicRequest, expected: ExpectedCallback) -> Task:
-        try:
-            return await self._submit(request.model_copy(update={"callback_url": expected.url}))
-        except SubmissionUnknownError:
-            # If the service did get it, the callback will bring the id that the answer should have brought.
-            arriving = asyncio.shield(asyncio.wrap_future(expected.task_id))
-            if not await self._in_time(arriving, _CALLBACK_SECONDS):
-                raise
-            return await self.get_task(arriving.result())
-
-    async def _submit(self, request: Request) -> Task:
-        async with self._paid.hold():
-            answer = await self._send(request)
+        answer = await self._submissions.submit(request, key, self._ledger or ledger or self._fallback_ledger)
         task = read_answer(answer)
-        if task.task_id is None and not task.results:
-            raise unreadable(request.endpoint, "it has neither a task id nor a result")
         if task.task_id is not None and not task.is_final:
-            self._remember(task.task_id)
+            self._waits.remember(task.task_id)
         return task
+
+    async def allow_again(self, key: str, *, ledger: Ledger | None = None) -> None:
+        """Let a wish with an unknown outcome be sent again. For a person to decide: it may be paid for twice.
+
+        Args:
+            key: the wish's key, as the error names it.
+            ledger: where it is written down, unless the client has a ledger of its own.
+        """
+        await (self._ledger or ledger or self._fallback_ledger).forget(key)
 
     async def get_task(self, task_id: str) -> Task:
         """Look at one task.
@@ -123,18 +122,7 @@ class ProducerClient:
             APIError: the service refused.
             ServiceUnreachableError, AnswerError: no readable answer came.
         """
-        request = GetTask(task_id=task_id)
-        await self._pace.turn([request.task_id])
-        record = await self._send(request)
-        if not record:
-            self._pace.release([request.task_id])
-            raise TaskNotFoundError(request.task_id)
-        if not record.keys() & {"id", "state", "response", "created_at"}:
-            raise unreadable(TASKS, "it is no task record")
-        task = read_record({"id": request.task_id, **record})
-        if task.is_final:
-            self._pace.release([request.task_id])
-        return task
+        return await self._lookups.one(task_id)
 
     async def get_tasks(self, task_ids: Iterable[str]) -> TaskBatch:
         """Look at any number of tasks: 50 to a request, the requests at once, each id once.
@@ -146,20 +134,7 @@ class ProducerClient:
             APIError: the service refused.
             ServiceUnreachableError, AnswerError: no readable answer came.
         """
-        ids = _unique(task_ids)
-        await self._pace.turn(ids)
-        chunks = [ids[start : start + BATCH_SIZE] for start in range(0, len(ids), BATCH_SIZE)]
-        answers = await asyncio.gather(*(self._look_up_many(chunk) for chunk in chunks), return_exceptions=True)
-        found: dict[str | None, Task] = {}
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
-            found.update((task.task_id, task) for task in answer)
-        self._pace.release([task_id for task_id in ids if task_id not in found or found[task_id].is_final])
-        return TaskBatch(
-            tasks=tuple(found[task_id] for task_id in ids if task_id in found),
-            not_found=tuple(task_id for task_id in ids if task_id not in found),
-        )
+        return await self._lookups.many(_unique(task_ids))
 
     async def watch(self, task_ids: Iterable[str]) -> AsyncGenerator[Task, None]:
         """Yield each change of each task once, until all of them are final.
@@ -175,7 +150,7 @@ class ProducerClient:
             APIError: the service refused.
             ServiceUnreachableError, AnswerError: no readable answer came, for 30 seconds.
         """
-        async with aclosing(self._events(_unique(task_ids))) as events:
+        async with aclosing(self._waits.events(_unique(task_ids))) as events:
             async for _, what in events:
                 if isinstance(what, Exception):
                     raise what
@@ -198,19 +173,7 @@ class ProducerClient:
             APIError: the service refused.
             ServiceUnreachableError, AnswerError: no readable answer came, for 30 seconds.
         """
-        ids = _unique(task_ids)
-        found: dict[str, Task] = {}
-        missing: set[str] = set()
-        collecting = asyncio.ensure_future(self._collect(ids, found, missing, on_progress))
-        if await self._in_time(collecting, timeout):
-            collecting.result()
-        if unseen := [task_id for task_id in ids if task_id not in found and task_id not in missing]:
-            batch = await self.get_tasks(unseen)
-            found.update((str(task.task_id), task) for task in batch.tasks)
-        return TaskBatch(
-            tasks=tuple(found[task_id] for task_id in ids if task_id in found),
-            not_found=tuple(task_id for task_id in ids if task_id not in found),
-        )
+        return await self._waits.wait(_unique(task_ids), timeout, on_progress)
 
     def watch_sync(self, task_ids: Iterable[str]) -> Iterator[Task]:
         """`watch` for sync code."""
@@ -230,76 +193,16 @@ class ProducerClient:
 
         A hint, such as the service's callback, is never believed: it only makes the look come sooner.
         """
-        self._pace.release([task_id])
-        self._watchers.hint(task_id)
+        self._waits.hint(task_id)
 
     async def aclose(self) -> None:
         """Close the sessions this client has made; a later call makes a new one. A borrowed session stays open."""
         await self._transport.aclose()
+        await self.files.aclose()
 
     def close(self) -> None:
         """Close the sessions this client has made, from sync code."""
         run_sync(self.aclose)
-
-    async def _events(self, task_ids: list[str]) -> AsyncGenerator[Event, None]:
-        """What happens to the tasks, until each is final or cannot be watched any more."""
-        watcher = self._watchers.current(self._transport.token())
-        watching = set(task_ids)
-        async with watcher.listen(task_ids, self._submitted.get) as events:
-            while watching:
-                event = await events.get()
-                if isinstance(event.what, Exception) or event.what.is_final:
-                    watching.discard(event.task_id)
-                yield event
-
-    async def _collect(
-        self, task_ids: list[str], found: dict[str, Task], missing: set[str], on_progress: OnProgress | None
-    ) -> None:
-        async with aclosing(self._events(task_ids)) as events:
-            async for task_id, what in events:
-                if isinstance(what, TaskNotFoundError):
-                    missing.add(task_id)
-                elif isinstance(what, Exception):
-                    raise what
-                else:
-                    found[task_id] = what
-                    if on_progress is not None:
-                        on_progress(progress_of(what, self._clock.now()))
-
-    async def _in_time(self, work: "asyncio.Future[Any]", timeout: float) -> bool:
-        """Whether the work was done before ``timeout`` seconds were over; if not, it is cancelled."""
-        passing = asyncio.ensure_future(self._clock.sleep(timeout))
-        try:
-            await asyncio.wait((work, passing), return_when=asyncio.FIRST_COMPLETED)
-            return work.done()
-        finally:
-            work.cancel()
-            passing.cancel()
-            await asyncio.gather(work, passing, return_exceptions=True)
-
-    def _remember(self, task_id: str) -> None:
-        """When a task was submitted tells the watcher when a first look is worth it; soon that is of no use."""
-        now = self._clock.now()
-        while self._submitted and next(iter(self._submitted.values())) < now - _REMEMBERED_SECONDS:
-            self._submitted.pop(next(iter(self._submitted)), None)
-        self._submitted[task_id] = now
-
-    async def _send(self, request: Request) -> dict[str, Any]:
-        paid, body = request.endpoint.paid, request.body()
-
-        async def once() -> dict[str, Any]:
-            if not paid:
-                await self._lookups.turn()
-            return await self._transport.post(request.endpoint, body)
-
-        return await with_retries(once, self._clock, paid=paid)
-
-    async def _look_up_many(self, task_ids: list[str]) -> list[Task]:
-        answer = await self._send(GetTasksBatch(task_ids=task_ids))
-        records = answer.get("items")
-        if not isinstance(records, list):
-            raise unreadable(TASKS, "it has no list of items")
-        return [read_record(record) for record in records if isinstance(record, dict) and record]
 
     def _check(self) -> None:
         complaint = None

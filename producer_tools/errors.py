@@ -17,7 +17,12 @@ ProducerError                        anything this pack raises
     ├── ServiceUnreachableError      no connection: nothing was sent
     ├── AnswerError                  a look-up broke off, timed out or brought an answer that cannot be read
     ├── SubmissionUnknownError       a paid call whose outcome nobody knows: money may have been spent
-    └── TaskNotFoundError            no such task: not an unfinished one
+    ├── SubmissionConflictError      the key of an earlier call, with other arguments
+    ├── BudgetExceededError          the call does not fit into a budget
+    ├── TaskNotFoundError            no such task: not an unfinished one
+    ├── TaskNotFinishedError         a download of what is not finished yet
+    ├── NoFilesError                 a download of what failed, or made no files
+    └── DownloadError                a file of a finished task cannot be had, or not be saved
 ```
 """
 
@@ -158,6 +163,21 @@ class SubmissionUnknownError(ProducerToolError):
     )
 
 
+class SubmissionConflictError(ProducerToolError):
+    """A call under the key of an earlier one asks for something else."""
+
+    advice = "Nothing was sent and nothing was charged. Make a new call, under a key of its own."
+
+    def __init__(self, key: str) -> None:
+        super().__init__("key_reused", f"The key {key} stands for an earlier call with other arguments.")
+
+
+class BudgetExceededError(ProducerToolError):
+    """A paid call that does not fit into the budget of the client or of the run."""
+
+    advice = "Nothing was sent and nothing was charged. Tell the user; do not try again within this budget."
+
+
 class TaskNotFoundError(ProducerToolError):
     """The service knows no task of that id."""
 
@@ -165,6 +185,34 @@ class TaskNotFoundError(ProducerToolError):
 
     def __init__(self, task_id: str) -> None:
         super().__init__("not_found", "There is no such task.", task_id=task_id)
+
+
+class TaskNotFinishedError(ProducerToolError):
+    """A download was asked for, and the task has no files yet: the URLs it may have are previews."""
+
+    advice = "Call producer_wait_for_tasks with this task_id, then download. Do not submit again."
+
+    def __init__(self, task_id: str | None, state: str) -> None:
+        super().__init__("not_finished", f"Nothing to download yet: the task is {state}.", task_id=task_id)
+
+
+class NoFilesError(ProducerToolError):
+    """There is nothing to download: the task failed (``task_failed``), or made no files (``no_files``)."""
+
+    advice = "Do not download it again; tell the user."
+
+
+class DownloadError(ProducerToolError):
+    """A file of a finished task cannot be had, or cannot be saved. Nothing of it is left behind.
+
+    Its ``code`` says why: ``http_404`` and the like, ``forbidden_url``, ``too_many_redirects``, ``too_large``,
+    ``wrong_content`` (the file); ``no_write_access``, ``disk_full`` (the directory); ``download_failed`` (several
+    files, and not one reason).
+    """
+
+    advice = (
+        "Downloads cost nothing: call again later. If it fails again, tell the user; producer_get_task shows the URLs."
+    )
 
 
 _BY_CODE: dict[str, type[APIError]] = {

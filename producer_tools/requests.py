@@ -70,6 +70,8 @@ def _model() -> Any:
     )
 
 
+# LangGraph fills this in where there is a graph; the serializer keeps its state from being copied with each call.
+Runtime = Annotated[Any, InjectedToolArg, PlainSerializer(lambda _: None)]
 Strength = Annotated[float, Field(ge=0, le=1)] | SkipJsonSchema[None]
 SoundStrength = Annotated[float, Field(ge=0.2, le=1)] | SkipJsonSchema[None]
 MaybeBlank = Annotated[str, StringConstraints(strip_whitespace=True)]
@@ -96,7 +98,24 @@ class Request(BaseModel):
         return {name: value for name, value in fields.items() if value != ""}
 
 
-class MusicRequest(Request):
+class PaidRequest(Request):
+    """A call that costs money.
+
+    Attributes:
+        submission_key: the application's own name for this wish: the same key never pays twice. In a graph the tool
+            call is the key, where none is given.
+        runtime: LangGraph's, filled in where there is a graph.
+    """
+
+    submission_key: Annotated[Text | None, InjectedToolArg] = None
+    runtime: Runtime = None
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body: what was given, without nulls and blanks."""
+        return {name: value for name, value in super().body().items() if name != "submission_key"}
+
+
+class MusicRequest(PaidRequest):
     """One action of ``/producer/audios``."""
 
     endpoint = AUDIOS
@@ -250,7 +269,7 @@ class StemsMusic(MusicRequest):
     audio_id: Text = Field(description=_AUDIO_ID)
 
 
-class GenerateLyrics(Request):
+class GenerateLyrics(PaidRequest):
     """Lyrics from a description."""
 
     endpoint = LYRICS
@@ -261,7 +280,7 @@ class GenerateLyrics(Request):
     )
 
 
-class UploadAudio(Request):
+class UploadAudio(PaidRequest):
     """Audio from outside."""
 
     endpoint = UPLOAD
@@ -269,7 +288,7 @@ class UploadAudio(Request):
     audio_url: Url = Field(description="Public http(s) URL of an mp3, reachable without login.")
 
 
-class GenerateVideo(Request):
+class GenerateVideo(PaidRequest):
     """A video of a song."""
 
     endpoint = VIDEOS
@@ -277,7 +296,7 @@ class GenerateVideo(Request):
     audio_id: Text = Field(description=_AUDIO_ID)
 
 
-class GenerateWav(Request):
+class GenerateWav(PaidRequest):
     """A WAV file of a song."""
 
     endpoint = WAV
@@ -313,8 +332,7 @@ class WaitForTasks(GetTasksBatch):
     """A wait for tasks."""
 
     timeout_seconds: float = Field(default=300, gt=0, le=1800, description="Longest wait; most songs take 20-50 s.")
-    # LangGraph fills this in where there is a graph; the serializer keeps its state from being copied with each call.
-    runtime: Annotated[Any, InjectedToolArg, PlainSerializer(lambda _: None)] = None
+    runtime: Runtime = None
 
 
 class NoArguments(BaseModel):

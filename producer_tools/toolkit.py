@@ -1,5 +1,6 @@
 """The entry: a toolkit that lists the tools and shares one client among them."""
 
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -8,8 +9,10 @@ from pydantic import ConfigDict, Field
 from typing_extensions import Self
 
 from producer_tools.client import ProducerClient
+from producer_tools.downloads import DEFAULT_DIRECTORY
 from producer_tools.progress import OnProgress
-from producer_tools.tools import ALL_TOOLS, ProducerTool, ProducerWaitForTasks
+from producer_tools.tools import ALL_TOOLS, ProducerDownloadResults, ProducerTool, ProducerWaitForTasks
+from producer_tools.tools.base import SubmittingTool
 
 
 class ProducerToolkit(BaseToolkit):
@@ -19,17 +22,26 @@ class ProducerToolkit(BaseToolkit):
         client: what the tools talk through; default a client from the environment. A missing token is an error at
             the first call, not here.
         on_progress: called with each change of each task that a tool waits for.
+        download_dir: where files are saved; default ``./producer-downloads``, made when it is first needed. No model
+            can choose another, and nothing is written outside it.
+        paid_tools: whether the tools that cost money are among the tools.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     client: ProducerClient = Field(default_factory=ProducerClient, exclude=True, repr=False)
     on_progress: OnProgress | None = Field(default=None, exclude=True, repr=False)
+    download_dir: Path = Field(default=DEFAULT_DIRECTORY, exclude=True)
+    paid_tools: bool = True
 
     def get_tools(self) -> list[BaseTool]:
         """The tools, sharing the client."""
-        settings: dict[type[ProducerTool], dict[str, Any]] = {ProducerWaitForTasks: {"on_progress": self.on_progress}}
-        return [tool(client=self.client, **settings.get(tool, {})) for tool in ALL_TOOLS]
+        settings: dict[type[ProducerTool], dict[str, Any]] = {
+            ProducerWaitForTasks: {"on_progress": self.on_progress},
+            ProducerDownloadResults: {"directory": self.download_dir},
+        }
+        chosen = [tool for tool in ALL_TOOLS if self.paid_tools or not issubclass(tool, SubmittingTool)]
+        return [tool(client=self.client, **settings.get(tool, {})) for tool in chosen]
 
     async def aclose(self) -> None:
         """Close the client's sessions; a session given to the client by the caller stays open."""

@@ -2,32 +2,37 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 RESET = b"reset"
 SILENCE = b"silence"
 
+Reply = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
+
 
 @dataclass
 class RawServer:
     """Answers each request with the next reply; the last one again and again."""
 
-    replies: list[bytes]
+    replies: list[Reply]
     base_url: str = ""
     requests: list[bytes] = field(default_factory=list)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
-            length = next(int(line[15:]) for line in head.lower().splitlines() if line.startswith(b"content-length:"))
+            lines = head.lower().splitlines()
+            length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
             self.requests.append(head + await reader.readexactly(length))
             reply = self.replies[min(len(self.requests), len(self.replies)) - 1]
             if reply == SILENCE:
                 await reader.read()  # until the client gives up
             elif reply == RESET:
                 writer.transport.abort()
+            elif callable(reply):
+                await reply(writer)
             else:
                 writer.write(reply)
                 await writer.drain()
@@ -45,7 +50,7 @@ def http(body: object, status: str = "200 OK", content_type: str = "application/
 
 
 @asynccontextmanager
-async def answering(*replies: bytes) -> AsyncIterator[RawServer]:
+async def answering(*replies: Reply) -> AsyncIterator[RawServer]:
     """Run a raw server for the block."""
     raw = RawServer(list(replies))
     server = await asyncio.start_server(raw.handle, "127.0.0.1", 0)

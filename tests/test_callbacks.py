@@ -65,7 +65,7 @@ async def test_a_submit_whose_answer_was_lost_is_found_again(monkeypatch: pytest
             ProducerClient(sandbox.api_token, sandbox.base_url, callbacks=receiver, poll_interval=0) as client,
         ):
             task = await client.submit(SONG)
-            assert task.state == "complete"
+            assert (await client.get_task(str(task.task_id))).state == "complete"
             assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
 
 
@@ -76,9 +76,9 @@ async def test_a_submit_that_never_arrived_stays_unknown(
         raise SubmissionUnknownError("timeout", "lost on the way")
 
     receiver = CallbackReceiver("http://127.0.0.1:9")
-    client._callbacks = receiver
+    client._submissions._callbacks = receiver
     monkeypatch.setattr(Transport, "post", lost)
-    monkeypatch.setattr("producer_tools.client._CALLBACK_SECONDS", 0)
+    monkeypatch.setattr("producer_tools.submissions._CALLBACK_SECONDS", 0)
     with pytest.raises(SubmissionUnknownError):
         await client.submit(SONG)
     [expected] = receiver._expected.values()
@@ -95,7 +95,7 @@ async def test_only_songs_without_an_address_of_the_callers_get_one(
         return {"task_id": "t"}
 
     monkeypatch.setattr(Transport, "post", post)
-    client._callbacks = CallbackReceiver("https://app.example/producer/")
+    client._submissions._callbacks = CallbackReceiver("https://app.example/producer/")
     await client.submit(SONG)
     await client.submit(SONG)
     await client.submit(StemsMusic(audio_id="a", callback_url="https://mine.example/"))

@@ -64,12 +64,12 @@ SCRIPTS = {
     "a cancelled call": """
         async def main():
             slow = asyncio.create_task(tool.ainvoke(song))
-            while not toolkit.client._paid._free < 5: await asyncio.sleep(0)
+            while not toolkit.client._submissions._slots._free < 5: await asyncio.sleep(0)
             await asyncio.sleep(0.01)
             slow.cancel()
             try: await slow
             except asyncio.CancelledError: pass
-            assert toolkit.client._paid._free == 5
+            assert toolkit.client._submissions._slots._free == 5
             await one()
         asyncio.run(main())
     """,
@@ -85,7 +85,7 @@ SCRIPTS = {
             try: tool.invoke(song)
             except BaseException: pass
         threading.Thread(target=call, daemon=True).start()
-        while tool.client._paid._free == 5: time.sleep(0.01)
+        while tool.client._submissions._slots._free == 5: time.sleep(0.01)
     """,
     "a forked child": """
         import multiprocessing
@@ -95,6 +95,20 @@ SCRIPTS = {
         child.join()
         assert child.exitcode == 0
         check(tool.invoke(song))
+    """,
+    "downloads in several loops": """
+        import tempfile
+        task_id = json.loads(tool.invoke(song))["task_id"]
+        def save(way, directory):
+            saver = ProducerDownloadResults(client=tool.client, directory=directory)
+            content = way(saver, {"task_id": task_id})
+            assert json.loads(content)["success"], content
+        with tempfile.TemporaryDirectory() as directory:
+            save(lambda saver, call: saver.invoke(call), directory + "/1")
+            save(lambda saver, call: asyncio.run(saver.ainvoke(call)), directory + "/2")
+            toolkit.close()
+            save(lambda saver, call: asyncio.run(saver.ainvoke(call)), directory + "/3")
+            save(lambda saver, call: saver.invoke(call), directory + "/4")
     """,
     "a loop that is never closed in order": """
         loop = asyncio.new_event_loop()

@@ -74,7 +74,7 @@ async def waiting_on(studio: Studio, **settings: Any) -> AsyncIterator[ProducerC
 
 def remember_all(client: ProducerClient, studio: Studio) -> None:
     for task_id in studio.ends:
-        client._remember(task_id)
+        client._waits.remember(task_id)
 
 
 def watchers() -> list[asyncio.Task[Any]]:

@@ -53,7 +53,8 @@ def _answer(last: BaseMessage, tools: dict[str, Any]) -> AIMessage:
         return _calls("producer_generate_music", [{"prompt": last.text[:_LONGEST_PROMPT]}])
     if not isinstance(last, ToolMessage) or last.status == "error":
         return AIMessage(f"That did not work. {last.text}")
-    result = json.loads(last.text)
+    # Middleware may write a note before it, such as that a person has changed the call.
+    result = json.loads(last.text[last.text.find('{"task') :])
     for name in _TOOL_NAME.findall(result.get("next_step", "")):
         if name in tools:
             return _calls(name, _arguments(result, tools[name]["parameters"]["properties"]))

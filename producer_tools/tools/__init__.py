@@ -1,6 +1,7 @@
 """The tools, in the order in which a model reads them."""
 
 from producer_tools.tools.base import ProducerTool
+from producer_tools.tools.downloads import ProducerDownloadResults
 from producer_tools.tools.lyrics import ProducerGenerateLyrics
 from producer_tools.tools.media import ProducerGenerateVideo, ProducerGenerateWav, ProducerUploadAudio
 from producer_tools.tools.music import (
@@ -34,6 +35,7 @@ ALL_TOOLS: tuple[type[ProducerTool], ...] = (
     ProducerWaitForTasks,
     ProducerGetTask,
     ProducerGetTasksBatch,
+    ProducerDownloadResults,
     ProducerListModels,
     ProducerListActions,
     ProducerGetLyricFormatGuide,
@@ -42,6 +44,7 @@ ALL_TOOLS: tuple[type[ProducerTool], ...] = (
 __all__ = [
     "ALL_TOOLS",
     "ProducerCoverMusic",
+    "ProducerDownloadResults",
     "ProducerExtendMusic",
     "ProducerGenerateCustomMusic",
     "ProducerGenerateLyrics",

@@ -11,10 +11,11 @@ from typing_extensions import Self
 
 from producer_tools.bridge import run_sync
 from producer_tools.client import ProducerClient
+from producer_tools.ledger import StoreLedger
 from producer_tools.output import Output, task_output
-from producer_tools.requests import Endpoint, Request
+from producer_tools.requests import Endpoint, PaidRequest
 
-_APPLICATION_ONLY = frozenset({"callback_url", "async", "async_"})
+_APPLICATION_ONLY = frozenset({"callback_url", "async", "async_", "submission_key"})
 
 
 def explain(error: ValidationError | Any) -> str:
@@ -62,35 +63,58 @@ class ProducerTool(BaseTool):
         self, input: str | dict[str, Any] | ToolCall, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Any:
         """Run the tool: a dict of arguments is the application's, a ``ToolCall`` is a model's."""
-        return super().invoke(_without_forgeries(input), config, **kwargs)
+        return super().invoke(self._checked(input), config, **kwargs)
 
     async def ainvoke(
         self, input: str | dict[str, Any] | ToolCall, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Any:
         """Run the tool: a dict of arguments is the application's, a ``ToolCall`` is a model's."""
-        return await super().ainvoke(_without_forgeries(input), config, **kwargs)
+        return await super().ainvoke(self._checked(input), config, **kwargs)
 
-    def _run(self, *args: Any, **kwargs: Any) -> Output:
-        return run_sync(lambda: self._arun(*args, **kwargs))
+    def _run(self, **arguments: Any) -> Output:
+        return run_sync(lambda: self._arun(**arguments))
 
-    async def _arun(self, *args: Any, **kwargs: Any) -> Output:
-        schema = cast("type[BaseModel]", self.args_schema)
-        # LangChain hands a bare string over by position: it is the first argument.
-        given = dict(zip(schema.model_fields, args, strict=False)) | kwargs
-        return await self.answer(schema.model_validate(given))
+    async def _arun(self, **arguments: Any) -> Output:
+        return await self.answer(self._schema.model_validate(arguments))
+
+    @property
+    def _schema(self) -> type[BaseModel]:
+        return cast("type[BaseModel]", self.args_schema)
+
+    def _checked(self, given: str | dict[str, Any] | ToolCall) -> str | dict[str, Any] | ToolCall:
+        """What was given, a bare string as the first argument that is required, a model's call without forgeries."""
+        if isinstance(given, str):
+            required = [name for name, field in self._schema.model_fields.items() if field.is_required()]
+            return {required[0]: given} if required else given
+        if given.get("type") != "tool_call":
+            return given
+        # A model cannot see these arguments, so it has made them up, or was told to.
+        arguments = {name: value for name, value in given["args"].items() if name not in _APPLICATION_ONLY}
+        return cast("ToolCall", {**given, "args": arguments})
 
 
 class SubmittingTool(ProducerTool):
     """A tool that sends one paid request and hands over the task it made."""
 
-    async def answer(self, request: Request) -> Output:
-        """Submit, and show the task."""
-        return task_output(await self.client.submit(request))
+    def request(self, arguments: dict[str, Any]) -> PaidRequest:
+        """What a call with these arguments would send: to estimate its price, or to show it to a person.
+
+        Raises:
+            pydantic.ValidationError: they are not what the tool takes.
+        """
+        return cast("PaidRequest", self._schema.model_validate(arguments))
+
+    async def answer(self, request: PaidRequest) -> Output:
+        """Submit, once for each tool call of a graph, and show the task."""
+        store = getattr(request.runtime, "store", None)
+        key = request.submission_key or _key_of_tool_call(request.runtime)
+        task = await self.client.submit(request, key=key, ledger=StoreLedger(store) if store is not None else None)
+        return task_output(task)
 
 
-def _without_forgeries(call: str | dict[str, Any] | ToolCall) -> str | dict[str, Any] | ToolCall:
-    """A model's call without the delivery arguments: it cannot see them, so it has made them up or was told to."""
-    if not isinstance(call, dict) or call.get("type") != "tool_call":
-        return call
-    arguments = {name: value for name, value in call["args"].items() if name not in _APPLICATION_ONLY}
-    return cast("ToolCall", {**call, "args": arguments})
+def _key_of_tool_call(runtime: Any) -> str | None:
+    """What tells this tool call from all others: its id, and the thread or at least the run it belongs to."""
+    config = getattr(runtime, "config", None) or {}
+    call_id = getattr(runtime, "tool_call_id", None)
+    scope = config.get("configurable", {}).get("thread_id") or config.get("metadata", {}).get("langgraph_checkpoint_ns")
+    return f"{scope}/{call_id}" if scope and call_id else None

@@ -1,0 +1,88 @@
+"""The kinds of files a task makes: how large they may be, and what they must be by their first bytes."""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+Kind = Literal["audio", "wav", "video", "stems", "cover"]
+
+LARGEST_MEDIA = 200 * 10**6
+"""Bytes of a sound, video or stems file: nineteen minutes of WAV in CD quality."""
+
+LARGEST_COVER = 20 * 10**6
+"""Bytes of a cover picture."""
+
+HEAD = 16
+"""How many of a file's first bytes tell its type."""
+
+
+class FileType(NamedTuple):
+    """What a file is.
+
+    Attributes:
+        extension: of its name, without the dot.
+        content_type: its media type.
+        matches: whether a file that begins so is one.
+    """
+
+    extension: str
+    content_type: str
+    matches: Callable[[bytes], bool]
+
+
+def _is_mp4(head: bytes) -> bool:
+    return head[4:8] == b"ftyp"
+
+
+def _is_mp3(head: bytes) -> bool:
+    if head.startswith(b"ID3"):
+        return True
+    # A frame header: eleven bits set, then version, layer (III), bitrate and sample rate, none of them a reserved one.
+    return (
+        len(head) > 2  # noqa: PLR2004 - the bytes looked at
+        and head[0] == 0xFF  # noqa: PLR2004
+        and head[1] & 0xE6 == 0xE2  # noqa: PLR2004
+        and head[1] & 0x18 != 0x08  # noqa: PLR2004
+        and head[2] & 0xF0 != 0xF0  # noqa: PLR2004
+        and head[2] & 0x0C != 0x0C  # noqa: PLR2004
+    )
+
+
+def _riff(form: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head[:4] == b"RIFF" and head[8:12] == form
+
+
+def _starts(with_: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(with_)
+
+
+_WAV = FileType("wav", "audio/wav", _riff(b"WAVE"))
+# m4a and mp4 are one container: the kind decides what it is called. SVG is no cover here, for it can carry scripts.
+TYPES: dict[Kind, tuple[FileType, ...]] = {
+    "audio": (FileType("m4a", "audio/mp4", _is_mp4), FileType("mp3", "audio/mpeg", _is_mp3), _WAV),
+    "wav": (_WAV,),
+    "video": (FileType("mp4", "video/mp4", _is_mp4),),
+    "stems": (FileType("zip", "application/zip", _starts(b"PK\3\4")),),
+    "cover": (
+        FileType("jpg", "image/jpeg", _starts(b"\xff\xd8\xff")),
+        FileType("png", "image/png", _starts(b"\x89PNG\r\n\x1a\n")),
+        FileType("webp", "image/webp", _riff(b"WEBP")),
+    ),
+}
+"""What a file of each kind may be."""
+
+
+def detect(kind: Kind, head: bytes) -> FileType | None:
+    """What a file that should be a ``kind`` is by its first bytes; ``None`` if it is no such thing."""
+    return next((file_type for file_type in TYPES[kind] if file_type.matches(head)), None)
+
+
+def largest(kind: Kind) -> int:
+    """How many bytes a file of this kind may have."""
+    return LARGEST_COVER if kind == "cover" else LARGEST_MEDIA
+
+
+def describe(head: bytes) -> str:
+    """What a file is that is not what it should be."""
+    if not head:
+        return "it is empty"
+    return "it is HTML or XML" if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else "its first bytes say so"

@@ -1,0 +1,198 @@
+"""The ledger of submissions: what was meant to be paid for is written down before it is sent, so it is sent once.
+
+A wish has a key: the tool call of a graph, or one that the caller gives. An entry says that the wish was *meant*
+(written before the request), and then what the service *answered*. A wish that was answered gets the same answer
+again; one that was only meant has an unknown outcome, and is not sent a second time.
+"""
+
+import asyncio
+import hashlib
+import json
+import sqlite3
+import threading
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+from uuid import uuid4
+
+
+class Entry(NamedTuple):
+    """What the ledger holds under a key.
+
+    Attributes:
+        wish: a fingerprint of what was asked for.
+        answer: the service's answer; ``None`` while it is only meant.
+    """
+
+    wish: str
+    answer: dict[str, Any] | None = None
+
+
+class Ledger(Protocol):
+    """Where submissions are written down. Whatever goes wrong with it must raise: what is not written is not sent.
+
+    Attributes:
+        is_shared: whether other processes write into it too.
+    """
+
+    is_shared: bool
+
+    async def begin(self, key: str, wish: str) -> Entry | None:
+        """Write down that ``wish`` is meant, unless there is an entry: then return that, and write nothing.
+
+        Of several that begin at once, at most one gets ``None``.
+        """
+
+    async def finish(self, key: str, answer: dict[str, Any]) -> None:
+        """Write down what the service answered."""
+
+    async def forget(self, key: str) -> None:
+        """Strike the entry out: it surely did no work, or a person has decided that it may be sent again."""
+
+
+def fingerprint(path: str, body: Mapping[str, Any]) -> str:
+    """Two wishes are the same if they ask the same of one endpoint; where the result is posted does not matter."""
+    asked = {name: value for name, value in body.items() if name != "callback_url"}
+    return hashlib.sha256(f"{path} {json.dumps(asked, sort_keys=True)}".encode()).hexdigest()
+
+
+class MemoryLedger:
+    """A ledger in memory: it survives retries, interrupts and repeated calls, but not the end of the process."""
+
+    is_shared = False
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._lock = threading.Lock()
+
+    async def begin(self, key: str, wish: str) -> Entry | None:
+        """Write down that ``wish`` is meant."""
+        with self._lock:
+            known = self._entries.get(key)
+            if known is None:
+                self._entries[key] = Entry(wish)
+            return known
+
+    async def finish(self, key: str, answer: dict[str, Any]) -> None:
+        """Write down what the service answered."""
+        with self._lock:
+            self._entries[key] = self._entries[key]._replace(answer=answer)
+
+    async def forget(self, key: str) -> None:
+        """Strike the entry out."""
+        with self._lock:
+            self._entries.pop(key, None)
+
+
+class SqliteLedger:
+    """A ledger in a SQLite file: it survives crashes, and serves all processes of a machine.
+
+    Args:
+        path: the file; made when it is first needed.
+    """
+
+    is_shared = True
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+
+    async def begin(self, key: str, wish: str) -> Entry | None:
+        """Write down that ``wish`` is meant.
+
+        Raises:
+            sqlite3.Error: it could not be written.
+        """
+        return await asyncio.to_thread(self._begin, key, wish)
+
+    async def finish(self, key: str, answer: dict[str, Any]) -> None:
+        """Write down what the service answered.
+
+        Raises:
+            sqlite3.Error: it could not be written.
+        """
+        await asyncio.to_thread(
+            self._execute, "UPDATE submissions SET answer = ? WHERE key = ?", json.dumps(answer), key
+        )
+
+    async def forget(self, key: str) -> None:
+        """Strike the entry out.
+
+        Raises:
+            sqlite3.Error: it could not be written.
+        """
+        await asyncio.to_thread(self._execute, "DELETE FROM submissions WHERE key = ?", key)
+
+    def _begin(self, key: str, wish: str) -> Entry | None:
+        # The insert is the decision: of several processes, one makes the row.
+        if self._execute("INSERT OR IGNORE INTO submissions (key, wish) VALUES (?, ?)", key, wish):
+            return None
+        with closing(self._connect()) as connection:
+            row = connection.execute("SELECT wish, answer FROM submissions WHERE key = ?", (key,)).fetchone()
+        if row is None:  # struck out in between
+            return self._begin(key, wish)
+        return Entry(row[0], None if row[1] is None else json.loads(row[1]))
+
+    def _execute(self, statement: str, *values: str) -> int:
+        with closing(self._connect()) as connection, connection:
+            return connection.execute(statement, values).rowcount
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=30)
+        # An entry must be on the disk before the request is on the wire, power cut included.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("CREATE TABLE IF NOT EXISTS submissions (key TEXT PRIMARY KEY, wish TEXT, answer TEXT)")
+        return connection
+
+
+class StoreLedger:
+    """A ledger in a LangGraph store: with SQLite, Postgres or Redis behind it, it serves a fleet.
+
+    A store cannot insert a row only if there is none. So whoever begins puts down a claim of its own, and then looks
+    whether there are others: who sees another's claim steps back. Two that begin at the same moment both step back,
+    and nobody sends; never do both.
+
+    Args:
+        store: a LangGraph ``BaseStore``.
+    """
+
+    is_shared = True
+    _NAMESPACE = ("producer_tools", "submissions")
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    async def begin(self, key: str, wish: str) -> Entry | None:
+        """Write down that ``wish`` is meant.
+
+        Raises:
+            Exception: whatever the store raises; then nothing may be sent.
+        """
+        claims, mine = self._claims(key), uuid4().hex
+        if known := await self._others(claims, mine):
+            return known
+        await self._store.aput(claims, mine, {"wish": wish, "answer": None})
+        if known := await self._others(claims, mine):
+            await self._store.adelete(claims, mine)
+            return known
+        return None
+
+    async def finish(self, key: str, answer: dict[str, Any]) -> None:
+        """Write down what the service answered."""
+        for item in await self._store.asearch(self._claims(key)):
+            await self._store.aput(item.namespace, item.key, {**item.value, "answer": answer})
+
+    async def forget(self, key: str) -> None:
+        """Strike the entry out."""
+        for item in await self._store.asearch(self._claims(key)):
+            await self._store.adelete(item.namespace, item.key)
+
+    async def _others(self, claims: tuple[str, ...], mine: str) -> Entry | None:
+        others = [item.value for item in await self._store.asearch(claims) if item.key != mine]
+        answered = [value for value in others if value["answer"] is not None]
+        return Entry(**(answered or others)[0]) if others else None
+
+    def _claims(self, key: str) -> tuple[str, ...]:
+        # A namespace may hold no dots, and a key of the caller's may hold anything.
+        return (*self._NAMESPACE, hashlib.sha256(key.encode()).hexdigest())

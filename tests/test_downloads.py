@@ -1,0 +1,277 @@
+"""Downloads from the sandbox: every kind of file, each way of calling, what is refused, and what is left as it is."""
+
+import asyncio
+import io
+import json
+import os
+import time
+import wave
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
+
+from producer_tools import (
+    Downloader,
+    NoFilesError,
+    ProducerClient,
+    ProducerDownloadResults,
+    ProducerToolkit,
+    Task,
+    TaskNotFinishedError,
+    TaskNotFoundError,
+)
+from producer_tools.bridge import run_sync
+from producer_tools.files.hosts import FileHosts
+from producer_tools.requests import GenerateMusic
+from producer_tools.sandbox import ProducerSandbox
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "music"
+
+
+@pytest.fixture
+def tools(client: ProducerClient, directory: Path) -> dict[str, BaseTool]:
+    return {tool.name: tool for tool in ProducerToolkit(client=client, download_dir=directory).get_tools()}
+
+
+async def made(tools: dict[str, BaseTool], name: str, **arguments: Any) -> dict[str, Any]:
+    """A finished task of the sandbox."""
+    submitted = json.loads(await tools[name].ainvoke(arguments))
+    content: dict[str, Any] = json.loads(await tools["producer_get_task"].ainvoke({"task_id": submitted["task_id"]}))
+    assert content["state"] == "complete"
+    return content
+
+
+async def saved(tools: dict[str, BaseTool], task_id: str) -> dict[str, dict[str, Any]]:
+    """What the tool says of each file, by kind; each is where it says, as long as it says, and nothing else is."""
+    content = json.loads(await tools["producer_download_results"].ainvoke({"task_id": task_id}))
+    assert (content["task_id"], content["state"], content["success"]) == (task_id, "complete", True)
+    assert "nothing is left to do" in content["next_step"]
+    for file in content["files"]:
+        assert Path(file["path"]).stat().st_size == file["bytes"] > 0
+    return {file["kind"]: file for file in content["files"]}
+
+
+async def test_a_song_and_its_cover(tools: dict[str, BaseTool], directory: Path) -> None:
+    song = await made(tools, "producer_generate_custom_music", lyric="[Verse]\nla", title="Ночь над рекой")
+    files = await saved(tools, song["task_id"])
+    result = song["results"][0]
+    audio, cover = files["audio"], files["cover"]
+    ids = f"{song['task_id']}.{result['audio_id']}"
+    assert Path(audio["path"]) == directory / f"Ночь_над_рекой-audio.{ids}.wav"
+    assert Path(cover["path"]) == directory / f"Ночь_над_рекой-cover.{ids}.png"
+    assert {key: audio[key] for key in ("audio_id", "title", "duration_seconds")} == {
+        key: result[key] for key in ("audio_id", "title", "duration_seconds")
+    }
+    with wave.open(audio["path"]) as sound:
+        assert sound.getnframes() / sound.getframerate() == pytest.approx(result["duration_seconds"], abs=0.01)
+    assert Path(cover["path"]).read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in directory.iterdir()) == sorted(
+        Path(file["path"]).name for file in (audio, cover)
+    )
+
+
+async def test_every_other_kind(tools: dict[str, BaseTool]) -> None:
+    song = await made(tools, "producer_generate_music", prompt="x")
+    audio_id = song["results"][0]["audio_id"]
+    stems = (await saved(tools, (await made(tools, "producer_stems_music", audio_id=audio_id))["task_id"]))["stems"]
+    assert len(zipfile.ZipFile(io.BytesIO(Path(stems["path"]).read_bytes())).namelist()) == 2
+    video = (await saved(tools, (await made(tools, "producer_generate_video", audio_id=audio_id))["task_id"]))["video"]
+    assert (Path(video["path"]).suffix, Path(video["path"]).read_bytes()[4:8]) == (".mp4", b"ftyp")
+    lossless = (await saved(tools, (await made(tools, "producer_generate_wav", audio_id=audio_id))["task_id"]))["wav"]
+    with wave.open(lossless["path"]) as sound:
+        assert sound.getnframes()
+
+
+async def test_the_artifact_has_everything(tools: dict[str, BaseTool]) -> None:
+    """An application needs the URLs and content types, as JSON: a checkpointer brings nothing else back."""
+    song = await made(tools, "producer_generate_music", prompt="x")
+    call = {"type": "tool_call", "id": "c1", "name": "producer_download_results", "args": {"task_id": song["task_id"]}}
+    message = await tools["producer_download_results"].ainvoke(call)
+    assert json.loads(json.dumps(message.artifact)) == message.artifact
+    audio = message.artifact["files"][0]
+    assert audio["url"] == song["results"][0]["audio_url"]
+    assert (audio["content_type"], audio["downloaded"]) == ("audio/wav", True)
+    assert message.artifact["results"][0]["audio_id"] == song["results"][0]["audio_id"]
+    assert "url" not in json.loads(message.content)["files"][0]
+
+
+async def test_the_same_task_again_downloads_nothing(
+    tools: dict[str, BaseTool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent that calls twice, or runs again after a crash, must not move 50 MB for each call."""
+    song = await made(tools, "producer_generate_music", prompt="x")
+    first = await saved(tools, song["task_id"])
+
+    async def no_fetch(*_: object) -> None:
+        pytest.fail("it was downloaded again")
+
+    monkeypatch.setattr(FileHosts, "fetch", no_fetch)
+    assert await saved(tools, song["task_id"]) == first
+
+
+async def test_what_is_missing_or_broken_is_downloaded_again(tools: dict[str, BaseTool]) -> None:
+    song = await made(tools, "producer_generate_music", prompt="x")
+    first = await saved(tools, song["task_id"])
+    Path(first["audio"]["path"]).write_bytes(b"")
+    Path(first["cover"]["path"]).unlink()
+    assert await saved(tools, song["task_id"]) == first
+
+
+async def test_a_link_in_the_directory_is_not_followed(tools: dict[str, BaseTool], tmp_path: Path) -> None:
+    """A planted link would have a file outside the directory shown as a song, or written over."""
+    song = await made(tools, "producer_generate_music", prompt="x")
+    path = Path((await saved(tools, song["task_id"]))["audio"]["path"])
+    outside = tmp_path / "outside.wav"
+    outside.write_bytes(b"RIFF0000WAVEsecret")
+    path.unlink()
+    path.symlink_to(outside)
+    await saved(tools, song["task_id"])
+    assert not path.is_symlink()
+    assert outside.read_bytes() == b"RIFF0000WAVEsecret"
+
+
+async def test_two_downloads_of_one_task_at_once(tools: dict[str, BaseTool], directory: Path) -> None:
+    """Both must find whole files: a shared temporary file would mix the two."""
+    song = await made(tools, "producer_generate_music", prompt="x")
+    first, second = await asyncio.gather(saved(tools, song["task_id"]), saved(tools, song["task_id"]))
+    assert first == second
+    assert len(list(directory.iterdir())) == len(first)
+
+
+async def test_tasks_of_one_title_keep_their_own_files(tools: dict[str, BaseTool], directory: Path) -> None:
+    songs = [await made(tools, "producer_generate_custom_music", lyric="la", title="Same") for _ in range(2)]
+    paths = {file["path"] for song in songs for file in (await saved(tools, song["task_id"])).values()}
+    assert len(paths) == len(list(directory.iterdir())) == 4
+
+
+@pytest.mark.parametrize("vocabulary", ["record", "state"])
+async def test_a_preview_is_refused(vocabulary: Any, directory: Path) -> None:
+    """A preview is half a song; saved, it would pass for the whole one."""
+    with ProducerSandbox(render_seconds=60, vocabulary=vocabulary) as sandbox:
+        async with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0) as client:
+            task = await client.submit(GenerateMusic(prompt="x"))
+            message = await ProducerDownloadResults(client=client, directory=directory).ainvoke(
+                {"type": "tool_call", "id": "c", "name": "producer_download_results", "args": {"task_id": task.task_id}}
+            )
+            with pytest.raises(TaskNotFinishedError, match="the task is p"):
+                await Downloader(client, directory).save(task)
+    assert message.status == "error"
+    assert message.content.startswith("not_finished: ")
+    assert "producer_wait_for_tasks" in message.content
+    assert not directory.exists()
+
+
+async def test_a_task_without_files_is_refused(tools: dict[str, BaseTool], directory: Path) -> None:
+    lyrics = await made(tools, "producer_generate_lyrics", prompt="rain")
+    told = await tools["producer_download_results"].ainvoke({"task_id": lyrics["task_id"]})
+    assert told.startswith("no_files: ")
+    assert "producer_get_task" in told
+    assert not directory.exists()
+
+
+async def test_an_unknown_task_is_refused(client: ProducerClient, directory: Path) -> None:
+    with pytest.raises(TaskNotFoundError):
+        await Downloader(client, directory).save("nobody")
+
+
+async def test_a_failed_task_is_refused_with_its_reason(client: ProducerClient, directory: Path) -> None:
+    failed = Task("t1", "failed", error={"code": "api_error", "message": "out of tune", "trace_id": "x"})
+    with pytest.raises(NoFilesError, match=r"task_failed: .*api_error: out of tune.*t1"):
+        await Downloader(client, directory).save(failed)
+
+
+def test_sync_inside_and_outside_a_loop(sandbox: ProducerSandbox, directory: Path) -> None:
+    client = ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0)
+    with ProducerToolkit(client=client, download_dir=directory) as toolkit:
+        tools = {tool.name: tool for tool in toolkit.get_tools()}
+        task_id = json.loads(tools["producer_generate_music"].invoke({"prompt": "x"}))["task_id"]
+        content = json.loads(tools["producer_download_results"].invoke({"task_id": task_id}))
+        downloads = run_sync(lambda: Downloader(client, directory).save(task_id))
+
+        async def notebook() -> str:
+            return str(tools["producer_download_results"].invoke({"task_id": task_id}))
+
+        assert json.loads(asyncio.run(notebook())) == content
+    assert [file.path for file in downloads.files] == [file["path"] for file in content["files"]]
+    assert not any(file.downloaded for file in downloads.files)
+
+
+async def test_in_a_graph(tools: dict[str, BaseTool]) -> None:
+    song = await made(tools, "producer_generate_music", prompt="x")
+    builder = StateGraph(MessagesState)
+    builder.add_node("tools", ToolNode([tools["producer_download_results"]]))
+    builder.add_edge(START, "tools")
+    arguments = {"task_id": song["task_id"]}
+    call: Any = {"type": "tool_call", "id": "c1", "name": "producer_download_results", "args": arguments}
+    state: Any = await builder.compile().ainvoke({"messages": [AIMessage("", tool_calls=[call])]})
+    assert json.loads(state["messages"][-1].text)["files"]
+    assert state["messages"][-1].artifact["files"]
+
+
+async def test_a_model_cannot_choose_the_directory(tools: dict[str, BaseTool], tmp_path: Path) -> None:
+    tool = tools["producer_download_results"]
+    assert set(convert_to_openai_tool(tool)["function"]["parameters"]["properties"]) == {"task_id"}
+    told = await tool.ainvoke({"task_id": "t1", "directory": str(tmp_path / "elsewhere")})
+    assert told.startswith("bad_request: directory")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+async def test_the_directory_left_unsaid(client: ProducerClient, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    tool = ProducerDownloadResults(client=client)
+    assert not list(tmp_path.iterdir()), "nothing is made before there is something to save"
+    task = await client.submit(GenerateMusic(prompt="x"))
+    file = json.loads(await tool.ainvoke({"task_id": task.task_id}))["files"][0]
+    assert Path(file["path"]).parent == tmp_path / "producer-downloads"
+
+
+async def test_a_directory_that_cannot_be_written(client: ProducerClient, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    task = await client.submit(GenerateMusic(prompt="x"))
+    tool = ProducerDownloadResults(client=client, directory=tmp_path / "file" / "music")
+    told = await tool.ainvoke({"task_id": task.task_id})
+    assert told.startswith("no_write_access: No file was saved. audio: No file can be written in ")
+    assert str(tmp_path / "file" / "music") in told
+
+
+async def test_what_a_killed_process_left_is_cleared_away(tools: dict[str, BaseTool], directory: Path) -> None:
+    directory.mkdir()
+    old, fresh, other = (directory / name for name in (".producer-1.part", ".producer-2.part", "mine.part"))
+    for path in (old, fresh, other):
+        path.write_text("x")
+    os.utime(old, (time.time() - 7200,) * 2)
+    os.utime(other, (time.time() - 7200,) * 2)
+    await saved(tools, (await made(tools, "producer_generate_music", prompt="x"))["task_id"])
+    assert (old.exists(), fresh.exists(), other.exists()) == (False, True, True)
+
+
+async def test_file_hosts_get_neither_the_token_nor_the_apis_session(
+    sandbox: ProducerSandbox, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A borrowed session may carry the token as a default header, and cookies: file hosts are other people's."""
+    sent: list[dict[str, str]] = []
+    get = aiohttp.ClientSession.get
+
+    def spy(session: aiohttp.ClientSession, url: Any, **options: Any) -> Any:
+        sent.append({**session.headers, **options["headers"]})
+        return get(session, url, **options)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "get", spy)
+    async with aiohttp.ClientSession(headers={"Authorization": "Bearer mine"}, cookies={"a": "b"}) as mine:
+        async with ProducerClient(sandbox.api_token, sandbox.base_url, session=mine, poll_interval=0) as client:
+            task = await client.submit(GenerateMusic(prompt="x"))
+            await Downloader(client, directory).save(str(task.task_id))
+        assert not mine.closed
+    assert len(sent) == 2
+    assert all(set(headers) == {"User-Agent", "Accept-Encoding"} for headers in sent)
