@@ -30,6 +30,7 @@ from producer_tools import (
 )
 from producer_tools.bridge import run_sync
 from producer_tools.files.hosts import FileHosts
+from producer_tools.files.names import file_stem
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 
@@ -67,9 +68,10 @@ async def test_a_song_and_its_cover(tools: dict[str, BaseTool], directory: Path)
     files = await saved(tools, song["task_id"])
     result = song["results"][0]
     audio, cover = files["audio"], files["cover"]
-    ids = f"{song['task_id']}.{result['audio_id']}"
-    assert Path(audio["path"]) == directory / f"Ночь_над_рекой-audio.{ids}.wav"
-    assert Path(cover["path"]) == directory / f"Ночь_над_рекой-cover.{ids}.png"
+    for file, kind, ending in ((audio, "audio", "wav"), (cover, "cover", "png")):
+        stem = file_stem("Ночь над рекой", kind, song["task_id"], result["audio_id"])
+        assert Path(file["path"]) == directory / f"{stem}.{ending}"
+        assert stem.startswith(f"Ночь_над_рекой-{kind}.")
     assert {key: audio[key] for key in ("audio_id", "title", "duration_seconds")} == {
         key: result[key] for key in ("audio_id", "title", "duration_seconds")
     }

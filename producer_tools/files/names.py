@@ -4,9 +4,9 @@ import hashlib
 import re
 import unicodedata
 
-_LONGEST_TITLE = 80  # bytes; with two ids of 64, a kind and an extension it stays below the 255 of file systems
+_LONGEST_TITLE = 80  # bytes; with two ids of 16, a kind and an extension it stays below the 255 of file systems
 # Lower case alone, since to many file systems "a" and "A" are one name.
-_PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,15}")
 
 
 def file_stem(title: str, kind: str, *ids: str) -> str:
@@ -27,7 +27,7 @@ def _words(title: str) -> str:
 
 
 def _plain(part: str) -> str:
-    """An id as it is, or a digest of one that cannot stand in a name."""
+    """A short id as it is; of a longer one, or one that cannot stand in a name, a digest that people can read past."""
     if _PLAIN_ID.fullmatch(part):
         return part
-    return hashlib.sha256(part.encode(errors="surrogatepass")).hexdigest()[:32]
+    return hashlib.sha256(part.encode(errors="surrogatepass")).hexdigest()[:12]
