@@ -17,6 +17,9 @@ from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
 
 
+_REMEMBERED = 10_000
+
+
 class Entry(NamedTuple):
     """What the ledger holds under a key.
 
@@ -58,7 +61,10 @@ def fingerprint(path: str, body: Mapping[str, Any]) -> str:
 
 
 class MemoryLedger:
-    """A ledger in memory: it survives retries, interrupts and repeated calls, but not the end of the process."""
+    """A ledger in memory: it survives retries, interrupts and repeated calls, but not the end of the process.
+
+    It remembers the 10,000 newest wishes.
+    """
 
     is_shared = False
 
@@ -72,7 +78,14 @@ class MemoryLedger:
             known = self._entries.get(key)
             if known is None:
                 self._entries[key] = Entry(wish)
+                self._forget_oldest()
             return known
+
+    def _forget_oldest(self) -> None:
+        """Keep a long-lived worker's memory level; what is unknown stays."""
+        if len(self._entries) > _REMEMBERED:
+            answered = (key for key, entry in self._entries.items() if entry.answer is not None)
+            self._entries.pop(next(answered, ""), None)
 
     async def finish(self, key: str, answer: dict[str, Any]) -> None:
         """Write down what the service answered."""

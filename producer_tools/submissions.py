@@ -1,6 +1,7 @@
 """Paid calls: each wish is sent once, within the budgets, and an outcome that nobody knows is called unknown."""
 
 import asyncio
+import logging
 import threading
 from concurrent.futures import Future
 from typing import Any
@@ -18,6 +19,7 @@ from producer_tools.throttle import Slots
 from producer_tools.transport import Transport, unreadable
 from producer_tools.waiting import in_time
 
+_logger = logging.getLogger("producer_tools")
 # Another process may be between sending and answer right now; a submit is answered within a second or two.
 _OTHER_PROCESS_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.25
@@ -86,7 +88,11 @@ class Submissions:
         except ProducerError:
             await ledger.forget(key)
             raise
-        await ledger.finish(key, answer)
+        try:
+            await ledger.finish(key, answer)
+        except Exception:
+            # The song is paid for: its id must reach the caller. Asked again, the ledger will say that it is unknown.
+            _logger.exception("Task %s was submitted, but could not be written down.", answer.get("task_id"))
         return answer
 
     async def _send(self, request: Request) -> dict[str, Any]:

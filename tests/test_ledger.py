@@ -169,6 +169,35 @@ async def test_what_cannot_be_written_is_not_sent(tmp_path: Path, sandbox: Produ
     assert sandbox.charges == ()
 
 
+async def test_an_id_that_could_not_be_written_down_still_reaches_the_caller(
+    sandbox: ProducerSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The song is paid for: an error in its place would lose it."""
+
+    class Full(MemoryLedger):
+        async def finish(self, key: str, answer: dict[str, Any]) -> None:
+            raise OSError("No space left on device")
+
+    async with client_on(sandbox, Full()) as client:
+        task = await client.submit(SONG, key="k")
+        assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
+        assert f"Task {task.task_id} was submitted" in caplog.text
+        with pytest.raises(SubmissionUnknownError):
+            await client.submit(SONG, key="k")
+
+
+async def test_memory_forgets_the_oldest_answers_and_nothing_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer_tools.ledger._REMEMBERED", 3)
+    ledger = MemoryLedger()
+    await ledger.begin("unknown", "w")
+    for n in range(10):
+        await ledger.begin(f"k{n}", "w")
+        await ledger.finish(f"k{n}", {"task_id": str(n)})
+    assert await ledger.begin("unknown", "w") is not None
+    assert await ledger.begin("k9", "w") is not None
+    assert await ledger.begin("k0", "w") is None
+
+
 async def test_without_a_key_each_call_is_a_wish(sandbox: ProducerSandbox) -> None:
     async with client_on(sandbox, MemoryLedger()) as client:
         first, second = await client.submit(SONG), await client.submit(SONG)
