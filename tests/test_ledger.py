@@ -175,7 +175,7 @@ async def test_an_id_that_could_not_be_written_down_still_reaches_the_caller(
     """The song is paid for: an error in its place would lose it."""
 
     class Full(MemoryLedger):
-        async def finish(self, key: str, answer: dict[str, Any]) -> None:
+        async def finish(self, key: str, answer: dict[str, Any]) -> None:  # noqa: ARG002 - the ledger's signature
             raise OSError("No space left on device")
 
     async with client_on(sandbox, Full()) as client:
