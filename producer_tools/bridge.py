@@ -38,7 +38,7 @@ def _background() -> BlockingPortal:
     with _lock:
         if _portal is None:
             # The thread is a daemon's, so it keeps no process alive.
-            _portal = _running.enter_context(start_blocking_portal("asyncio", name="producer-tools"))
+            _portal = _running.enter_context(start_blocking_portal("asyncio"))
         return _portal
 
 

@@ -87,7 +87,8 @@ class ProducerTool(BaseTool):
             required = [name for name, field in self._schema.model_fields.items() if field.is_required()]
             return {required[0]: given} if required else given
         if given.get("type") != "tool_call":
-            return given
+            # By its name, for the older of the LangChain versions drop what comes by an alias.
+            return {"async_" if name == "async" else name: value for name, value in given.items()}
         # A model cannot see these arguments, so it has made them up, or was told to.
         arguments = {name: value for name, value in given["args"].items() if name not in _APPLICATION_ONLY}
         return cast("ToolCall", {**given, "args": arguments})
