@@ -1,12 +1,13 @@
 """The one BaseTool that knows how a tool runs: sync and async, output and errors, and what a model may not set."""
 
 from abc import abstractmethod
+from functools import cache
 from typing import Any, ClassVar, Literal, cast
 
 from langchain_core.messages import ToolCall
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import BaseTool
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from langchain_core.tools import BaseTool, InjectedToolArg
+from pydantic import BaseModel, Field, ValidationError, create_model, model_validator
 from typing_extensions import Self
 
 from producer_tools.bridge import run_sync
@@ -71,6 +72,11 @@ class ProducerTool(BaseTool):
         """Run the tool: a dict of arguments is the application's, a ``ToolCall`` is a model's."""
         return await super().ainvoke(self._checked(input), config, **kwargs)
 
+    @property
+    def tool_call_schema(self) -> type[BaseModel]:
+        """What a model sees of ``args_schema``: everything but what is injected."""
+        return _visible(self._schema)
+
     def _run(self, **arguments: Any) -> Output:
         return run_sync(lambda: self._arun(**arguments))
 
@@ -92,6 +98,20 @@ class ProducerTool(BaseTool):
         # A model cannot see these arguments, so it has made them up, or was told to.
         arguments = {name: value for name, value in given["args"].items() if name not in _APPLICATION_ONLY}
         return cast("ToolCall", {**given, "args": arguments})
+
+
+@cache
+def _visible(schema: type[BaseModel]) -> type[BaseModel]:
+    """LangChain's own selection, which in its older versions makes optional arguments look required."""
+    hidden = [name for name, field in schema.model_fields.items() if _is_injected(field.metadata)]
+    shown: dict[str, Any] = {
+        name: (field.annotation, field) for name, field in schema.model_fields.items() if name not in hidden
+    }
+    return create_model(schema.__name__, __doc__=schema.__doc__, **shown)
+
+
+def _is_injected(metadata: list[Any]) -> bool:
+    return any(mark is InjectedToolArg or isinstance(mark, InjectedToolArg) for mark in metadata)
 
 
 class SubmittingTool(ProducerTool):
