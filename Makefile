@@ -4,10 +4,10 @@ export PROMPT ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help demo turns test check wheel clean
+.PHONY: help demo turns test coverage mutate record record-live check wheel clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(INSTALLED): pyproject.toml
 	@echo "Installing into .venv, this once ..."
@@ -25,6 +25,22 @@ turns: $(INSTALLED)  ## Measure turns and characters of one song: looking again 
 test: $(INSTALLED)  ## Run the whole suite, offline
 	$(BIN)/python -m pytest
 
+coverage: $(INSTALLED)  ## Run the suite and fail if too little of the code is run by it
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+mutate: $(INSTALLED)  ## Break the code in hundreds of ways and fail if too few are noticed; minutes
+	rm -rf mutants
+	$(BIN)/mutmut run
+	$(BIN)/mutmut export-cicd-stats
+	@$(BIN)/python .ci/mutation-score
+
+record: $(INSTALLED)  ## Record the sandbox anew, for the tests that play recordings
+	$(BIN)/python -m pytest -q tests/recorded --record-mode=all -m vcr
+	$(BIN)/python -m pytest -q tests/recorded
+
+record-live: $(INSTALLED)  ## Record the service itself (needs a key, asks first); PAID=1: also what costs money
+	@cd tests && ../$(BIN)/python -m recorded.live $(if $(PAID),--paid)
+
 check: $(INSTALLED)  ## Lint, check the format and the types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -35,4 +51,4 @@ wheel: $(INSTALLED)  ## Build the wheel and test it in a fresh environment, on e
 	for python in $(or $(PYTHONS),$(PYTHON)); do .ci/test-wheel "$$python" dist/*.whl || exit 1; done
 
 clean:  ## Remove what the targets above made
-	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv dist mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -39,6 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--render-seconds", type=float, default=2.0, help="time a song takes (default: %(default)s)")
     parser.add_argument("--vocabulary", choices=["record", "state"], default="record", help="(default: %(default)s)")
     parser.add_argument("--balance", type=int, help="paid requests until the balance is used up (default: no end)")
+    parser.add_argument(
+        "--fault-rate", type=float, default=0.0, help="share of requests that go wrong, 0 to 1 (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, help="the same ids and faults each time (default: new ones)")
     return parser
 
 

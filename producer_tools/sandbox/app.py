@@ -1,8 +1,10 @@
 """The endpoints over HTTP: who may ask, what is asked, and the answer."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib.resources import files
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -12,15 +14,17 @@ from producer_tools.clock import Clock
 from producer_tools.sandbox.callbacks import Callbacks
 from producer_tools.sandbox.contract import AudioBody, AudiosBody, Body, LyricsBody, TasksBody, UploadBody, check
 from producer_tools.sandbox.errors import ApiError
+from producer_tools.sandbox.faults import TASKS, Fault, Faults
 from producer_tools.sandbox.files import Files
 from producer_tools.sandbox.jobs import Task
 from producer_tools.sandbox.records import Vocabulary, Writer
+from producer_tools.sandbox.spoiling import Handler, go_wrong
 from producer_tools.sandbox.studio import Studio
 
 IN_FLIGHT = 5
 
+_DESCRIPTION = files("producer_tools.sandbox") / "openapi.json"
 _logger = logging.getLogger("producer_tools.sandbox")
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _AnyBody = TypeVar("_AnyBody", bound=Body)
 
 
@@ -32,9 +36,10 @@ class Api:
         clock: The sandbox's clock.
         vocabulary: How records are written.
         api_token: The one token that is accepted.
+        faults: What goes wrong on purpose.
     """
 
-    def __init__(self, studio: Studio, clock: Clock, vocabulary: Vocabulary, api_token: str) -> None:
+    def __init__(self, studio: Studio, clock: Clock, vocabulary: Vocabulary, api_token: str, faults: Faults) -> None:
         self._studio = studio
         self._clock = clock
         self._vocabulary = vocabulary
@@ -42,6 +47,7 @@ class Api:
         self._callbacks = Callbacks(clock)
         self._files = Files(studio.audio, clock)
         self._in_flight = 0
+        self._faults = faults
 
     def application(self) -> web.Application:
         """The routes."""
@@ -51,8 +57,10 @@ class Api:
         app.router.add_post("/producer/upload", self._at_once(UploadBody, self._studio.upload))
         app.router.add_post("/producer/videos", self._at_once(AudioBody, self._studio.video))
         app.router.add_post("/producer/wav", self._at_once(AudioBody, self._studio.wav))
-        app.router.add_post("/producer/tasks", self._tasks)
+        app.router.add_post(TASKS, self._tasks)
         app.router.add_get("/sandbox/files/{name}", self._files.serve)
+        app.router.add_get("/openapi.json", _description)
+        app.on_response_prepare.append(_mark)
         app.on_cleanup.append(self._close)
         return app
 
@@ -71,11 +79,11 @@ class Api:
             if not body.held:
                 return _json(writer.submitted(task))
             await self._clock.sleep(task.finished_at - self._clock.now())
-            if isinstance(task.outcome, ApiError):
-                raise task.outcome
+            if task.error is not None:
+                raise task.error
             return _json(writer.result(task))
 
-    def _at_once(self, model: type[_AnyBody], make: Callable[[_AnyBody, dict[str, Any]], Task]) -> _Handler:
+    def _at_once(self, model: type[_AnyBody], make: Callable[[_AnyBody, dict[str, Any]], Task]) -> Handler:
         """A handler for an endpoint that answers with its result."""
 
         async def handler(request: web.Request) -> web.Response:
@@ -86,12 +94,14 @@ class Api:
 
         return handler
 
-    async def _tasks(self, request: web.Request) -> web.Response:
+    async def _tasks(self, request: web.Request, *, earlier: bool = False) -> web.Response:
         body = check(TasksBody, await self._authorised_body(request))
         wanted = [body.id] if body.action == "retrieve" else dict.fromkeys(body.ids)
         found = [self._studio.tasks[task_id] for task_id in wanted if task_id in self._studio.tasks]
         writer, now = self._writer(request), self._clock.now()
-        records = [writer.record(task, now) for task in found]
+        # Of a longer task, less is done by now.
+        shown = [replace(task, finished_at=2 * now - task.created_at + 1) if earlier else task for task in found]
+        records = [writer.record(task, now) for task in shown]
         if body.action == "retrieve":
             return _json(records[0] if records else {})
         return _json({"items": records, "count": len(records)})
@@ -136,10 +146,11 @@ class Api:
         return Writer(self._vocabulary, f"{request.scheme}://{request.host}")
 
     @web.middleware
-    async def _in_json(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        """Answer every fault in the API's own form, and mark every answer as the sandbox's."""
+    async def _in_json(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer every fault in the API's own form, but for those that are wanted otherwise."""
+        fault = self._faults.next(request.path) if request.method == "POST" else None
         try:
-            response = await handler(request)
+            response = await self._answer(request, handler, fault)
         except ApiError as error:
             response = self._refusal(error)
         except web.HTTPNotFound:
@@ -149,8 +160,18 @@ class Api:
         except Exception:
             _logger.exception("%s %s failed", request.method, request.path)
             response = self._refusal(ApiError("api_error", "the sandbox itself failed; its log says how"))
-        response.headers["X-Producer-Sandbox"] = "not-the-service"
         return response
+
+    async def _answer(
+        self, request: web.Request, handler: Handler, fault: Fault | ApiError | None
+    ) -> web.StreamResponse:
+        if fault is None:
+            return await handler(request)
+        if isinstance(fault, ApiError):
+            raise fault
+        if fault is Fault.BACKWARDS:
+            return await self._tasks(request, earlier=True)
+        return await go_wrong(fault, request, handler)
 
     def _refusal(self, error: ApiError) -> web.Response:
         response = _json({"success": False, "error": error.body(), "trace_id": self._studio.new_trace_id()})
@@ -158,6 +179,16 @@ class Api:
         if error.code == "too_many_requests":
             response.headers["Retry-After"] = "1"
         return response
+
+
+async def _mark(_: web.Request, response: web.StreamResponse) -> None:
+    """No answer may pass for the service's."""
+    response.headers["X-Producer-Sandbox"] = "not-the-service"
+
+
+async def _description(_: web.Request) -> web.Response:
+    """The contract as a file; whoever writes a client may read it before there is a token."""
+    return web.Response(body=_DESCRIPTION.read_bytes(), content_type="application/json")
 
 
 def _json(answer: dict[str, Any]) -> web.Response:

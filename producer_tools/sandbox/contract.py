@@ -4,6 +4,7 @@ The service forgives what its guides' examples and released clients send, and so
 ``null`` for a value, ``false`` for an unset number. Fields that nobody knows are ignored.
 """
 
+import re
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -38,6 +39,8 @@ _NUMBERS = frozenset(
     }
 )
 
+_WEB_ADDRESS = re.compile(r"https?://[^\s/?#\\]", re.IGNORECASE)
+
 
 def _not_blank(text: str) -> str:
     if not text.strip():
@@ -47,8 +50,7 @@ def _not_blank(text: str) -> str:
 
 def _web_address(url: str) -> str:
     """``url`` as it came, once it is an http(s) address with a host."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not _WEB_ADDRESS.match(url) or not urlsplit(url).hostname:
         raise ValueError("must be an http or https URL")
     return url
 
@@ -181,7 +183,7 @@ class TasksBody(Body):
 
     action: Literal["retrieve", "retrieve_batch"]
     id: str = ""
-    ids: Annotated[list[str], Field(max_length=50)] = []
+    ids: Annotated[list[Text], Field(max_length=50)] = []
 
     @model_validator(mode="after")
     def _fits_action(self) -> "TasksBody":

@@ -3,11 +3,18 @@
 STATUS = {
     "bad_request": 400,
     "no_token": 400,
+    "token_mismatched": 400,
+    "api_not_implemented": 400,
+    "disabled": 400,
     "invalid_token": 401,
+    "token_expired": 401,
     "used_up": 403,
+    "forbidden": 403,
     "no_api": 404,
     "too_many_requests": 429,
+    "rate_limited": 429,
     "api_error": 500,
+    "timeout": 504,
 }
 
 
@@ -17,17 +24,14 @@ class ApiError(Exception):
     Attributes:
         code: One of ``STATUS``.
         message: What is wrong, for the caller to read.
+        status: The HTTP status the code is answered with; some codes come with more than one.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
-
-    @property
-    def status(self) -> int:
-        """The HTTP status the code is answered with."""
-        return STATUS[self.code]
+        self.status = STATUS[code] if status is None else status
 
     def body(self) -> dict[str, str]:
         """The ``error`` object of an answer or a record."""

@@ -64,6 +64,7 @@ class Task:
         created_at: Unix seconds.
         finished_at: Unix seconds, at which the outcome shows.
         outcome: What it makes, or why it fails.
+        fault: Why it fails although it has made something: it fails in part.
     """
 
     id: str
@@ -73,6 +74,12 @@ class Task:
     created_at: float
     finished_at: float
     outcome: Audio | Lyrics | ApiError
+    fault: ApiError | None = None
+
+    @property
+    def error(self) -> ApiError | None:
+        """Why it fails, if it does."""
+        return self.outcome if isinstance(self.outcome, ApiError) else self.fault
 
     @property
     def started_at(self) -> float:
@@ -82,7 +89,7 @@ class Task:
     def state(self, now: float) -> State:
         """The state at ``now`` (Unix seconds)."""
         if now >= self.finished_at:
-            return "failed" if isinstance(self.outcome, ApiError) else "complete"
+            return "failed" if self.error else "complete"
         return "processing" if now >= self.started_at else "pending"
 
     def progress(self, now: float) -> int:

@@ -43,9 +43,10 @@ class Writer:
     def result(self, task: Task) -> dict[str, Any]:
         """How ``task`` ends: the answer to a submit that waits, and the body of a callback."""
         ids = {"task_id": task.id, "trace_id": task.trace_id}
-        if isinstance(task.outcome, ApiError):
-            return {"success": False, **ids, "error": task.outcome.body()}
-        return {"success": True, **ids, "data": self._data(task, task.outcome, task.finished_at)}
+        made = {} if isinstance(task.outcome, ApiError) else {"data": self._data(task, task.outcome, task.finished_at)}
+        if task.error is not None:
+            return {"success": False, **ids, "error": task.error.body(), **made}
+        return {"success": True, **ids, **made}
 
     def record(self, task: Task, now: float) -> dict[str, Any]:
         """``task`` as a look-up at ``now`` (Unix seconds) finds it."""
@@ -71,17 +72,19 @@ class Writer:
     def _response(self, task: Task, now: float) -> dict[str, Any] | None:
         """The specification's ``response``: null before there is something to show."""
         state = task.state(now)
-        if isinstance(task.outcome, ApiError):
-            return self.result(task) if state == "failed" else None
-        if state == "pending":
+        if state == "failed":
+            return self.result(task)
+        if state == "pending" or isinstance(task.outcome, ApiError):
             return None
         return {"task_id": task.id, "data": self._data(task, task.outcome, now)}
 
     def _eager_response(self, task: Task, now: float) -> dict[str, Any]:
         """The released clients' ``response``: always an object, with a preview from the first moment."""
         state = task.state(now)
+        if state == "failed":
+            return {"data": []} | self.result(task)
         if isinstance(task.outcome, ApiError):
-            return {"task_id": task.id, "data": []} if state != "failed" else self.result(task) | {"data": []}
+            return {"task_id": task.id, "data": []}
         data = self._data(task, task.outcome, now)
         response = {"task_id": task.id, "data": data if isinstance(data, list) else [data]}
         return {"success": True, **response} if state == "complete" else response
@@ -137,4 +140,5 @@ class Writer:
 def _status(task: Task, now: float) -> dict[str, str]:
     """An item's own word for how far it is: another one than the record's when it is finished."""
     state = task.state(now)
-    return {"progress": f"{task.progress(now)}%", "state": "succeeded" if state == "complete" else state}
+    # A task that fails in part has items that are finished all the same.
+    return {"progress": f"{task.progress(now)}%", "state": state if now < task.finished_at else "succeeded"}

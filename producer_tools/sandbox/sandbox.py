@@ -15,6 +15,8 @@ from anyio.from_thread import start_blocking_portal
 
 from producer_tools.clock import Clock, SystemClock
 from producer_tools.sandbox.app import Api
+from producer_tools.sandbox.errors import ApiError
+from producer_tools.sandbox.faults import Fault, Faults
 from producer_tools.sandbox.records import Vocabulary
 from producer_tools.sandbox.studio import Charge, Studio
 
@@ -41,6 +43,8 @@ class ProducerSandbox:
         port: The port of 127.0.0.1 to listen on; 0 for one of the system's choice.
         balance: How many charged requests the account is good for; None for no end of them.
         clock: The time that tasks take.
+        seed: Ids, seeds and faults by chance come out the same for the same requests; None for new ones each time.
+        fault_rate: The share of requests, from 0 to 1, that go wrong by chance, in any way of `Fault`.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -55,6 +59,8 @@ class ProducerSandbox:
         port: int = 0,
         balance: int | None = None,
         clock: Clock | None = None,
+        seed: int | None = None,
+        fault_rate: float = 0.0,
     ) -> None:
         if not 0 <= render_seconds < float("inf"):
             raise ValueError(f"render_seconds must be zero or more, not {render_seconds}")
@@ -66,12 +72,16 @@ class ProducerSandbox:
             raise ValueError(f"port must be between 0 and 65535, not {port}")
         if balance is not None and balance < 0:
             raise ValueError(f"balance must be zero or more, not {balance}")
-        random = Random()
+        if not 0 <= fault_rate <= 1:
+            raise ValueError(f"fault_rate must be between 0 and 1, not {fault_rate}")
+        random = Random(seed)
         self._api_token = f"sandbox-{random.getrandbits(128):032x}" if api_token is None else api_token
         self._vocabulary = vocabulary
         self._port = port
         self._clock = clock or SystemClock()
         self._studio = Studio(self._clock, random, render_seconds, balance)
+        # Chances of their own: with faults or without, the ids of a seed are the same.
+        self._faults = Faults(fault_rate, Random(seed))
         self._running: ExitStack | None = None
         self._base_url: str | None = None
 
@@ -95,6 +105,36 @@ class ProducerSandbox:
     def charges(self) -> tuple[Charge, ...]:
         """The charged requests so far, in order. Neither a refused request nor a task that fails is charged."""
         return tuple(self._studio.charges)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The faults that requests have met so far, scripted and by chance, in order."""
+        return tuple(fault for fault in self._faults.happened if isinstance(fault, Fault))
+
+    def fail_next(
+        self, fault: Fault | str, message: str = "scripted", *, status: int | None = None, endpoint: str | None = None
+    ) -> None:
+        """Let the next request go wrong; each further call the one after.
+
+        Args:
+            fault: How it goes wrong; or one of the API's error codes, to refuse it before anything is done for it.
+            message: What the refusal with a code says of it.
+            status: The HTTP status of the refusal with a code; default the code's usual one.
+            endpoint: Only a request to this path goes wrong, such as ``/producer/audios``; default any.
+
+        Raises:
+            KeyError: The API has no such code.
+            ValueError: The API has no such endpoint.
+        """
+        self._faults.plan(fault if isinstance(fault, Fault) else ApiError(fault, message, status), endpoint)
+
+    def spoil_next(self, code: str = "api_error", message: str = "scripted") -> None:
+        """Let the next task of ``/producer/audios`` fail in part: what it makes is finished, and it is not charged.
+
+        Raises:
+            KeyError: The API has no such code.
+        """
+        self._studio.spoiled.append(ApiError(code, message))
 
     def start(self) -> None:
         """Start to serve; returns when requests are accepted.
@@ -120,7 +160,7 @@ class ProducerSandbox:
     @asynccontextmanager
     async def _serve(self) -> AsyncIterator[str]:
         """Serve, in the thread's event loop, as long as the context lasts; gives the base URL."""
-        api = Api(self._studio, self._clock, self._vocabulary, self._api_token)
+        api = Api(self._studio, self._clock, self._vocabulary, self._api_token, self._faults)
         runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=_GRACE_SECONDS)
         try:
             await runner.setup()

@@ -1,5 +1,6 @@
 """The sandbox's memory: its tasks, its audio and its account."""
 
+from collections import deque
 from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -20,15 +21,23 @@ class Charge(NamedTuple):
         task_id: The task that the request made.
         endpoint: Its path, such as ``/producer/audios``.
         action: Its action, where the endpoint has several.
+        request: The body that asked for it.
     """
 
     task_id: str
     endpoint: str
     action: str | None
+    request: dict[str, Any]
 
 
 class Studio:
     """Takes orders and remembers what becomes of them.
+
+    Attributes:
+        tasks: All tasks by id.
+        audio: All audio by id.
+        charges: The charged requests, in order.
+        spoiled: Why the next songs fail, one each, after they have been made.
 
     Args:
         clock: What time it is.
@@ -41,6 +50,7 @@ class Studio:
         self.tasks: dict[str, Task] = {}
         self.audio: dict[str, Audio] = {}
         self.charges: list[Charge] = []
+        self.spoiled: deque[ApiError] = deque()
         self._clock = clock
         self._random = random
         self._render_seconds = render_seconds
@@ -82,7 +92,10 @@ class Studio:
             outcome = self.find(body.audio_id) if product == "stems" else self._make(body, now, ready_at)
         except ApiError as error:
             outcome = error
-        return self._accept(product, request, outcome, now, ready_at, endpoint="/producer/audios", action=body.action)
+        fault = self.spoiled.popleft() if self.spoiled else None
+        return self._accept(
+            product, request, outcome, now, ready_at, endpoint="/producer/audios", action=body.action, fault=fault
+        )
 
     def lyrics(self, body: LyricsBody, request: dict[str, Any]) -> Task:
         """Write words at once."""
@@ -157,11 +170,12 @@ class Studio:
         *,
         endpoint: str,
         action: str | None,
+        fault: ApiError | None = None,
     ) -> Task:
-        task = Task(self._new_id(), self.new_trace_id(), product, request, created_at, finished_at, outcome)
+        task = Task(self._new_id(), self.new_trace_id(), product, request, created_at, finished_at, outcome, fault)
         self.tasks[task.id] = task
-        if not isinstance(outcome, ApiError):
-            self.charges.append(Charge(task.id, endpoint, action))
+        if task.error is None:
+            self.charges.append(Charge(task.id, endpoint, action, request))
         return task
 
     def _new_id(self) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from email.message import Message
 from typing import Any, NamedTuple
 
+from api_contract import CONTRACT, check_answer
 from manual_clock import ManualClock
 
 from producer_tools.sandbox import ProducerSandbox
@@ -57,7 +58,10 @@ class Api:
 
     def post(self, path: str, body: object) -> Answer:
         headers = {"Authorization": f"Bearer {self.sandbox.api_token}", "Content-Type": "application/json"}
-        return send(self.sandbox.base_url + path, json.dumps(body).encode(), headers)
+        answer = send(self.sandbox.base_url + path, json.dumps(body).encode(), headers)
+        if path in CONTRACT["paths"]:
+            check_answer(path, answer.status, answer.json)
+        return answer
 
     def submit(self, action: str, **fields: object) -> str:
         """Submit to ``/producer/audios`` without waiting; gives the task id."""

@@ -125,7 +125,8 @@ def test_neither_a_refused_request_nor_a_failing_task_is_charged() -> None:
         api.post("/producer/tasks", {"action": "retrieve", "id": "x"})
         assert len(api.sandbox.charges) == 0
         task_id = api.submit("generate", prompt="rain")
-        assert list(api.sandbox.charges) == [Charge(task_id, "/producer/audios", "generate")]
+        request = {"action": "generate", "async": True, "prompt": "rain"}
+        assert list(api.sandbox.charges) == [Charge(task_id, "/producer/audios", "generate", request)]
 
 
 def test_each_paid_endpoint_is_charged_once_under_its_path(api: Api) -> None:

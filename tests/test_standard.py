@@ -1,0 +1,95 @@
+"""LangChain's own tests of what a tool is, for every tool of the pack."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.tools import BaseTool
+from langchain_tests.integration_tests import ToolsIntegrationTests
+from langchain_tests.unit_tests import ToolsUnitTests
+
+from producer_tools import ProducerClient, ProducerToolkit
+from producer_tools.requests import GenerateMusic
+from producer_tools.tools import ALL_TOOLS
+from producer_tools.tools.base import ProducerTool
+
+ARGUMENTS: dict[str, Any] = {
+    "audio_id": "a1", "prompt": "a calm song", "lyric": "[Verse]\nOurs", "title": "Ours", "continue_at": 5,
+    "replace_section_start": 2, "replace_section_end": 4, "audio_url": "https://example.org/own.mp3",
+    "task_id": "t1", "task_ids": ["t1"],
+}  # fmt: skip
+"""A value for each argument that a tool may require."""
+
+
+class Standard:
+    """What LangChain's tests are given: each tool in turn."""
+
+    tested: type[ProducerTool]
+    settings: dict[str, Any]
+    arguments: dict[str, Any]
+
+    @property
+    def tool_constructor(self) -> type[BaseTool]:
+        return self.tested
+
+    @property
+    def tool_constructor_params(self) -> dict[str, Any]:
+        return self.settings
+
+    @property
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        required = self.tested.model_fields["args_schema"].default.model_json_schema().get("required", ())
+        return {name: self.arguments[name] for name in required}
+
+
+class ClientAt:
+    """Equal to a client of that address."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ProducerClient) and other.base_url == self.base_url
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+each_tool = pytest.fixture(autouse=True, params=ALL_TOOLS, ids=lambda tool: tool.__name__)
+
+
+class TestUnit(Standard, ToolsUnitTests):
+    """A tool that fails here cannot be listed, bound or described by LangChain, or not be made from the environment."""
+
+    @each_tool
+    def _each(self, request: pytest.FixtureRequest) -> None:
+        self.tested, self.settings, self.arguments = request.param, {}, ARGUMENTS
+
+    @property
+    def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+        address = "https://producer.example"
+        environment = {"ACEDATACLOUD_API_TOKEN": "made-up", "ACEDATACLOUD_API_BASE_URL": address}
+        return environment, {}, {"client": ClientAt(address)}
+
+
+class TestIntegration(Standard, ToolsIntegrationTests):
+    """A tool that fails here breaks a run: no message for its call, no artifact, or only one of sync and async."""
+
+    @each_tool
+    async def _each(self, request: pytest.FixtureRequest, client: ProducerClient, tmp_path: Path) -> None:
+        task = await client.submit(GenerateMusic(prompt="a calm song"))
+        (song,) = (await client.get_task(str(task.task_id))).results
+        self.tested = request.param
+        self.settings = {"client": client}
+        if "directory" in self.tested.model_fields:
+            self.settings["directory"] = tmp_path
+        self.arguments = {
+            **ARGUMENTS,
+            "audio_id": song["audio_id"],
+            "task_id": task.task_id,
+            "task_ids": [task.task_id],
+        }
+
+
+def test_every_tool_is_put_to_both() -> None:
+    """A tool that is not in the list would be handed out and tested by nobody."""
+    assert [type(tool) for tool in ProducerToolkit().get_tools()] == list(ALL_TOOLS)
