@@ -23,7 +23,7 @@ turns: $(INSTALLED)  ## Measure turns and characters of one song: looking again 
 	@$(BIN)/python examples/turns.py
 
 test: $(INSTALLED)  ## Run the whole suite, offline
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 coverage: $(INSTALLED)  ## Run the suite and fail if too little of the code is run by it
 	$(BIN)/python -m pytest --cov --cov-report=term
@@ -33,6 +33,9 @@ mutate: $(INSTALLED)  ## Break the code in hundreds of ways and fail if too few 
 	$(BIN)/mutmut run
 	$(BIN)/mutmut export-cicd-stats
 	@$(BIN)/python .ci/mutation-score
+
+torture: $(INSTALLED)  ## Kill 200 processes and make 10,000 calls with faults: what was paid twice, or lost? (minutes)
+	@cd tests && ../$(BIN)/python -m torture $(SEED)
 
 record: $(INSTALLED)  ## Record the sandbox anew, for the tests that play recordings
 	$(BIN)/python -m pytest -q tests/recorded --record-mode=all -m vcr
