@@ -5,6 +5,7 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from instant_clock import InstantClock
 from raw_server import RawServer, answering, http
 
 import producer_tools
@@ -81,7 +82,7 @@ async def test_the_token_is_in_no_repr_no_error_and_no_pickle() -> None:
     token = "sk-a-very-secret-token"
     quoting = {"error": {"code": f"c-{token}", "message": f"bad token {token}"}, "trace_id": token}
     async with answering(http(quoting, "401 Unauthorized"), b"\x00not http\r\n\r\n") as server:
-        client = ProducerClient(token, server.base_url, poll_interval=0)
+        client = ProducerClient(token, server.base_url, poll_interval=0, clock=InstantClock())
         errors: list[BaseException] = []
         for _ in range(2):
             with pytest.raises(producer_tools.ProducerError) as caught:
