@@ -11,7 +11,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
@@ -152,7 +152,8 @@ class SqliteLedger:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=30)
         # An entry must be on the disk before the request is on the wire, power cut included.
-        connection.execute("PRAGMA journal_mode = WAL")
+        with suppress(sqlite3.OperationalError):  # locked while another process does the same: then that is enough
+            connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("CREATE TABLE IF NOT EXISTS submissions (key TEXT PRIMARY KEY, wish TEXT, answer TEXT)")
         return connection
@@ -174,6 +175,7 @@ class StoreLedger:
 
     def __init__(self, store: Any) -> None:
         self._store = store
+        self._begun: dict[str, tuple[str, str]] = {}
 
     async def begin(self, key: str, wish: str) -> Entry | None:
         """Write down that ``wish`` is meant.
@@ -188,16 +190,22 @@ class StoreLedger:
         if known := await self._others(claims, mine):
             await self._store.adelete(claims, mine)
             return known
+        self._begun[key] = mine, wish
         return None
 
     async def finish(self, key: str, answer: dict[str, Any]) -> None:
         """Write down what the service answered."""
-        for item in await self._store.asearch(self._claims(key)):
-            await self._store.aput(item.namespace, item.key, {**item.value, "answer": answer})
+        mine, wish = self._begun.pop(key)
+        await self._store.aput(self._claims(key), mine, {"wish": wish, "answer": answer})
 
     async def forget(self, key: str) -> None:
         """Strike the entry out."""
-        for item in await self._store.asearch(self._claims(key)):
+        claims, begun = self._claims(key), self._begun.pop(key, None)
+        if begun is not None:
+            # Only this one: another process may have put down its own by now, and be about to send.
+            await self._store.adelete(claims, begun[0])
+            return
+        for item in await self._store.asearch(claims):
             await self._store.adelete(item.namespace, item.key)
 
     async def _others(self, claims: tuple[str, ...], mine: str) -> Entry | None:

@@ -1,6 +1,7 @@
 """Waiting for tasks with a deadline, over the watchers that look at them."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -32,13 +33,15 @@ class Waits:
         self._clock = clock
         self._watchers = Watchers(lookups.many, clock, interval)
         self._submitted: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     def remember(self, task_id: str) -> None:
         """When a task was submitted tells when a first look is worth it; soon that is of no use."""
         now = self._clock.now()
-        while self._submitted and next(iter(self._submitted.values())) < now - _REMEMBERED_SECONDS:
-            self._submitted.pop(next(iter(self._submitted)), None)
-        self._submitted[task_id] = now
+        with self._lock:
+            while self._submitted and next(iter(self._submitted.values())) < now - _REMEMBERED_SECONDS:
+                del self._submitted[next(iter(self._submitted))]
+            self._submitted[task_id] = now
 
     def hint(self, task_id: str) -> None:
         """Have those who wait for a task look at it at once."""

@@ -69,6 +69,7 @@ BODIES: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
          "callback_url": "https://app.example/done"},
     ),
     (requests.GenerateLyrics, {"prompt": "rain"}, {"prompt": "rain"}),
+    (requests.GenerateLyrics, {"prompt": "rain", "submission_key": "k"}, {"prompt": "rain"}),
     (requests.UploadAudio, {"audio_url": "https://x.example/a b.mp3"}, {"audio_url": "https://x.example/a b.mp3"}),
     (requests.GenerateVideo, {"audio_id": "a"}, {"audio_id": "a"}),
     (requests.GenerateWav, {"audio_id": "a"}, {"audio_id": "a"}),

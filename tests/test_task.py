@@ -46,6 +46,10 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
      "failed"),
     ("status instead of state", {"status": "SUCCEEDED", "response": {"success": True, "data": [SONG]}}, "complete"),
     ("a failed word", {"state": "cancelled", "response": None}, "failed"),
+    ("a failed item, and more to come", {"response": {"data": [SONG, {"state": "failed"}]}}, "processing"),
+    ("status says pending", {"status": "pending", "response": {"success": True, "data": [SONG]}}, "pending"),
+    ("an item and nothing else", {"response": {"data": [PREVIEW]}}, "processing"),
+    ("a word and nothing else", {"state": "complete"}, "processing"),
 ]  # fmt: skip
 
 

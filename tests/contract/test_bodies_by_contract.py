@@ -1,0 +1,133 @@
+"""Every body that a tool can send against the contract, which is strict here though the service forgives."""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from api_contract import CONTRACT, check_request, refuted_request
+from hypothesis import given, reject
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+
+from producer_tools import requests
+
+URLS = st.from_regex(r"[Hh][Tt]tps?://[a-z]{1,9}\.example(:[0-9]{2,4})?(/[^\\]{0,9})?", fullmatch=True)
+
+
+def kinds(base: type[requests.Request]) -> Iterator[type[requests.Request]]:
+    for kind in base.__subclasses__():
+        yield from kinds(kind)
+        if hasattr(kind, "endpoint") and kind is not requests.MusicRequest:
+            yield kind
+
+
+@cache
+def arguments(kind: type[requests.Request]) -> st.SearchStrategy[dict[str, Any]]:
+    """Arguments within the limits of ``kind``'s schema; the rules across fields are not in there."""
+    schema = kind.model_json_schema()
+    fields = {name: URLS if name.endswith("_url") else values(field) for name, field in schema["properties"].items()}
+    required = {name: fields.pop(name) for name in schema.get("required", ())}
+    return st.fixed_dictionaries(required, optional={name: st.none() | field for name, field in fields.items()})
+
+
+def values(field: dict[str, Any]) -> st.SearchStrategy[Any]:
+    if "enum" in field:
+        return st.sampled_from(field["enum"])
+    if "anyOf" in field:
+        return st.one_of(*map(values, field["anyOf"]))
+    match field.get("type"):
+        case "string":
+            least = field.get("minLength", 0)
+            text = st.text(min_size=least, max_size=field.get("maxLength"))
+            return text.filter(str.strip) if least else text | st.sampled_from(["", " ", "\n"])
+        case "number":
+            low, high = field.get("minimum", field.get("exclusiveMinimum", 0)), field.get("maximum")
+            return st.floats(low, high, exclude_min="exclusiveMinimum" in field, allow_infinity=False, allow_nan=False)
+        case "boolean":
+            return st.booleans()
+        case "array":
+            # What is more, the client sends in several requests.
+            return st.lists(values(field["items"]), min_size=field["minItems"], max_size=50)
+    return st.none()
+
+
+@pytest.mark.parametrize("kind", list(kinds(requests.Request)))
+@given(data=st.data())
+def test_a_body_keeps_to_the_contract(kind: type[requests.Request], data: st.DataObject) -> None:
+    """Broken, a tool relies on the service to forgive, or sends what it was told never to send."""
+    given = data.draw(arguments(kind))
+    try:
+        request = kind.model_validate({name: value for name, value in given.items() if value is not None})
+    except ValidationError:
+        reject()  # a section that ends before it starts
+    body = json.loads(json.dumps(request.body(), allow_nan=False))
+    check_request(kind.endpoint.path, body)
+
+
+GENERATE = {"action": "generate", "prompt": "rain", "lyric": ""}
+EXTEND = {"action": "extend", "prompt": "", "lyric": "", "audio_id": "a", "continue_at": 0}
+SECTION = {
+    "action": "replace_section", "prompt": "", "lyric": "", "audio_id": "a", "replace_section_start": 0,
+    "replace_section_end": 1,
+}  # fmt: skip
+COVER = {"action": "upload_cover", "prompt": "", "lyric": "", "audio_id": "a", "cover_strength": 0.2}
+GONE = object()
+
+STRICT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    *[
+        ("/producer/audios", GENERATE, fault)
+        for fault in (
+            {"lyric": GONE}, {"prompt": GONE}, {"action": GONE}, {"action": "dance"}, {"prompt": " "}, {"custom": True},
+            {"prompt": "", "lyric": "la"}, {"prompt": "x" * 201}, {"title": None}, {"style": "folk"}, {"seed": 7},
+            {"model": "FUZZ-3"}, {"weirdness": False}, {"weirdness": 1.1}, {"lyrics_strength": -0.1},
+            {"sound_strength": 0.1}, {"continue_at": 1}, {"cover_strength": 1}, {"replace_section_end": 1},
+            {"async": "true"}, {"callback_url": "ftp://app.example/done"}, {"callback_url": "https://"},
+        )
+    ],
+    *[("/producer/audios", EXTEND, fault) for fault in ({"continue_at": GONE}, {"continue_at": -1}, {"audio_id": " "})],
+    *[("/producer/audios", SECTION, {name: GONE}) for name in ("replace_section_start", "replace_section_end")],
+    ("/producer/audios", COVER, {"cover_strength": 0.1}),
+    ("/producer/audios", COVER, {"audio_id": GONE}),
+    ("/producer/audios", COVER, {"action": "upload_stems", "cover_strength": GONE}),
+    ("/producer/lyrics", {"prompt": "rain"}, {"prompt": " "}),
+    ("/producer/lyrics", {"prompt": "rain"}, {"async": True}),
+    ("/producer/upload", {"audio_url": "https://audio.example/a.mp3"}, {"audio_url": "file:///a.mp3"}),
+    ("/producer/upload", {"audio_url": "https://audio.example/a.mp3"}, {"callback_url": "https://app.example/done"}),
+    ("/producer/videos", {"audio_id": "a"}, {"audio_id": GONE}),
+    ("/producer/wav", {"audio_id": "a"}, {"audio_id": ""}),
+    ("/producer/tasks", {"action": "retrieve", "id": "t"}, {"action": "retrieve_batch"}),
+    ("/producer/tasks", {"action": "retrieve", "id": "t"}, {"ids": ["t"]}),
+    ("/producer/tasks", {"action": "retrieve_batch", "ids": ["t"] * 50}, {"ids": ["t"] * 51}),
+    ("/producer/tasks", {"action": "retrieve_batch", "ids": ["t"]}, {"ids": []}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "body", "fault"), STRICT)
+def test_the_contract_is_strict(path: str, body: dict[str, Any], fault: dict[str, Any]) -> None:
+    """A contract that lets everything through would pass every test above."""
+    check_request(path, body)
+    faulty = {name: value for name, value in {**body, **fault}.items() if value is not GONE}
+    assert refuted_request(path, faulty) is not None
+
+
+def test_the_contract_itself_is_well_formed() -> None:
+    """A misspelt keyword would be ignored, and with it what it was to say."""
+    for schema in CONTRACT["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+    references = set(_references(CONTRACT))
+    named = {f"#/components/{kind}/{name}" for kind, parts in CONTRACT["components"].items() for name in parts}
+    assert references == named - {"#/components/securitySchemes/token"}
+
+
+def _references(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"]
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)

@@ -1,0 +1,1 @@
+"""Tests of what is paid for: once, whatever goes wrong."""

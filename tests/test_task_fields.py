@@ -1,0 +1,131 @@
+"""Each field of a task: where in a record it is found, and what stands there when the service says nothing."""
+
+from typing import Any
+
+import pytest
+
+from producer_tools.task import Task, read_answer, read_record
+
+AUDIO = "https://cdn.example/audio.m4a"
+NO_REASON = "The service gave no reason."
+
+
+@pytest.mark.parametrize("data", [None, [{"id": "a1", "audio_url": AUDIO}]])
+def test_an_answer_keeps_its_ids(data: Any) -> None:
+    """Without the id, a song that is paid for cannot be found again."""
+    task = read_answer({"success": True, "task_id": "t1", "trace_id": "tr1", "data": data})
+    assert (task.task_id, task.trace_id, task.is_final) == ("t1", "tr1", data is not None)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"id": "t1", "trace_id": "tr1"},
+        {"task_id": "t1", "response": {"trace_id": "tr1"}},
+        {"id": " ", "trace_id": "", "response": {"task_id": "t1", "trace_id": "tr1"}},
+    ],
+)
+def test_the_ids_of_a_record_wherever_they_are(record: dict[str, Any]) -> None:
+    task = read_record(record)
+    assert (task.task_id, task.trace_id) == ("t1", "tr1")
+
+
+def test_the_times_of_a_record() -> None:
+    times = {"created_at": 1.5, "started_at": 2, "finished_at": "3.5", "response": {"success": True}}
+    assert read_record({**times, "elapsed": 1.25}) == Task(
+        None, "complete", created_at=1.5, started_at=2.0, finished_at=3.5, elapsed_seconds=1.25
+    )
+    assert read_record({**times, "duration": 1.75}).elapsed_seconds == 1.75, "its name in older records"
+
+
+@pytest.mark.parametrize(
+    ("record", "error"),
+    [
+        ({"response": {"error": {"code": "c", "message": "m"}}}, {"code": "c", "message": "m"}),
+        ({"error": {"code": "c", "message": "m"}}, {"code": "c", "message": "m"}),
+        ({"error": {"code": "c"}, "response": {"error": None}}, {"code": "c", "message": NO_REASON}),
+        ({"response": {"error": {"message": "m"}}}, {"code": "failed", "message": "m"}),
+        ({"response": {"error": "m"}}, {"code": "failed", "message": "m"}),
+        ({"response": {"error": " "}, "error": "m"}, {"code": "failed", "message": "m"}),
+        ({}, {"code": "failed", "message": NO_REASON}),
+    ],
+)
+def test_the_error_of_a_failed_task(record: dict[str, Any], error: dict[str, str]) -> None:
+    """It is what the user is told of money not spent and a song not made."""
+    task = read_record({"state": "failed", "trace_id": "tr1", **record})
+    assert task.error == {**error, "trace_id": "tr1"}
+
+
+def test_an_error_takes_its_trace_id_from_the_response_too() -> None:
+    task = read_record({"state": "failed", "response": {"error": "m", "trace_id": "tr1"}})
+    assert task.error == {"code": "failed", "message": "m", "trace_id": "tr1"}
+
+
+@pytest.mark.parametrize(
+    ("finished_at", "item", "kept"),
+    [
+        (9, {}, True),
+        (None, {}, False),
+        (None, {"state": "succeeded"}, True),
+        (9, {"state": "processing"}, False),
+        (9, {"state": "succeeded", "status": "failed"}, False),
+    ],
+)
+def test_what_a_failed_task_has_finished_all_the_same(
+    finished_at: int | None, item: dict[str, str], kept: bool
+) -> None:
+    """Too little, and music that is there is lost; too much, and a preview is handed out as music."""
+    data = [{"id": "a1", "audio_url": AUDIO, **item}]
+    task = read_record({"state": "failed", "finished_at": finished_at, "response": {"data": data}})
+    assert bool(task.partial_results) is kept
+
+
+def test_every_field_of_an_item_has_its_key() -> None:
+    item = {
+        "id": "a1", "title": "T", "audio_url": "https://a", "image_url": "https://i", "video_url": "https://v",
+        "stems_url": "https://s", "file_url": "https://f", "lyrics": "L", "lyric": "l", "model": "M", "seed": 7,
+        "style": "S", "sound": "so", "image_id": "im", "created_at": "2025", "duration": 0, "progress": "100%",
+    }  # fmt: skip
+    (result,) = read_record({"finished_at": 9, "response": {"data": [item]}}).results
+    del item["id"], item["progress"], item["duration"]
+    assert result == {**item, "audio_id": "a1", "seed": "7", "duration_seconds": 0.0}
+
+
+@pytest.mark.parametrize("number", [10**40 - 1, -(10**40) + 1, 0])
+def test_a_seed_that_is_a_number_is_its_digits(number: int) -> None:
+    (result,) = read_record({"finished_at": 9, "response": {"data": [{"seed": number}]}}).results
+    assert result["seed"] == str(number)
+
+
+def test_a_number_too_long_to_print_is_no_seed() -> None:
+    """Python refuses to print it, and that would end the agent's run."""
+    (result,) = read_record({"finished_at": 9, "response": {"data": [{"id": "a", "seed": 10**40}]}}).results
+    assert "seed" not in result
+
+
+def test_the_progress_of_several_items_is_that_of_the_last() -> None:
+    items = [{"state": "processing", "progress": progress} for progress in ("80%", "-5%", "x")]
+    assert read_record({"response": {"data": items}}).progress == 0.0
+    assert read_record({"response": {"data": items[:1]}}).progress == 80.0
+    assert read_record({"finished_at": 9, "response": {"data": [{"progress": "80%"}]}}).progress is None
+
+
+def test_a_song_is_in_one_place_only() -> None:
+    """In two, a model reads a preview as the result, or a result as a preview."""
+    data = [{"id": "a1", "audio_url": AUDIO, "state": "succeeded"}]
+    response = {"response": {"data": data}}
+    pending, complete, failed = (
+        read_record({**response, **more})
+        for more in ({"state": "pending"}, {"finished_at": 9}, {"state": "failed", "finished_at": 9})
+    )
+    assert (pending.results, pending.preview_urls, pending.partial_results) == ((), (AUDIO,), ())
+    assert (complete.preview_urls, complete.partial_results) == ((), ())
+    assert (failed.results, failed.preview_urls) == ((), ())
+    assert complete.results == failed.partial_results == ({"audio_id": "a1", "audio_url": AUDIO},)
+
+
+def test_previews_are_in_the_order_written_and_each_only_once() -> None:
+    data = [{"audio_url": "https://a", "image_url": "http://b"}, ["https://c", "https://a", "ftp://d"]]
+    assert read_record({"state": "pending", "response": {"data": data}}).preview_urls == (
+        "https://a", "http://b", "https://c",
+    )  # fmt: skip

@@ -1,0 +1,53 @@
+"""A sandbox in a process of its own, so that what it keeps is not mistaken for what the client keeps."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+from producer_tools.sandbox import Charge, ProducerSandbox
+from torture.processes import quick_starts
+
+
+class Truth(NamedTuple):
+    """What the sandbox knows that a client cannot."""
+
+    charges: tuple[Charge, ...]
+    faults: int
+
+
+class Service:
+    """The way to that process."""
+
+    def __init__(self, connection: "Connection[Any, Any]") -> None:
+        self._connection = connection
+        self.base_url, self.api_token = connection.recv()
+
+    def truth(self) -> Truth:
+        self._connection.send("truth")
+        return Truth(*self._connection.recv())
+
+
+@contextmanager
+def serving(**options: Any) -> Iterator[Service]:
+    """A service for the block."""
+    context = quick_starts()
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, options))
+    process.start()
+    theirs.close()
+    try:
+        with ours:
+            yield Service(ours)
+    finally:
+        process.join()
+
+
+def _serve(connection: "Connection[Any, Any]", options: dict[str, Any]) -> None:
+    with ProducerSandbox(**options) as sandbox:
+        connection.send((sandbox.base_url, sandbox.api_token))
+        try:
+            while connection.recv():
+                connection.send((sandbox.charges, len(sandbox.faults)))
+        except EOFError:
+            pass  # nobody will ask again
