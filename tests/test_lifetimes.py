@@ -1,7 +1,7 @@
 """Sessions, loops and threads: each way of running the tools works, ends, and leaves nothing open.
 
-Each script runs in a process of its own with Python's development mode, where whatever is left open is a warning and
-every warning an error: nothing may stand on its standard error.
+Each script runs in a process of its own, where whatever is left open is a warning, and every warning an error: nothing
+may stand on its standard error.
 """
 
 import os
@@ -20,8 +20,7 @@ from producer_tools import ConfigurationError, ProducerClient, ProducerGetTask, 
 from producer_tools.sandbox import ProducerSandbox
 
 PREAMBLE = """
-import asyncio, copy, json, logging, os, sys, threading, time
-logging.getLogger("asyncio").setLevel(logging.ERROR)  # a slow machine is no fault: "Executing ... took 0.102 seconds"
+import asyncio, copy, json, os, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from producer_tools import *
 toolkit = ProducerToolkit(client=ProducerClient(poll_interval=0))
@@ -137,7 +136,7 @@ def test_works_and_leaves_nothing_open(script: str, server: ProducerSandbox) -> 
             "ACEDATACLOUD_API_BASE_URL": server.base_url,
             "SILENT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
         }
-        command = [sys.executable, "-X", "dev", "-W", "error", "-c", PREAMBLE + textwrap.dedent(script)]
+        command = [sys.executable, "-W", "error", "-c", PREAMBLE + textwrap.dedent(script)]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
 from producer_tools import ConfigurationError, requests
@@ -92,6 +93,13 @@ def test_default_model_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ConfigurationError, match=r"PRODUCER_DEFAULT_MODEL must be one of .*FUZZ-2.0 Raw.* not 'FUZZ-9'"
     ):
         requests.GenerateMusic(prompt="x")
+
+
+def test_every_argument_is_described(toolkit: ProducerToolkit) -> None:
+    """A model has nothing else to go by."""
+    for tool in toolkit.get_tools():
+        for name, field in convert_to_openai_tool(tool)["function"]["parameters"]["properties"].items():
+            assert field.get("description"), f"{tool.name}: {name}"
 
 
 BAD: list[tuple[str, dict[str, Any], str]] = [

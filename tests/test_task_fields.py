@@ -91,6 +91,19 @@ def test_every_field_of_an_item_has_its_key() -> None:
     assert result == {**item, "audio_id": "a1", "seed": "7", "duration_seconds": 0.0}
 
 
+@pytest.mark.parametrize("word", ["complete", "completed", "succeed", "succeeded", "success", "finished"])
+def test_every_word_for_done(word: str) -> None:
+    """A word that is not known makes an agent wait for a song that is there."""
+    response = {"success": True, "data": [{"id": "a1", "state": word}]}
+    assert read_record({"state": word, "response": response}).state == "complete"
+
+
+@pytest.mark.parametrize("word", ["failed", "failure", "error", "cancelled", "canceled", "rejected"])
+def test_every_word_for_failed(word: str) -> None:
+    """And one for failed, for a song that never comes."""
+    assert read_record({"state": word}).state == "failed"
+
+
 @pytest.mark.parametrize("number", [10**40 - 1, -(10**40) + 1, 0])
 def test_a_seed_that_is_a_number_is_its_digits(number: int) -> None:
     (result,) = read_record({"finished_at": 9, "response": {"data": [{"seed": number}]}}).results
