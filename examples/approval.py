@@ -42,7 +42,8 @@ async def main(wish: str) -> None:
         given: Any = {"messages": [HumanMessage(wish)]}
         with budget(max_usd=1.0) as spent:
             while True:
-                state = await agent.ainvoke(given, config)
+                # Sync, for on Python 3.10 LangGraph can interrupt no async run.
+                state = await asyncio.to_thread(agent.invoke, given, config)
                 if not state.get("__interrupt__"):
                     break
                 actions = state["__interrupt__"][0].value["action_requests"]

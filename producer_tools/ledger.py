@@ -10,8 +10,8 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
@@ -139,24 +139,25 @@ class SqliteLedger:
         # The insert is the decision: of several processes, one makes the row.
         if self._execute("INSERT OR IGNORE INTO submissions (key, wish) VALUES (?, ?)", key, wish):
             return None
-        with closing(self._connect()) as connection:
+        with self._opened() as connection:
             row = connection.execute("SELECT wish, answer FROM submissions WHERE key = ?", (key,)).fetchone()
         if row is None:  # struck out in between
             return self._begin(key, wish)
         return Entry(row[0], None if row[1] is None else json.loads(row[1]))
 
     def _execute(self, statement: str, *values: str) -> int:
-        with closing(self._connect()) as connection, connection:
+        with self._opened() as connection, connection:
             return connection.execute(statement, values).rowcount
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=30)
-        # An entry must be on the disk before the request is on the wire, power cut included.
-        with suppress(sqlite3.OperationalError):  # locked while another process does the same: then that is enough
-            connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("CREATE TABLE IF NOT EXISTS submissions (key TEXT PRIMARY KEY, wish TEXT, answer TEXT)")
-        return connection
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self._path, timeout=30)) as connection:
+            # An entry must be on the disk before the request is on the wire, power cut included.
+            with suppress(sqlite3.OperationalError):  # locked while another process does the same: then that is enough
+                connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("CREATE TABLE IF NOT EXISTS submissions (key TEXT PRIMARY KEY, wish TEXT, answer TEXT)")
+            yield connection
 
 
 class StoreLedger:

@@ -164,9 +164,10 @@ async def test_approve_edit_and_reject(decision: dict[str, Any], charged: list[s
         middleware = [HumanInTheLoopMiddleware(interrupt_on=interrupt_on(free))]
         agent: Any = create_agent(ScriptedChatModel(), free, middleware=middleware, checkpointer=InMemorySaver())
         config = {"configurable": {"thread_id": "1"}}
-        asked = await agent.ainvoke({"messages": [HumanMessage("a happy song")]}, config)
+        # Sync, for on Python 3.10 LangGraph can interrupt no async run.
+        asked = await asyncio.to_thread(agent.invoke, {"messages": [HumanMessage("a happy song")]}, config)
         [action] = asked["__interrupt__"][0].value["action_requests"]
         assert "about 0.080 US dollars" in action["description"]
         assert not sandbox.charges
-        await agent.ainvoke(Command(resume={"decisions": [decision]}), config)
+        await asyncio.to_thread(agent.invoke, Command(resume={"decisions": [decision]}), config)
     assert [charge.request["prompt"] for charge in sandbox.charges] == charged
