@@ -73,7 +73,10 @@ class Transport:
             AnswerError: a free request was sent, and brought nothing that can be read.
         """
         token = self.token()
-        status, headers, raw = await self._exchange(endpoint, body, token)
+        outcome = await self._exchange(endpoint, body, token)
+        if isinstance(outcome, ProducerToolError):
+            raise outcome
+        status, headers, raw = outcome
         answer = _json_object(raw)
         if not HTTPStatus(200) <= status < HTTPStatus(300):
             raise _refusal(endpoint, status, answer or {}, token, retry_after(headers))
@@ -95,7 +98,13 @@ class Transport:
         """Close the sessions made here."""
         await self._sessions.aclose()
 
-    async def _exchange(self, endpoint: Endpoint, body: dict[str, Any], token: SecretStr) -> tuple[int, Headers, bytes]:
+    async def _exchange(
+        self, endpoint: Endpoint, body: dict[str, Any], token: SecretStr
+    ) -> tuple[int, Headers, bytes] | ProducerToolError:
+        """What came back; or the error for what did not, to be raised where aiohttp's exception is out of sight.
+
+        That one knows the request's headers, and with them the token.
+        """
         session = _usable(self._borrowed) if self._borrowed else await self._sessions.current()
         try:
             async with session.post(
@@ -108,9 +117,7 @@ class Transport:
             ) as response:
                 return response.status, response.headers, await _read(response)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, _TooLargeError) as fault:
-            error = _fault(endpoint, fault)
-        # Raised out here, and so without aiohttp's exception behind it: that one holds the request's headers.
-        raise error
+            return _fault(endpoint, fault)
 
 
 def _usable(borrowed: aiohttp.ClientSession) -> aiohttp.ClientSession:
