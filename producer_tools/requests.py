@@ -4,6 +4,7 @@ A field's description is what a model reads of it. What a model must not set (`c
 `InjectedToolArg`: LangChain leaves it out of the schema that a model sees.
 """
 
+import re
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from langchain_core.tools import InjectedToolArg
@@ -47,8 +48,10 @@ _http_url = TypeAdapter(AnyHttpUrl)
 
 
 def _check_url(url: str) -> str:
-    """Refuse what is no http(s) URL, and keep the rest to the letter."""
+    """Refuse what is no http(s) URL, and keep the rest to the letter: also what pydantic would mend, for it is sent."""
     _http_url.validate_python(url)
+    if not re.match(r"https?://[^\s/?#\\]", url, re.IGNORECASE):
+        raise ValueError("Input should be a valid URL that begins with http:// or https:// and a host")
     return url
 
 

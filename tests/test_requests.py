@@ -126,6 +126,8 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         "must be after",
     ),
     ("producer_upload_audio", {"audio_url": "ftp://x.example/a.mp3"}, "audio_url: .*'http' or 'https'"),
+    ("producer_upload_audio", {"audio_url": "http:x.example"}, "audio_url: .*begins with http://"),
+    ("producer_upload_audio", {"audio_url": "https:///a.mp3"}, "audio_url: .*begins with http://"),
     ("producer_upload_audio", {"audio_url": "song.mp3"}, "audio_url: .*valid URL"),
     ("producer_generate_wav", {"audio_id": None}, "audio_id: "),
     ("producer_get_task", {"task_id": " "}, "task_id: .* at least 1 character"),
