@@ -106,7 +106,7 @@ def test_from_two_processes_at_once(account: Account, tmp_path: Path) -> None:
     context = quick_starts()
     started, found = context.Barrier(2), context.SimpleQueue()
     given = (account.sandbox.base_url, account.sandbox.api_token, tmp_path / "ledger.sqlite", started, found)
-    processes = [context.Process(target=in_process, args=given) for _ in range(2)]
+    processes = [context.Process(target=in_process, args=given, daemon=True) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:

@@ -51,7 +51,7 @@ def torture(kills: int, songs: int, directory: Path, seed: int) -> Kills:
 def _run(job: Job, kills: int, found: Kills, random: Random) -> None:
     """Start the worker again and again, until it comes to its end."""
     while True:
-        process = quick_starts().Process(target=work, args=(job,))
+        process = quick_starts().Process(target=work, args=(job,), daemon=True)
         process.start()
         process.join(random.uniform(0, _LONGEST_LIFE) if found.kills < kills else None)
         if process.exitcode is None:

@@ -33,7 +33,7 @@ def serving(**options: Any) -> Iterator[Service]:
     """A service for the block."""
     context = quick_starts()
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, options))
+    process = context.Process(target=_serve, args=(theirs, options), daemon=True)
     process.start()
     theirs.close()
     try:
