@@ -114,6 +114,21 @@ class ProducerClient:
         """
         await (self._ledger or ledger or self._fallback_ledger).forget(key)
 
+    async def adopt(self, key: str, task_id: str, *, ledger: Ledger | None = None) -> None:
+        """Say which task a wish with an unknown outcome has become, as a person may see in the account.
+
+        Submitted again, the wish is that task, and nothing is paid.
+
+        Args:
+            key: the wish's key, as the error names it.
+            task_id: the service's id of the task.
+            ledger: where it is written down, unless the client has a ledger of its own.
+
+        Raises:
+            KeyError: no wish was ever sent under this key.
+        """
+        await (self._ledger or ledger or self._fallback_ledger).finish(key, {"task_id": task_id})
+
     async def get_task(self, task_id: str) -> Task:
         """Look at one task.
 

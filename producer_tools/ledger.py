@@ -47,7 +47,11 @@ class Ledger(Protocol):
         """
 
     async def finish(self, key: str, answer: dict[str, Any]) -> None:
-        """Write down what the service answered."""
+        """Write down what the service answered.
+
+        Raises:
+            KeyError: there is no entry.
+        """
 
     async def forget(self, key: str) -> None:
         """Strike the entry out: it surely did no work, or a person has decided that it may be sent again."""
@@ -57,6 +61,18 @@ def fingerprint(path: str, body: Mapping[str, Any]) -> str:
     """Two wishes are the same if they ask the same of one endpoint; where the result is posted does not matter."""
     asked = {name: value for name, value in body.items() if name != "callback_url"}
     return hashlib.sha256(f"{path} {json.dumps(asked, sort_keys=True)}".encode()).hexdigest()
+
+
+def wish_key(config: Mapping[str, Any], name: str | None) -> str | None:
+    """What tells a wish in a graph from all others: its name, and the thread, or at least the run, it belongs to.
+
+    Args:
+        config: the run's ``RunnableConfig``.
+        name: what is the same whenever the same step is run again, such as a tool call's id.
+    """
+    thread = config.get("configurable", {}).get("thread_id")
+    scope = thread or config.get("metadata", {}).get("langgraph_checkpoint_ns")
+    return f"{scope}/{name}" if scope and name else None
 
 
 class MemoryLedger:
@@ -87,7 +103,11 @@ class MemoryLedger:
             self._entries.pop(next(answered, ""), None)
 
     async def finish(self, key: str, answer: dict[str, Any]) -> None:
-        """Write down what the service answered."""
+        """Write down what the service answered.
+
+        Raises:
+            KeyError: there is no entry.
+        """
         with self._lock:
             self._entries[key] = self._entries[key]._replace(answer=answer)
 
@@ -121,11 +141,12 @@ class SqliteLedger:
         """Write down what the service answered.
 
         Raises:
+            KeyError: there is no entry.
             sqlite3.Error: it could not be written.
         """
-        await asyncio.to_thread(
-            self._execute, "UPDATE submissions SET answer = ? WHERE key = ?", json.dumps(answer), key
-        )
+        update = "UPDATE submissions SET answer = ? WHERE key = ?"
+        if not await asyncio.to_thread(self._execute, update, json.dumps(answer), key):
+            raise KeyError(key)
 
     async def forget(self, key: str) -> None:
         """Strike the entry out.
@@ -195,9 +216,19 @@ class StoreLedger:
         return None
 
     async def finish(self, key: str, answer: dict[str, Any]) -> None:
-        """Write down what the service answered."""
-        mine, wish = self._begun.pop(key)
-        await self._store.aput(self._claims(key), mine, {"wish": wish, "answer": answer})
+        """Write down what the service answered.
+
+        Raises:
+            KeyError: there is no entry.
+        """
+        claims = self._claims(key)
+        if key in self._begun:
+            mine, wish = self._begun.pop(key)
+        elif begun := await self._store.asearch(claims):  # by another process, or by an earlier life of this one
+            mine, wish = begun[0].key, begun[0].value["wish"]
+        else:
+            raise KeyError(key)
+        await self._store.aput(claims, mine, {"wish": wish, "answer": answer})
 
     async def forget(self, key: str) -> None:
         """Strike the entry out."""

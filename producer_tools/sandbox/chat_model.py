@@ -49,6 +49,8 @@ class ScriptedChatModel(BaseChatModel):
 
 
 def _answer(last: BaseMessage, tools: dict[str, Any]) -> AIMessage:
+    if isinstance(last, HumanMessage) and "producer_generate_music" not in tools:
+        return AIMessage("Keep it. This model understands nothing, so it likes everything.")
     if isinstance(last, HumanMessage):
         return _calls("producer_generate_music", [{"prompt": last.text[:_LONGEST_PROMPT]}])
     if not isinstance(last, ToolMessage) or last.status == "error":

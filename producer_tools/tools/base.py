@@ -1,6 +1,7 @@
 """The one BaseTool that knows how a tool runs: sync and async, output and errors, and what a model may not set."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, Literal, cast
 
@@ -12,7 +13,7 @@ from typing_extensions import Self
 
 from producer_tools.bridge import run_sync
 from producer_tools.client import ProducerClient
-from producer_tools.ledger import StoreLedger
+from producer_tools.ledger import StoreLedger, wish_key
 from producer_tools.output import Output, task_output
 from producer_tools.requests import Endpoint, PaidRequest
 
@@ -27,6 +28,11 @@ def explain(error: ValidationError | Any) -> str:
         if detail["type"] != "none_required"  # the other half of "a number or nothing"
     ]
     return f"bad_request: {'; '.join(reasons)}. Nothing was sent. Correct the arguments and call again."
+
+
+def without_forgeries(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's arguments without those that it cannot see, and so has made up, or was told to set."""
+    return {name: value for name, value in arguments.items() if name not in _APPLICATION_ONLY}
 
 
 class ProducerTool(BaseTool):
@@ -95,9 +101,7 @@ class ProducerTool(BaseTool):
         if given.get("type") != "tool_call":
             # By its name, for the older of the LangChain versions drop what comes by an alias.
             return {"async_" if name == "async" else name: value for name, value in given.items()}
-        # A model cannot see these arguments, so it has made them up, or was told to.
-        arguments = {name: value for name, value in given["args"].items() if name not in _APPLICATION_ONLY}
-        return cast("ToolCall", {**given, "args": arguments})
+        return cast("ToolCall", {**given, "args": without_forgeries(given["args"])})
 
 
 @cache
@@ -128,14 +132,7 @@ class SubmittingTool(ProducerTool):
     async def answer(self, request: PaidRequest) -> Output:
         """Submit, once for each tool call of a graph, and show the task."""
         store = getattr(request.runtime, "store", None)
-        key = request.submission_key or _key_of_tool_call(request.runtime)
+        config = getattr(request.runtime, "config", None) or {}
+        key = request.submission_key or wish_key(config, getattr(request.runtime, "tool_call_id", None))
         task = await self.client.submit(request, key=key, ledger=StoreLedger(store) if store is not None else None)
         return task_output(task)
-
-
-def _key_of_tool_call(runtime: Any) -> str | None:
-    """What tells this tool call from all others: its id, and the thread or at least the run it belongs to."""
-    config = getattr(runtime, "config", None) or {}
-    call_id = getattr(runtime, "tool_call_id", None)
-    scope = config.get("configurable", {}).get("thread_id") or config.get("metadata", {}).get("langgraph_checkpoint_ns")
-    return f"{scope}/{call_id}" if scope and call_id else None

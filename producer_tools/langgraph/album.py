@@ -1,0 +1,232 @@
+"""A graph that makes an album: each wish is a song on its own way, from words to files."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, cast
+
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.base import RunnableLike, coerce_to_runnable
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Send
+from typing_extensions import TypedDict
+
+from producer_tools.client import ProducerClient
+from producer_tools.downloads import DEFAULT_DIRECTORY
+from producer_tools.langgraph.node import Node, Update
+from producer_tools.langgraph.nodes import ApproveNode, DownloadNode, SubmitNode, WaitNode
+from producer_tools.langgraph.state import SongError, SongRequest, SongState
+
+
+class Song(SongState, total=False):
+    """One song of an album.
+
+    Attributes:
+        number: its place on the album, from 1.
+        wish: what a person wished for.
+        calls: the paid calls so far.
+        takes: the finished takes so far, oldest first, each a task as a tool's artifact shows it.
+        task: in the end, the take that was kept.
+        error: in the end, why there is no song, or why it could not be saved.
+        take_error: why the last further take came to nothing; the song is the take before it.
+    """
+
+    number: int
+    wish: str
+    calls: int
+    takes: list[dict[str, Any]]
+    take_error: SongError | None
+
+
+def in_order(songs: list[Song], news: list[Song]) -> list[Song]:
+    """The album's songs by their numbers; a song that is told of again takes its old place."""
+    by_number = {song["number"]: song for song in [*songs, *news]}
+    return [by_number[number] for number in sorted(by_number)]
+
+
+class AlbumState(TypedDict):
+    """An album.
+
+    Attributes:
+        wishes: what to make, a song each.
+        songs: what became of them, in the order of the wishes.
+    """
+
+    wishes: list[str]
+    songs: Annotated[list[Song], in_order]
+
+
+def as_wished(song: Song) -> SongRequest:
+    """The wish as it is, as the prompt of a song."""
+    return SongRequest(name="producer_generate_music", args={"prompt": song["wish"]})
+
+
+def keep(song: Song) -> None:
+    """Keep whatever was made."""
+
+
+def vary(song: Song, **arguments: Any) -> SongRequest:
+    """Ask for another take of a song's newest one.
+
+    Args:
+        song: a song with a finished take.
+        arguments: further ones of ``producer_variation_music``.
+    """
+    return SongRequest(name="producer_variation_music", args={"audio_id": _newest(song)["audio_id"], **arguments})
+
+
+def extend(song: Song, **arguments: Any) -> SongRequest:
+    """Ask for a song's newest take to go on, from its end unless ``continue_at`` (seconds) is given.
+
+    Args:
+        song: a song with a finished take.
+        arguments: further ones of ``producer_extend_music``.
+    """
+    newest = _newest(song)
+    given = {"audio_id": newest["audio_id"], "continue_at": newest.get("duration_seconds", 0.0), **arguments}
+    return SongRequest(name="producer_extend_music", args=given)
+
+
+Author = RunnableLike[Song, SongRequest | None]
+"""Who writes or reviews a song: a function, an async function, or a runnable."""
+
+
+def album_graph(
+    client: ProducerClient,
+    *,
+    write: Author = as_wished,
+    review: Author = keep,
+    approve: bool = False,
+    takes: int = 3,
+    download_dir: str | os.PathLike[str] = DEFAULT_DIRECTORY,
+) -> StateGraph[AlbumState, Any, Any, Any]:
+    """Build the graph of an album; compile it with the checkpointer and the store of your choice.
+
+    The ``wishes`` fan out. Each song is written, submitted, awaited and reviewed; what a review asks for is submitted
+    in its turn; the take that is kept is saved. A song that comes to nothing has an ``error``, and stops no other.
+
+    One thread is one album. Invoked again with the same wishes, it goes on with the songs that have an error, and
+    leaves the others alone. Run it with ``durability="sync"``: else a crash may take the last checkpoint with it, and
+    a song is written anew.
+
+    Args:
+        client: what it talks through.
+        write: makes of a song's ``wish`` what to submit, as `as_wished` and `write_with` do; ``None``: nothing.
+        review: looks at a song with a new take, and returns what to submit next, as `vary` and `extend` give it, or
+            ``None`` to keep the take; `review_with` lets a model do so.
+        approve: whether a person is asked before each submit, as `ApproveNode` asks.
+        takes: how many takes of one song may be made.
+        download_dir: where the files go.
+
+    Returns:
+        A graph from `AlbumState`'s ``wishes`` to its ``songs``.
+    """
+    pay = "approve" if approve else "submit"
+    song = StateGraph(_State)
+    song.add_node("write", _Write(write))
+    if approve:
+        song.add_node("approve", ApproveNode(client))
+        song.add_conditional_edges("approve", _unless_error("submit"), ["submit", "download"])
+    song.add_node("submit", _Submit(client))
+    song.add_node("wait", WaitNode(client))
+    song.add_node("review", _Review(review, takes))
+    song.add_node("download", _Download(client, download_dir))
+    song.add_edge(START, "write")
+    song.add_conditional_edges("write", _if_requested(pay), [pay, "download"])
+    song.add_conditional_edges("submit", _unless_error("wait"), ["wait", "download"])
+    song.add_conditional_edges("wait", _unless_error("review"), ["review", "download"])
+    song.add_conditional_edges("review", _if_requested(pay), [pay, "download"])
+    song.add_edge("download", END)
+
+    album = StateGraph(AlbumState)
+    album.add_node("song", song.compile(name="song"))
+    album.add_conditional_edges(START, _unfinished, ["song", END])
+    album.add_edge("song", END)
+    return album
+
+
+class _State(Song, total=False):
+    songs: list[Song]
+
+
+def _unfinished(state: AlbumState) -> list[Send]:
+    """Send each wish on its way; one that has been on it before goes on where it failed."""
+    known = {song["number"]: song for song in state.get("songs", [])}
+    sent = []
+    for number, wish in enumerate(state["wishes"], start=1):
+        song = known.get(number)
+        if song is None or song["wish"] != wish:
+            sent.append(Send("song", Song(number=number, wish=wish, calls=1, takes=[])))
+        elif song["error"]:
+            # A task that failed was not charged, and stays as it is: another call is another wish.
+            failed = song.get("task", {}).get("success") is False
+            sent.append(Send("song", {**song, "calls": song["calls"] + failed}))
+    return sent
+
+
+def _if_requested(pay: str) -> Callable[[_State], str]:
+    return lambda state: pay if state["request"] else "download"
+
+
+def _unless_error(step: str) -> Callable[[_State], str]:
+    return lambda state: "download" if state["error"] else step
+
+
+class _Write(Node):
+    """Has the wish put into a request, unless the song goes on where it failed."""
+
+    def __init__(self, write: Author) -> None:
+        self._write = _runnable(write)
+
+    async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:  # noqa: ARG002
+        # Number and wish once more, so that a stream of updates tells which song this is.
+        song = {"number": state["number"], "wish": state["wish"], "error": None}
+        if state.get("request") or state["takes"]:
+            return {**song, "request": state["request"]}
+        request = await self._write.ainvoke(state, config)
+        if request is None:
+            song["error"] = SongError(code="not_written", message="Nothing was written, so nothing was sent.")
+        return {**song, "request": request}
+
+
+class _Submit(SubmitNode):
+    """Submits under a key that no checkpoint has a part in: what a crash takes along is not paid for again."""
+
+    async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:
+        key = f"song {state['number']}, call {state['calls']}: {state['wish']}"
+        return await super().update({**state, "key": key}, config, runtime)
+
+
+class _Review(Node):
+    """Has the new take looked at, unless there are enough."""
+
+    def __init__(self, review: Author, takes: int) -> None:
+        self._review = _runnable(review)
+        self._takes = takes
+
+    async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:  # noqa: ARG002
+        if not state["task"]["results"]:
+            return {"request": None, "error": SongError(code="empty", message="Finished, but nothing was made.")}
+        takes = [*state["takes"], state["task"]]
+        enough = len(takes) >= self._takes
+        request = None if enough else await self._review.ainvoke({**state, "takes": takes}, config)
+        return {"takes": takes, "request": request, "calls": state["calls"] + bool(request)}
+
+
+class _Download(DownloadNode):
+    """Saves the newest take, if there is one, and hands the song over to the album."""
+
+    async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:
+        song = {name: value for name, value in state.items() if name != "songs"}
+        if song["takes"]:
+            song |= {"task": song["takes"][-1], "request": None, "take_error": song["error"]}
+            song |= await super().update(song, config, runtime)
+        return {"songs": [song]}
+
+
+def _runnable(author: Author) -> Runnable[Any, SongRequest | None]:
+    return cast("Runnable[Any, SongRequest | None]", coerce_to_runnable(author))
+
+
+def _newest(song: Song) -> dict[str, Any]:
+    result: dict[str, Any] = song["takes"][-1]["results"][0]
+    return result

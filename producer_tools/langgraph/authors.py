@@ -1,0 +1,81 @@
+"""Models that write songs for an album, and review them."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.runnables import Runnable, RunnableLambda
+
+from producer_tools.langgraph.album import Song
+from producer_tools.langgraph.state import SongRequest
+from producer_tools.prompts import PROMPT_WRITING
+from producer_tools.tools import (
+    ProducerExtendMusic,
+    ProducerGenerateCustomMusic,
+    ProducerGenerateMusic,
+    ProducerVariationMusic,
+)
+from producer_tools.tools.base import without_forgeries
+
+_WRITE = f"""\
+You write one song of an album. Call one tool once, with what the user's wish asks for: a prompt alone, or lyrics, title
+and style.
+
+{PROMPT_WRITING}"""
+_REVIEW = """\
+You review one finished song of an album. You cannot hear it: judge by the wish and by what is told of the song. If it
+will do, answer "keep". If another take or a longer song is clearly needed, call one tool once: it costs money."""
+_OF_A_RESULT = ("audio_id", "title", "duration_seconds", "style", "sound", "lyric", "model")
+
+
+def write_with(model: BaseChatModel) -> Runnable[Song, SongRequest | None]:
+    """Have a tool-calling model write: it chooses between a prompt and whole lyrics, and words them.
+
+    Args:
+        model: any chat model that calls tools.
+
+    Returns:
+        What `album_graph` takes as ``write``.
+    """
+    bound = model.bind_tools([ProducerGenerateMusic(), ProducerGenerateCustomMusic()])
+    return _messages_to_write | bound | _called
+
+
+def review_with(model: BaseChatModel) -> Runnable[Song, SongRequest | None]:
+    """Have a tool-calling model review: it keeps a take, or asks for another one or for a longer song.
+
+    Args:
+        model: any chat model that calls tools.
+
+    Returns:
+        What `album_graph` takes as ``review``.
+    """
+    bound = model.bind_tools([ProducerVariationMusic(), ProducerExtendMusic()])
+    return _messages_to_review | bound | _called
+
+
+@RunnableLambda
+def _messages_to_write(song: Mapping[str, Any]) -> list[BaseMessage]:
+    return [SystemMessage(_WRITE), HumanMessage(song["wish"])]
+
+
+@RunnableLambda
+def _messages_to_review(song: Mapping[str, Any]) -> list[BaseMessage]:
+    [*earlier, newest] = [take["results"][0] for take in song["takes"]]
+    told = {
+        "wish": song["wish"],
+        "earlier_takes": len(earlier),
+        "song": {name: newest[name] for name in _OF_A_RESULT if name in newest},
+    }
+    return [SystemMessage(_REVIEW), HumanMessage(json.dumps(told, ensure_ascii=False))]
+
+
+@RunnableLambda
+def _called(message: AIMessage) -> SongRequest | None:
+    """The first call of a model's message, without what a model must not set."""
+    if not message.tool_calls:
+        return None
+    call = message.tool_calls[0]
+    return SongRequest(name=call["name"], args=without_forgeries(call["args"]))
