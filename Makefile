@@ -4,7 +4,7 @@ export PROMPT ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help demo turns test coverage mutate record record-live check wheel clean
+.PHONY: help demo turns album fleet notebooks test coverage mutate record record-live check wheel clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,15 @@ demo: $(INSTALLED)  ## Make a song with an agent: make demo PROMPT="a slow sad w
 
 turns: $(INSTALLED)  ## Measure turns and characters of one song: looking again and again against waiting
 	@$(BIN)/python examples/turns.py
+
+album: $(INSTALLED)  ## Make an album whose process is killed in the middle: what was paid for?
+	@$(BIN)/python examples/album.py
+
+fleet: $(INSTALLED)  ## 100 songs, four workers that are killed at random, one PostgreSQL: SONGS=100 KILLS=10
+	@cd examples && ../$(BIN)/python -m fleet $(if $(SONGS),--songs $(SONGS)) $(if $(KILLS),--kills $(KILLS))
+
+notebooks: $(INSTALLED)  ## Run the notebooks in examples/ and keep their outputs
+	@cd examples && ../$(BIN)/jupyter execute --inplace *.ipynb
 
 test: $(INSTALLED)  ## Run the whole suite, offline
 	$(BIN)/python -m pytest -n 2

@@ -64,7 +64,9 @@ async def make(studio: Studio, wishes: Sequence[str], tell: "Connection[Any, Any
         config: Any = {"configurable": {"thread_id": "album"}}
         begun = (await graph.aget_state(config)).tasks
         given: Any = None if begun else {"wishes": wishes}
-        async for path, update in graph.astream(given, config, stream_mode="updates", subgraphs=True, durability="sync"):
+        async for path, update in graph.astream(
+            given, config, stream_mode="updates", subgraphs=True, durability="sync"
+        ):
             tell.send((path, update))
         tell.send((await graph.aget_state(config)).values["songs"])
 

@@ -14,7 +14,7 @@ from langchain.agents.middleware import HumanInTheLoopMiddleware
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
-from quickstart_agent import open_client
+from service import open_client
 
 from producer_tools import ProducerToolkit, budget
 from producer_tools.approval import interrupt_on

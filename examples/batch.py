@@ -13,7 +13,7 @@ import csv
 import sys
 from pathlib import Path
 
-from quickstart_agent import open_client
+from service import open_client
 
 from producer_tools import ProducerClient, ProducerError, SubmissionUnknownError
 from producer_tools.downloads import Downloader

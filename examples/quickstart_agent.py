@@ -8,35 +8,17 @@ Without keys it runs on the sandbox with a scripted model. With ACEDATACLOUD_API
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from chat_model import choose_chat_model
 from langchain.agents import create_agent
 from langchain_core.messages import BaseMessage, HumanMessage
+from service import open_client
 
 from producer_tools import ProducerClient, ProducerToolkit
 from producer_tools.progress import ProgressBar
 from producer_tools.prompts import TOOL_CHOICE
-from producer_tools.sandbox import ProducerSandbox
-
-
-@asynccontextmanager
-async def open_client() -> AsyncIterator[ProducerClient]:
-    """The real service if there is a token for it, else a sandbox."""
-    if os.environ.get("ACEDATACLOUD_API_TOKEN"):
-        print("Service: the real one. THIS COSTS MONEY: about 0.08 US dollars a song at the last published price.")
-        async with ProducerClient() as client:
-            yield client
-    else:
-        print("Service: the sandbox on this machine (no ACEDATACLOUD_API_TOKEN). The music is the sandbox's own.")
-        async with (
-            ProducerSandbox(render_seconds=6) as sandbox,
-            ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0.5) as client,
-        ):
-            yield client
 
 
 async def ask(client: ProducerClient, wish: str) -> list[BaseMessage]:

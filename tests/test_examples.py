@@ -26,9 +26,9 @@ def example(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], 
         return ProducerClient(*given, **{**settings, "poll_interval": 0.01})
 
     def load(name: str) -> ModuleType:
-        quickstart = import_module("quickstart_agent")
-        monkeypatch.setattr(quickstart, "ProducerSandbox", lambda **_: ProducerSandbox(render_seconds=0))
-        monkeypatch.setattr(quickstart, "ProducerClient", quick)
+        service = import_module("service")
+        monkeypatch.setattr(service, "ProducerSandbox", lambda **_: ProducerSandbox(render_seconds=0))
+        monkeypatch.setattr(service, "ProducerClient", quick)
         return import_module(name)
 
     return load

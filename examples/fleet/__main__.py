@@ -17,12 +17,12 @@ from pathlib import Path
 from random import Random
 
 from account import differences, settle
-from fleet.jobs import Job, Jobs
-from fleet.postgres import NoPostgreSQLError, temporary_cluster
-from fleet.worker import Place, work
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.store.postgres import AsyncPostgresStore
 
+from fleet.jobs import Job, Jobs
+from fleet.postgres import NoPostgreSQLError, temporary_cluster
+from fleet.worker import Place, work
 from producer_tools import ProducerClient, StoreLedger
 from producer_tools.sandbox import ProducerSandbox
 
@@ -98,7 +98,10 @@ async def run(database: str, workers: int, songs: int, kills: int, seed: int | N
     random = Random(seed)
     wishes = [f"{style}, no. {number}" for number, style in enumerate(islice(cycle(STYLES), songs), start=1)]
     albums = {f"album {at:03}": wishes[at : at + SONGS_OF_AN_ALBUM] for at in range(0, songs, SONGS_OF_AN_ALBUM)}
-    async with AsyncPostgresSaver.from_conn_string(database) as saver, AsyncPostgresStore.from_conn_string(database) as s:
+    async with (
+        AsyncPostgresSaver.from_conn_string(database) as saver,
+        AsyncPostgresStore.from_conn_string(database) as s,
+    ):
         await saver.setup()
         await s.setup()
     jobs = Jobs(database)

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from album import build
-from fleet.jobs import Job, Jobs
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.postgres import AsyncPostgresStore
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from fleet.jobs import Job, Jobs
 from producer_tools import ProducerClient
 from producer_tools.langgraph import AlbumState, Song
 

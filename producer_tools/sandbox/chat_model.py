@@ -22,7 +22,9 @@ class ScriptedChatModel(BaseChatModel):
     """Follows a script, and understands nothing: what a person says becomes the prompt of one song.
 
     It submits that song, then does to the letter what each result's ``next_step`` says, and ends by telling what
-    came of it. It stands in for a real model wherever what is shown or tested is the tools.
+    came of it. Three words it knows at the beginning of what a person says: ``extend`` and ``cover`` are about the
+    newest song of the conversation, ``compare`` lists what it was told of all of them. It stands in for a real model
+    wherever what is shown or tested is the tools.
     """
 
     @property
@@ -43,24 +45,51 @@ class ScriptedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         tools = {tool["function"]["name"]: tool["function"] for tool in kwargs.get("tools", ())}
-        message = _answer(messages[-1], tools)
+        message = _answer(messages, tools)
         message.response_metadata["model_name"] = "scripted: no model was asked"
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 
-def _answer(last: BaseMessage, tools: dict[str, Any]) -> AIMessage:
-    if isinstance(last, HumanMessage) and "producer_generate_music" not in tools:
-        return AIMessage("Keep it. This model understands nothing, so it likes everything.")
+def _answer(messages: list[BaseMessage], tools: dict[str, Any]) -> AIMessage:
+    last = messages[-1]
     if isinstance(last, HumanMessage):
-        return _calls("producer_generate_music", [{"prompt": last.text[:_LONGEST_PROMPT]}])
+        return _begin(last.text, _songs(messages), tools)
     if not isinstance(last, ToolMessage) or last.status == "error":
         return AIMessage(f"That did not work. {last.text}")
-    # Middleware may write a note before it, such as that a person has changed the call.
-    result = json.loads(last.text[last.text.find('{"task') :])
+    result = _read(last)
     for name in _TOOL_NAME.findall(result.get("next_step", "")):
         if name in tools:
             return _calls(name, _arguments(result, tools[name]["parameters"]["properties"]))
     return AIMessage(_summary(result))
+
+
+def _begin(words: str, songs: list[dict[str, Any]], tools: dict[str, Any]) -> AIMessage:
+    """The first answer to what a person says."""
+    first = words.split()[0].lower() if words.split() else ""
+    if first == "compare" and songs:
+        told = [f"- {song.get('title', 'Untitled')}: {song.get('duration_seconds', 0):.1f} s" for song in songs]
+        return AIMessage("\n".join(["No model has heard them. What was told of each:", *told]))
+    if first == "extend" and songs:
+        given = {"audio_id": songs[-1]["audio_id"], "continue_at": songs[-1].get("duration_seconds", 0)}
+        return _calls("producer_extend_music", [given])
+    if first == "cover" and songs:
+        return _calls("producer_cover_music", [{"audio_id": songs[-1]["audio_id"], "prompt": words[:_LONGEST_PROMPT]}])
+    if "producer_generate_music" in tools:
+        return _calls("producer_generate_music", [{"prompt": words[:_LONGEST_PROMPT]}])
+    return AIMessage("Keep it. This model understands nothing, so it likes everything.")
+
+
+def _read(message: ToolMessage) -> dict[str, Any]:
+    # Middleware may write a note before it, such as that a person has changed the call.
+    result: dict[str, Any] = json.loads(message.text[message.text.find('{"task') :])
+    return result
+
+
+def _songs(messages: list[BaseMessage]) -> list[dict[str, Any]]:
+    """The finished songs of the conversation, each once, oldest first."""
+    done = [_read(message) for message in messages if isinstance(message, ToolMessage) and '"results"' in message.text]
+    made = [item for result in done for task in result.get("tasks", [result]) for item in task.get("results", [])]
+    return list({song["audio_id"]: song for song in made if "audio_id" in song}.values())
 
 
 def _calls(name: str, arguments: list[dict[str, Any]]) -> AIMessage:
