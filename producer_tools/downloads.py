@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from producer_tools.cards import downloads_card
 from producer_tools.client import ProducerClient
 from producer_tools.errors import DownloadError, NoFilesError, ProducerToolError, TaskNotFinishedError
 from producer_tools.files.names import file_stem
@@ -80,6 +81,10 @@ class Downloads:
     task: Task
     files: tuple[SavedFile, ...]
     failed: tuple[FailedFile, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """The task's cards, in a notebook, playing the saved files; what could not be saved is named."""
+        return downloads_card(self)
 
 
 @dataclass(frozen=True)

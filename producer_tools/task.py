@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict, cast
 
+from producer_tools.cards import batch_cards, task_card
+
 State = Literal["pending", "processing", "complete", "failed"]
 
 _DONE = frozenset({"complete", "completed", "succeed", "succeeded", "success", "finished"})
@@ -88,6 +90,10 @@ class Task:
         """Whether nothing more will happen to the task."""
         return self.success is not None
 
+    def _repr_html_(self) -> str:
+        """Its results as cards that play, in a notebook; an unfinished task's previews are not shown."""
+        return task_card(self)
+
 
 @dataclass(frozen=True)
 class TaskBatch:
@@ -100,6 +106,10 @@ class TaskBatch:
 
     tasks: tuple[Task, ...] = ()
     not_found: tuple[str, ...] = field(default=())
+
+    def _repr_html_(self) -> str:
+        """The cards of all tasks, in a notebook, with their counts and the ids not found."""
+        return batch_cards(self)
 
 
 def read_record(record: Mapping[str, Any]) -> Task:

@@ -242,3 +242,10 @@ def test_a_batch_of_fifty_songs_stays_affordable() -> None:
     assert len(content) <= 50 * 400
     assert artifact["tasks"][49]["results"][0]["lyric"] == item["lyric"]
     assert json.loads(content)["counts"] == {"pending": 0, "processing": 0, "complete": 50, "failed": 0, "not_found": 0}
+
+
+def test_a_notebook_shows_the_very_task() -> None:
+    task = read_record({"id": "task-of-mine"})
+    assert "task-of-mine" in task._repr_html_()
+    assert "task-of-mine" in TaskBatch(tasks=(task,))._repr_html_()
+    assert "gone-one" in TaskBatch(not_found=("gone-one",))._repr_html_()

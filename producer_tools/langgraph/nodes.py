@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from producer_tools.approval import describe
 from producer_tools.client import ProducerClient
 from producer_tools.downloads import DEFAULT_DIRECTORY, Downloader
-from producer_tools.errors import ProducerToolError
+from producer_tools.errors import ProducerToolError, SubmissionUnknownError
 from producer_tools.langgraph.node import Node, Update
 from producer_tools.langgraph.state import SongError, SongRequest
 from producer_tools.ledger import StoreLedger, wish_key
@@ -191,8 +191,9 @@ def paid_request(client: ProducerClient, request: SongRequest) -> PaidRequest:
 
 
 def song_error(error: ProducerToolError) -> SongError:
-    """An error as a state holds it."""
-    return SongError(code=error.code, message=str(error).removeprefix(f"{error.code}: "))
+    """An error as a state holds it: whatever made an outcome unknown, the code says that it is."""
+    code = "unknown_outcome" if isinstance(error, SubmissionUnknownError) else error.code
+    return SongError(code=code, message=str(error).removeprefix(f"{code}: "))
 
 
 def _error_of(task: dict[str, Any]) -> SongError | None:
