@@ -29,7 +29,7 @@ fleet: $(INSTALLED)  ## 100 songs, four workers that are killed at random, one P
 	@cd examples && ../$(BIN)/python -m fleet $(if $(SONGS),--songs $(SONGS)) $(if $(KILLS),--kills $(KILLS))
 
 notebooks: $(INSTALLED)  ## Run the notebooks in examples/ and keep their outputs
-	@cd examples && ../$(BIN)/jupyter execute --inplace *.ipynb
+	@$(BIN)/python .ci/notebooks
 
 test: $(INSTALLED)  ## Run the whole suite, offline
 	$(BIN)/python -m pytest -n 2

@@ -3,22 +3,23 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from producer_tools import ProducerClient
 from producer_tools.sandbox import ProducerSandbox
 
 
 @asynccontextmanager
-async def open_client() -> AsyncIterator[ProducerClient]:
-    """The real service if there is a token for it, else a sandbox."""
+async def open_client(**settings: Any) -> AsyncIterator[ProducerClient]:
+    """The real service if there is a token for it, else a sandbox; with these settings of `ProducerClient`."""
     if os.environ.get("ACEDATACLOUD_API_TOKEN"):
         print("Service: the real one. THIS COSTS MONEY: about 0.08 US dollars a song at the last published price.")
-        async with ProducerClient() as client:
+        async with ProducerClient(**settings) as client:
             yield client
     else:
         print("Service: the sandbox on this machine (no ACEDATACLOUD_API_TOKEN). The music is the sandbox's own.")
         async with (
             ProducerSandbox(render_seconds=6) as sandbox,
-            ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0.5) as client,
+            ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0.5, **settings) as client,
         ):
             yield client
