@@ -107,7 +107,7 @@ class Watch:
 
     def _show(self, path: tuple[str, ...], update: dict[str, Any]) -> str | None:
         """Print one step of one song, and return what it is called."""
-        [(step, values)] = update.items()
+        step, values = next(iter(update.items()))
         if not path:
             return None  # the album's own step: its songs have told it before
         if step == "write":

@@ -185,8 +185,8 @@ class StoreLedger:
     """A ledger in a LangGraph store: with SQLite, Postgres or Redis behind it, it serves a fleet.
 
     A store cannot insert a row only if there is none. So whoever begins puts down a claim of its own, and then looks
-    whether there are others: who sees another's claim steps back. Two that begin at the same moment both step back,
-    and nobody sends; never do both.
+    whether there are others: who sees another's claim steps back. Two that begin at the same moment may both step
+    back, and try again a little later; never do both send.
 
     Args:
         store: a LangGraph ``BaseStore``.

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from concurrent.futures import Future
+from random import uniform
 from typing import Any
 
 from producer_tools.callbacks import CallbackReceiver, ExpectedCallback
@@ -80,7 +81,8 @@ class Submissions:
                 raise SubmissionUnknownError(
                     "unknown_outcome", f"This call was sent before, or was about to be, under the key {key}."
                 )
-            await self._clock.sleep(_LOOK_AGAIN_SECONDS)
+            # By chance, so that two who both stepped back for each other do not do so again.
+            await self._clock.sleep(_LOOK_AGAIN_SECONDS * uniform(0.2, 1.8))  # noqa: S311 - no secret
         try:
             answer = await self._send(request)
         except SubmissionUnknownError:

@@ -3,14 +3,15 @@
 import asyncio
 import time
 
-SPEED = 100.0
-
 
 class HastyClock:
-    """All of its instances tell the same time, in every process of the machine."""
+    """All of its instances of one speed tell the same time, in every process of the machine."""
+
+    def __init__(self, speed: float = 100.0) -> None:
+        self._speed = speed
 
     def now(self) -> float:
-        return time.time() * SPEED
+        return time.time() * self._speed
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(max(0.0, seconds) / SPEED)
+        await asyncio.sleep(max(0.0, seconds) / self._speed)
