@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from concurrent.futures import Future
+from functools import partial
 from random import uniform
 from typing import Any
 
@@ -59,14 +60,15 @@ class Submissions:
         """Have the service do what ``request`` asks, once for each ``key``, and return what it answered."""
         if key is None:
             async with self._slots.hold():
-                return await self._send(request)
+                return await with_retries(partial(self._send, request), self._clock, paid=True)
         wish = fingerprint(request.endpoint.path, request.body())
         while (other := self._begin(key)) is not None:
             await asyncio.wait([asyncio.wrap_future(other)])
         try:
             # The slot comes first: what is cancelled while it waits for one was never meant.
             async with self._slots.hold():
-                return await self._once(key, wish, ledger, request)
+                # Between two tries nothing is meant: who is stopped there leaves nothing unknown behind.
+                return await with_retries(partial(self._once, key, wish, ledger, request), self._clock, paid=True)
         finally:
             self._end(key)
 
@@ -114,12 +116,7 @@ class Submissions:
             return {"task_id": arriving.result()}
 
     async def _post(self, request: Request) -> dict[str, Any]:
-        body = request.body()
-
-        async def once() -> dict[str, Any]:
-            return await self._transport.post(request.endpoint, body)
-
-        answer = await with_retries(once, self._clock, paid=True)
+        answer = await self._transport.post(request.endpoint, request.body())
         task = read_answer(answer)
         if task.task_id is None and not task.results:
             raise unreadable(request.endpoint, "it has neither a task id nor a result")

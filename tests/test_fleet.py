@@ -1,4 +1,4 @@
-"""What the album and the fleet rest on: the account's verdict, the queue, and a ledger in PostgreSQL that many share."""
+"""What the album and the fleet rest on: the account's verdict, the queue, and a ledger that many processes share."""
 
 import asyncio
 import multiprocessing
@@ -144,7 +144,7 @@ async def test_a_job_is_one_workers_until_it_dies(database: str) -> None:
 
 
 async def test_a_wish_of_a_whole_fleet_is_paid_for_once(database: str, sandbox: ProducerSandbox) -> None:
-    """Ten clients with stores of their own submit the same wish at the same moment: one sends it, and all get its song."""
+    """Ten clients with stores of their own submit a wish at the same moment: one sends it, and all get its song."""
 
     async def submit(wish: int) -> Task:
         async with (

@@ -117,6 +117,24 @@ async def test_a_refused_wish_may_be_made_again(
     assert len(sandbox.charges) == 1
 
 
+async def test_who_is_stopped_while_waiting_for_the_service_leaves_nothing_unknown(
+    make: Make, sandbox: ProducerSandbox
+) -> None:
+    """A worker of a busy service spends most of its time being refused; killed then, its wish can be sent by another."""
+
+    class KillingClock(InstantClock):
+        async def sleep(self, seconds: float) -> None:  # noqa: ARG002 - it does not come to that
+            raise KeyboardInterrupt
+
+    sandbox.fail_next("too_many_requests")
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=make(), clock=KillingClock()) as client:
+        with pytest.raises(KeyboardInterrupt):
+            await client.submit(SONG, key="wish")
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=make()) as client:
+        task = await client.submit(SONG, key="wish")
+    assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
+
+
 async def test_a_cancelled_submit_is_not_sent_again(make: Make, sandbox: ProducerSandbox) -> None:
     """It was cut off between sending and answer: nobody knows, so nobody guesses."""
     sandbox._studio._render_seconds = 60

@@ -28,6 +28,8 @@ from producer_tools.sandbox import ProducerSandbox
 
 STYLES = ["a slow sad waltz", "upbeat summer pop", "late-night jazz trio", "fast punk guitar", "calm piano"]
 SONGS_OF_AN_ALBUM = 4
+IN_FLIGHT = 5
+"""Songs of one token that the service makes at once (faq); it refuses a sixth, and charges nothing."""
 
 
 class Fleet:
@@ -106,7 +108,7 @@ async def run(database: str, workers: int, songs: int, kills: int, seed: int | N
         await s.setup()
     jobs = Jobs(database)
     await jobs.setup(albums)
-    with ProducerSandbox(render_seconds=2) as sandbox, tempfile.TemporaryDirectory(prefix="fleet-") as directory:
+    with ProducerSandbox(render_seconds=2, max_unfinished=IN_FLIGHT) as sandbox, tempfile.TemporaryDirectory(prefix="fleet-") as directory:
         began = time.monotonic()
         fleet = Fleet(Place(sandbox.base_url, sandbox.api_token, database, Path(directory)), workers)
         try:

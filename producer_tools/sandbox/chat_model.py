@@ -65,7 +65,7 @@ def _answer(messages: list[BaseMessage], tools: dict[str, Any]) -> AIMessage:
 
 def _begin(words: str, songs: list[dict[str, Any]], tools: dict[str, Any]) -> AIMessage:
     """The first answer to what a person says."""
-    first = words.split()[0].lower() if words.split() else ""
+    first = next(iter(words.lower().split()), "")
     if first == "compare" and songs:
         told = [f"- {song.get('title', 'Untitled')}: {song.get('duration_seconds', 0):.1f} s" for song in songs]
         return AIMessage("\n".join(["No model has heard them. What was told of each:", *told]))

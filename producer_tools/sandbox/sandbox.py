@@ -42,6 +42,8 @@ class ProducerSandbox:
         api_token: The token it accepts; made up when not given.
         port: The port of 127.0.0.1 to listen on; 0 for one of the system's choice.
         balance: How many charged requests the account is good for; None for no end of them.
+        max_unfinished: How many songs may be unfinished at once, further ones being refused: the stricter reading of
+            "5 in flight per token" (faq), which by the other is about requests. None for no end of them.
         clock: The time that tasks take.
         seed: Ids, seeds and faults by chance come out the same for the same requests; None for new ones each time.
         fault_rate: The share of requests, from 0 to 1, that go wrong by chance, in any way of `Fault`.
@@ -58,6 +60,7 @@ class ProducerSandbox:
         api_token: str | None = None,
         port: int = 0,
         balance: int | None = None,
+        max_unfinished: int | None = None,
         clock: Clock | None = None,
         seed: int | None = None,
         fault_rate: float = 0.0,
@@ -72,6 +75,8 @@ class ProducerSandbox:
             raise ValueError(f"port must be between 0 and 65535, not {port}")
         if balance is not None and balance < 0:
             raise ValueError(f"balance must be zero or more, not {balance}")
+        if max_unfinished is not None and max_unfinished < 1:
+            raise ValueError(f"max_unfinished must be one or more, not {max_unfinished}")
         if not 0 <= fault_rate <= 1:
             raise ValueError(f"fault_rate must be between 0 and 1, not {fault_rate}")
         random = Random(seed)
@@ -79,7 +84,7 @@ class ProducerSandbox:
         self._vocabulary = vocabulary
         self._port = port
         self._clock = clock or SystemClock()
-        self._studio = Studio(self._clock, random, render_seconds, balance)
+        self._studio = Studio(self._clock, random, render_seconds, balance, max_unfinished)
         # Chances of their own: with faults or without, the ids of a seed are the same.
         self._faults = Faults(fault_rate, Random(seed))
         self._running: ExitStack | None = None

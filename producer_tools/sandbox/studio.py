@@ -44,9 +44,12 @@ class Studio:
         random: Where ids and seeds come from.
         render_seconds: How long a task of ``/producer/audios`` takes.
         balance: How many charged requests there are in the account; None for no end of them.
+        max_unfinished: How many songs may be unfinished at once; None for no end of them.
     """
 
-    def __init__(self, clock: Clock, random: Random, render_seconds: float, balance: int | None) -> None:
+    def __init__(
+        self, clock: Clock, random: Random, render_seconds: float, balance: int | None, max_unfinished: int | None
+    ) -> None:
         self.tasks: dict[str, Task] = {}
         self.audio: dict[str, Audio] = {}
         self.charges: list[Charge] = []
@@ -55,6 +58,7 @@ class Studio:
         self._random = random
         self._render_seconds = render_seconds
         self._balance = balance
+        self._max_unfinished = max_unfinished
 
     def new_trace_id(self) -> str:
         """A trace id that says where it is from."""
@@ -83,8 +87,13 @@ class Studio:
         return audio
 
     def audios(self, body: AudiosBody, request: dict[str, Any]) -> Task:
-        """Take an order for a song or for stems; one that cannot be filled fails when its time is over."""
+        """Take an order for a song or for stems; one that cannot be filled fails when its time is over.
+
+        Raises:
+            ApiError: ``too_many_requests``.
+        """
         now = self._clock.now()
+        self._check_unfinished(now)
         ready_at = now + self._render_seconds
         product: Product = "stems" if body.action == "stems" else "song"
         outcome: Audio | ApiError
@@ -135,6 +144,12 @@ class Studio:
             ApiError: ``bad_request``: there is no such song.
         """
         return self._accept_finished("wav", request, self.find(body.audio_id), "/producer/wav")
+
+    def _check_unfinished(self, now: float) -> None:
+        if self._max_unfinished is None:
+            return
+        if sum(task.finished_at > now for task in self.tasks.values()) >= self._max_unfinished:
+            raise ApiError("too_many_requests", f"{self._max_unfinished} songs of this token are unfinished")
 
     def _make(self, body: AudiosBody, now: float, ready_at: float) -> Audio:
         source = None if body.action == "generate" else self.find(body.audio_id)

@@ -107,6 +107,19 @@ def test_the_sixth_paid_request_at_the_same_time_is_refused_until_one_is_through
     assert len(api.sandbox.charges) == 6, "the refused request was not charged"
 
 
+def test_a_song_too_many_is_refused_until_another_is_finished() -> None:
+    """Whoever asks for the stricter reading of the service's limit gets it: unfinished songs count, and nothing else."""
+    with serving(max_unfinished=2) as api:
+        song = {"action": "generate", "prompt": "rain", "async": True}
+        assert [api.post("/producer/audios", song).status for _ in range(2)] == [200, 200]
+        refused = api.post("/producer/audios", song)
+        assert refused.refusal == (429, "too_many_requests")
+        assert api.post("/producer/lyrics", {"prompt": "rain"}).status == 200
+        api.clock.advance(60)
+        assert api.post("/producer/audios", song).status == 200
+        assert len(api.sandbox.charges) == 4, "the refused request was not charged"
+
+
 @pytest.mark.parametrize("path", PAID)
 def test_a_balance_that_has_run_out_refuses_paid_requests_only(path: str) -> None:
     with serving(balance=2) as api:

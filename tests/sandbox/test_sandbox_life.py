@@ -176,6 +176,7 @@ def test_a_port_in_use_is_one_clear_error() -> None:
         ("vocabulary", "words"),
         ("api_token", " "),
         ("balance", -1),
+        ("max_unfinished", 0),
         ("port", 70000),
     ],
 )
