@@ -120,7 +120,7 @@ async def test_a_refused_wish_may_be_made_again(
 async def test_who_is_stopped_while_waiting_for_the_service_leaves_nothing_unknown(
     make: Make, sandbox: ProducerSandbox
 ) -> None:
-    """A worker of a busy service spends most of its time being refused; killed then, its wish can be sent by another."""
+    """A worker of a busy service is refused most of the time; if it is killed then, another can send its wish."""
 
     class KillingClock(InstantClock):
         async def sleep(self, seconds: float) -> None:  # noqa: ARG002 - it does not come to that

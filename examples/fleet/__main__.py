@@ -108,7 +108,10 @@ async def run(database: str, workers: int, songs: int, kills: int, seed: int | N
         await s.setup()
     jobs = Jobs(database)
     await jobs.setup(albums)
-    with ProducerSandbox(render_seconds=2, max_unfinished=IN_FLIGHT) as sandbox, tempfile.TemporaryDirectory(prefix="fleet-") as directory:
+    with (
+        ProducerSandbox(render_seconds=2, max_unfinished=IN_FLIGHT) as sandbox,
+        tempfile.TemporaryDirectory(prefix="fleet-") as directory,
+    ):
         began = time.monotonic()
         fleet = Fleet(Place(sandbox.base_url, sandbox.api_token, database, Path(directory)), workers)
         try:

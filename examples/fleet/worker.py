@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from fleet.jobs import Job, Jobs
-from producer_tools import ProducerClient
+from producer_tools import ProducerClient, ProducerToolError
 from producer_tools.langgraph import AlbumState, Song
 
 _ALBUMS_AT_ONCE = 2
@@ -56,12 +56,15 @@ async def _work(place: Place, worker: int) -> None:
 
 async def _take_and_make(graph: Graph, jobs: Jobs, worker: int) -> None:
     while True:
-        async with jobs.take() as taken:
-            if taken:
-                job, held = taken
-                await jobs.done(job, await _make(graph, job), worker, held)
-        if not taken:
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        try:
+            async with jobs.take() as taken:
+                if taken:
+                    job, held = taken
+                    await jobs.done(job, await _make(graph, job), worker, held)
+                    continue
+        except ProducerToolError as error:
+            print(f"worker {worker} gives {job.thread_id} back for later: {error}")
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
 async def _make(graph: Graph, job: Job) -> list[Song]:

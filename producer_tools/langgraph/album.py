@@ -7,13 +7,13 @@ from typing import Annotated, Any, cast
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import RunnableLike, coerce_to_runnable
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import Send
+from langgraph.types import RetryPolicy, Send
 from typing_extensions import TypedDict
 
 from producer_tools.client import ProducerClient
 from producer_tools.downloads import DEFAULT_DIRECTORY
 from producer_tools.langgraph.node import Node, Update
-from producer_tools.langgraph.nodes import ApproveNode, DownloadNode, SubmitNode, WaitNode
+from producer_tools.langgraph.nodes import MAY_PASS, ApproveNode, DownloadNode, SubmitNode, WaitNode
 from producer_tools.langgraph.state import SongError, SongRequest, SongState
 
 
@@ -86,6 +86,10 @@ def extend(song: Song, **arguments: Any) -> SongRequest:
     return SongRequest(name="producer_extend_music", args=given)
 
 
+# The service makes a few songs at a time and refuses the others; each attempt waits for half a minute, so this is half
+# an hour.
+_PATIENCE = RetryPolicy(retry_on=MAY_PASS, max_attempts=60, initial_interval=0.5, max_interval=5)
+
 Author = RunnableLike[Song, SongRequest | None]
 """Who writes or reviews a song: a function, an async function, or a runnable."""
 
@@ -102,7 +106,8 @@ def album_graph(
     """Build the graph of an album; compile it with the checkpointer and the store of your choice.
 
     The ``wishes`` fan out. Each song is written, submitted, awaited and reviewed; what a review asks for is submitted
-    in its turn; the take that is kept is saved. A song that comes to nothing has an ``error``, and stops no other.
+    in its turn; the take that is kept is saved. A song that comes to nothing has an ``error``, and stops no other. A
+    service that is busy or out of reach is asked again for half an hour; then the run ends, to be resumed.
 
     One thread is one album. Invoked again with the same wishes, it goes on with the songs that have an error, and
     leaves the others alone. Run it with ``durability="sync"``: else a crash may take the last checkpoint with it, and
@@ -126,15 +131,15 @@ def album_graph(
     if approve:
         song.add_node("approve", ApproveNode(client))
         song.add_conditional_edges("approve", _unless_error("submit"), ["submit", "download"])
-    song.add_node("submit", _Submit(client))
-    song.add_node("wait", WaitNode(client))
+    song.add_node("submit", _Submit(client), retry_policy=_PATIENCE)
+    song.add_node("wait", WaitNode(client), retry_policy=_PATIENCE)
     song.add_node("review", _Review(review, takes))
     song.add_node("download", _Download(client, download_dir))
     song.add_edge(START, "write")
-    song.add_conditional_edges("write", _if_requested(pay), [pay, "download"])
+    song.add_conditional_edges("write", _go_on(pay), ["wait", pay, "download"])
     song.add_conditional_edges("submit", _unless_error("wait"), ["wait", "download"])
     song.add_conditional_edges("wait", _unless_error("review"), ["review", "download"])
-    song.add_conditional_edges("review", _if_requested(pay), [pay, "download"])
+    song.add_conditional_edges("review", _go_on(pay), [pay, "download"])
     song.add_edge("download", END)
 
     album = StateGraph(AlbumState)
@@ -157,14 +162,19 @@ def _unfinished(state: AlbumState) -> list[Send]:
         if song is None or song["wish"] != wish:
             sent.append(Send("song", Song(number=number, wish=wish, calls=1, takes=[])))
         elif song["error"]:
-            # A task that failed was not charged, and stays as it is: another call is another wish.
+            # A task that failed was not charged, and stays as it is: another call is another wish, with no task yet.
             failed = song.get("task", {}).get("success") is False
-            sent.append(Send("song", {**song, "calls": song["calls"] + failed}))
+            sent.append(Send("song", {**song, "calls": song["calls"] + 1, "task": {}} if failed else song))
     return sent
 
 
-def _if_requested(pay: str) -> Callable[[_State], str]:
-    return lambda state: pay if state["request"] else "download"
+def _go_on(pay: str) -> Callable[[_State], str]:
+    def step(state: _State) -> str:
+        if state.get("task", {}).get("success", False) is None:
+            return "wait"  # submitted before, and not waited for to its end
+        return pay if state["request"] else "download"
+
+    return step
 
 
 def _unless_error(step: str) -> Callable[[_State], str]:
@@ -218,7 +228,8 @@ class _Download(DownloadNode):
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:
         song = {name: value for name, value in state.items() if name != "songs"}
         if song["takes"]:
-            song |= {"task": song["takes"][-1], "request": None, "take_error": song["error"]}
+            take_error = song["error"] or song.get("take_error")  # the latter, if it is but saved once more
+            song |= {"task": song["takes"][-1], "request": None, "take_error": take_error}
             song |= await super().update(song, config, runtime)
         return {"songs": [song]}
 

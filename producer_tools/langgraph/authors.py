@@ -7,6 +7,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.tools import BaseTool
 
 from producer_tools.langgraph.album import Song
 from producer_tools.langgraph.state import SongRequest
@@ -39,8 +40,7 @@ def write_with(model: BaseChatModel) -> Runnable[Song, SongRequest | None]:
     Returns:
         What `album_graph` takes as ``write``.
     """
-    bound = model.bind_tools([ProducerGenerateMusic(), ProducerGenerateCustomMusic()])
-    return _messages_to_write | bound | _called
+    return _messages_to_write | _calls(model, ProducerGenerateMusic(), ProducerGenerateCustomMusic())
 
 
 def review_with(model: BaseChatModel) -> Runnable[Song, SongRequest | None]:
@@ -52,8 +52,7 @@ def review_with(model: BaseChatModel) -> Runnable[Song, SongRequest | None]:
     Returns:
         What `album_graph` takes as ``review``.
     """
-    bound = model.bind_tools([ProducerVariationMusic(), ProducerExtendMusic()])
-    return _messages_to_review | bound | _called
+    return _messages_to_review | _calls(model, ProducerVariationMusic(), ProducerExtendMusic())
 
 
 @RunnableLambda
@@ -72,10 +71,12 @@ def _messages_to_review(song: Mapping[str, Any]) -> list[BaseMessage]:
     return [SystemMessage(_REVIEW), HumanMessage(json.dumps(told, ensure_ascii=False))]
 
 
-@RunnableLambda
-def _called(message: AIMessage) -> SongRequest | None:
-    """The first call of a model's message, without what a model must not set."""
-    if not message.tool_calls:
-        return None
-    call = message.tool_calls[0]
-    return SongRequest(name=call["name"], args=without_forgeries(call["args"]))
+def _calls(model: BaseChatModel, *tools: BaseTool) -> Runnable[Any, SongRequest | None]:
+    """The model with these tools, and its first call of one of them, without what a model must not set."""
+    names = {tool.name for tool in tools}
+
+    def called(message: AIMessage) -> SongRequest | None:
+        call = next((call for call in message.tool_calls if call["name"] in names), None)
+        return call and SongRequest(name=call["name"], args=without_forgeries(call["args"]))
+
+    return model.bind_tools(tools) | RunnableLambda(called)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from langchain_core.messages import ToolCall
@@ -14,19 +14,32 @@ from pydantic import ValidationError
 from producer_tools.approval import describe
 from producer_tools.client import ProducerClient
 from producer_tools.downloads import DEFAULT_DIRECTORY, Downloader
-from producer_tools.errors import ProducerToolError, SubmissionUnknownError
+from producer_tools.errors import (
+    AnswerError,
+    ProducerToolError,
+    RateLimitError,
+    ServerError,
+    ServiceUnreachableError,
+    SubmissionUnknownError,
+)
 from producer_tools.langgraph.node import Node, Update
 from producer_tools.langgraph.state import SongError, SongRequest
 from producer_tools.ledger import StoreLedger, wish_key
 from producer_tools.output import task_artifact
 from producer_tools.progress import into_graph
 from producer_tools.requests import PaidRequest
+from producer_tools.task import Task
 from producer_tools.tools import ALL_TOOLS
 from producer_tools.tools.base import SubmittingTool, explain
 
 _PAID_TOOLS: dict[str, type[Any]] = {
     tool.model_fields["name"].default: tool for tool in ALL_TOOLS if issubclass(tool, SubmittingTool)
 }
+
+
+MAY_PASS = (RateLimitError, ServiceUnreachableError, ServerError, AnswerError)
+"""Faults that cost nothing and may pass. The nodes raise them, when the client's own 30 seconds of retries are over:
+for a retry policy of the graph, or for another run of it. Any other fault is written into the state."""
 
 
 class SubmitNode(Node):
@@ -157,8 +170,10 @@ class DownloadNode(Node):
         runtime: Runtime[Any] | None,  # noqa: ARG002
     ) -> Update:
         """Save the files."""
+        task = state["task"]
         try:
-            downloads = await self._downloader.save(state["task"]["task_id"])
+            # An answer that was final at once need not have had an id to look it up by.
+            downloads = await self._downloader.save(task["task_id"] or _task_of(task))
         except ProducerToolError as error:
             return {"error": song_error(error)}
         failed = [f"{failed.kind}: {failed.error.message}" for failed in downloads.failed]
@@ -191,9 +206,19 @@ def paid_request(client: ProducerClient, request: SongRequest) -> PaidRequest:
 
 
 def song_error(error: ProducerToolError) -> SongError:
-    """An error as a state holds it: whatever made an outcome unknown, the code says that it is."""
+    """An error as a state holds it: whatever made an outcome unknown, the code says that it is.
+
+    Raises:
+        ProducerToolError: the error itself, if it may pass.
+    """
+    if isinstance(error, MAY_PASS):
+        raise error
     code = "unknown_outcome" if isinstance(error, SubmissionUnknownError) else error.code
     return SongError(code=code, message=str(error).removeprefix(f"{code}: "))
+
+
+def _task_of(artifact: dict[str, Any]) -> Task:
+    return Task(**{field.name: artifact[field.name] for field in fields(Task)})
 
 
 def _error_of(task: dict[str, Any]) -> SongError | None:

@@ -1,0 +1,1 @@
+"""Tests of the LangGraph nodes, and of the graph that makes an album."""
