@@ -101,6 +101,9 @@ class Request(BaseModel):
         return {name: value for name, value in fields.items() if value != ""}
 
 
+_OURS = ("submission_key", "runtime")
+
+
 class PaidRequest(Request):
     """A call that costs money.
 
@@ -115,7 +118,7 @@ class PaidRequest(Request):
 
     def body(self) -> dict[str, Any]:
         """The JSON body: what was given, without nulls and blanks."""
-        return {name: value for name, value in super().body().items() if name != "submission_key"}
+        return {name: value for name, value in super().body().items() if name not in _OURS}
 
 
 class MusicRequest(PaidRequest):

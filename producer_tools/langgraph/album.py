@@ -134,7 +134,7 @@ def album_graph(
     song.add_node("submit", _Submit(client), retry_policy=_PATIENCE)
     song.add_node("wait", WaitNode(client), retry_policy=_PATIENCE)
     song.add_node("review", _Review(review, takes))
-    song.add_node("download", _Download(client, download_dir))
+    song.add_node("download", _Download(client, download_dir), retry_policy=_PATIENCE)
     song.add_edge(START, "write")
     song.add_conditional_edges("write", _go_on(pay), ["wait", pay, "download"])
     song.add_conditional_edges("submit", _unless_error("wait"), ["wait", "download"])

@@ -31,8 +31,9 @@ from graphs.runs import (
     request,
     running,
 )
-from producer_tools import ProducerClient
+from producer_tools import ProducerClient, RateLimitError, Task, TaskBatch
 from producer_tools.langgraph import Song, SongRequest, album_graph, extend, keep, review_with, vary, write_with
+from producer_tools.langgraph import album as album_module
 from producer_tools.sandbox import Fault, ProducerSandbox, ScriptedChatModel, files
 
 Album = Callable[..., Builder]
@@ -229,6 +230,46 @@ async def test_a_task_that_made_nothing_is_no_song(runs: Runs, directory: Path) 
             state = await runs(album_graph(client, review=vary, download_dir=directory), {"wishes": ["a waltz"]})
     assert codes(state) == ["empty"]
     assert "files" not in state["songs"][0]
+
+
+class Hindered(ProducerClient):
+    """Finds the service busy at the first of each thing that it does."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.hindrances = ["submit", "wait", "get_task"]
+
+    def _meet(self, hindrance: str) -> None:
+        if hindrance in self.hindrances:
+            self.hindrances.remove(hindrance)
+            raise RateLimitError("too_many_requests", "for longer than a client waits")
+
+    async def submit(self, *args: Any, **kwargs: Any) -> Task:
+        self._meet("submit")
+        return await super().submit(*args, **kwargs)
+
+    async def wait(self, *args: Any, **kwargs: Any) -> TaskBatch:
+        self._meet("wait")
+        return await super().wait(*args, **kwargs)
+
+    async def get_task(self, task_id: str) -> Task:
+        self._meet("get_task")
+        return await super().get_task(task_id)
+
+
+@both_ways
+async def test_a_busy_service_only_takes_longer(
+    runs: Runs, sandbox: ProducerSandbox, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were the run to end, the other songs would be cut off while they are sent: nobody knows what came of them."""
+    at_once = album_module._PATIENCE._replace(initial_interval=0, jitter=False)
+    monkeypatch.setattr(album_module, "_PATIENCE", at_once)
+    async with client_of(sandbox, Hindered) as client:
+        state = await runs(album_graph(client, download_dir=directory), {"wishes": WISHES})
+        assert isinstance(client, Hindered)
+        assert client.hindrances == []
+    assert codes(state) == [None] * 3
+    assert prompts(sandbox) == dict.fromkeys(WISHES, 1)
 
 
 async def test_what_is_not_written_is_not_sent(runs: Runs, album: Album, sandbox: ProducerSandbox) -> None:

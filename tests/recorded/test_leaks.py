@@ -142,7 +142,7 @@ def test_no_credential_is_committed() -> None:
     """Whatever looks like a key in a file that others get is one, or will be taken for one."""
     folders = ("cassettes", "examples", "tests", "producer_tools")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
-    texts = {path: path.read_text("utf-8", errors="replace") for path in files if "__pycache__" not in path.parts}
+    texts = {path: _readable(path) for path in files if path.suffix not in (".pyc", ".png", ".wav")}
     assert len(texts) > len(folders)
     found = {str(path.relative_to(ROOT)): hits for path, text in texts.items() if (hits := _hits(text))}
     assert found == {}
@@ -162,6 +162,11 @@ def test_no_credential_is_committed() -> None:
 def test_what_looks_like_a_credential(text: str) -> None:
     """A pattern that knows no key finds none."""
     assert _hits(text)
+
+
+def _readable(path: Path) -> str:
+    """A file's text, but for the songs and pictures that a notebook carries."""
+    return re.sub(r"base64,[A-Za-z0-9+/=]+", "", path.read_text("utf-8", errors="replace"))
 
 
 def _hits(text: str) -> list[str]:
