@@ -164,12 +164,13 @@ class SubmissionUnknownError(ProducerToolError):
 
 
 class SubmissionConflictError(ProducerToolError):
-    """A call under the key of an earlier one asks for something else."""
+    """A call under the key of an earlier one asks for something else; ``task_id`` is that one's, where it is known."""
 
     advice = "Nothing was sent and nothing was charged. Make a new call, under a key of its own."
 
-    def __init__(self, key: str) -> None:
-        super().__init__("key_reused", f"The key {key} stands for an earlier call with other arguments.")
+    def __init__(self, key: str, task_id: str | None = None) -> None:
+        told = f"The key {key} stands for an earlier call with other arguments."
+        super().__init__("key_reused", told, task_id=task_id)
 
 
 class BudgetExceededError(ProducerToolError):

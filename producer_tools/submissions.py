@@ -76,7 +76,7 @@ class Submissions:
         until = self._clock.now() + (_OTHER_PROCESS_SECONDS if ledger.is_shared else 0)
         while (entry := await ledger.begin(key, wish)) is not None:
             if entry.wish != wish:
-                raise SubmissionConflictError(key)
+                raise SubmissionConflictError(key, read_answer(entry.answer).task_id if entry.answer else None)
             if entry.answer is not None:
                 return entry.answer
             if self._clock.now() >= until:

@@ -250,9 +250,7 @@ async def test_a_tool_call_of_a_thread_is_a_wish(client: ProducerClient, sandbox
     assert len({one, other, next_call}) == len(sandbox.charges) == 3
 
 
-async def test_what_the_graph_fills_in_is_no_part_of_the_wish(
-    client: ProducerClient, sandbox: ProducerSandbox
-) -> None:
+async def test_what_the_graph_fills_in_is_no_part_of_the_wish(client: ProducerClient, sandbox: ProducerSandbox) -> None:
     """The service would be sent what is LangGraph's, and the same wish would be another one outside of a graph."""
     await run(ProducerGenerateMusic(client=client), "one")
     await client.submit(SONG)

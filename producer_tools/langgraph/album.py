@@ -12,9 +12,13 @@ from typing_extensions import TypedDict
 
 from producer_tools.client import ProducerClient
 from producer_tools.downloads import DEFAULT_DIRECTORY
+from producer_tools.errors import SubmissionConflictError, SubmissionUnknownError
 from producer_tools.langgraph.node import Node, Update
 from producer_tools.langgraph.nodes import MAY_PASS, ApproveNode, DownloadNode, SubmitNode, WaitNode
 from producer_tools.langgraph.state import SongError, SongRequest, SongState
+from producer_tools.ledger import Ledger
+from producer_tools.requests import PaidRequest
+from producer_tools.task import Task
 
 
 class Song(SongState, total=False):
@@ -90,6 +94,9 @@ def extend(song: Song, **arguments: Any) -> SongRequest:
 # an hour.
 _PATIENCE = RetryPolicy(retry_on=MAY_PASS, max_attempts=60, initial_interval=0.5, max_interval=5)
 
+_WORDS_REFUSED = ("bad_request", "forbidden", "rejected")
+"""Errors after which a song is written anew: the same words would meet the same answer."""
+
 Author = RunnableLike[Song, SongRequest | None]
 """Who writes or reviews a song: a function, an async function, or a runnable."""
 
@@ -110,8 +117,8 @@ def album_graph(
     service that is busy or out of reach is asked again for half an hour; then the run ends, to be resumed.
 
     One thread is one album. Invoked again with the same wishes, it goes on with the songs that have an error, and
-    leaves the others alone. Run it with ``durability="sync"``: else a crash may take the last checkpoint with it, and
-    a song is written anew.
+    leaves the others alone. What was paid for is remembered by the client's ledger, or by the graph's store: for a run
+    that must survive its process, give it one that does.
 
     Args:
         client: what it talks through.
@@ -162,10 +169,17 @@ def _unfinished(state: AlbumState) -> list[Send]:
         if song is None or song["wish"] != wish:
             sent.append(Send("song", Song(number=number, wish=wish, calls=1, takes=[])))
         elif song["error"]:
-            # A task that failed was not charged, and stays as it is: another call is another wish, with no task yet.
-            failed = song.get("task", {}).get("success") is False
-            sent.append(Send("song", {**song, "calls": song["calls"] + 1, "task": {}} if failed else song))
+            sent.append(Send("song", _tried_again(song)))
     return sent
+
+
+def _tried_again(song: Song) -> Song:
+    if song.get("task", {}).get("success") is False:
+        # A task that failed was not charged, and stays as it is: another call is another wish, with no task yet.
+        return {**song, "calls": song["calls"] + 1, "task": {}}
+    if song["error"] and song["error"]["code"] in _WORDS_REFUSED:
+        return {**song, "request": None}
+    return song
 
 
 def _go_on(pay: str) -> Callable[[_State], str]:
@@ -199,11 +213,19 @@ class _Write(Node):
 
 
 class _Submit(SubmitNode):
-    """Submits under a key that no checkpoint has a part in: what a crash takes along is not paid for again."""
+    """Submits under a key that neither checkpoints nor words have a part in: what a crash takes along is paid once."""
 
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:
         key = f"song {state['number']}, call {state['calls']}: {state['wish']}"
         return await super().update({**state, "key": key}, config, runtime)
+
+    async def _submit(self, request: PaidRequest, key: str | None, ledger: Ledger | None) -> Task:
+        try:
+            return await super()._submit(request, key, ledger)
+        except SubmissionConflictError as error:  # it was sent in other words, and they were lost in a crash
+            if error.task_id is None:
+                raise SubmissionUnknownError("unknown_outcome", "It was sent before, in other words.") from None
+            return Task(error.task_id, "pending")
 
 
 class _Review(Node):

@@ -18,7 +18,6 @@ from producer_tools.tools import (
     ProducerGenerateMusic,
     ProducerVariationMusic,
 )
-from producer_tools.tools.base import without_forgeries
 
 _WRITE = f"""\
 You write one song of an album. Call one tool once, with what the user's wish asks for: a prompt alone, or lyrics, title
@@ -72,11 +71,11 @@ def _messages_to_review(song: Mapping[str, Any]) -> list[BaseMessage]:
 
 
 def _calls(model: BaseChatModel, *tools: BaseTool) -> Runnable[Any, SongRequest | None]:
-    """The model with these tools, and its first call of one of them, without what a model must not set."""
+    """The model with these tools, and its first call of one of them."""
     names = {tool.name for tool in tools}
 
     def called(message: AIMessage) -> SongRequest | None:
         call = next((call for call in message.tool_calls if call["name"] in names), None)
-        return call and SongRequest(name=call["name"], args=without_forgeries(call["args"]))
+        return call and SongRequest(name=call["name"], args=call["args"])
 
     return model.bind_tools(tools) | RunnableLambda(called)

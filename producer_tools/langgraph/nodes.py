@@ -24,13 +24,13 @@ from producer_tools.errors import (
 )
 from producer_tools.langgraph.node import Node, Update
 from producer_tools.langgraph.state import SongError, SongRequest
-from producer_tools.ledger import StoreLedger, wish_key
+from producer_tools.ledger import Ledger, StoreLedger, wish_key
 from producer_tools.output import task_artifact
 from producer_tools.progress import into_graph
 from producer_tools.requests import PaidRequest
 from producer_tools.task import Task
 from producer_tools.tools import ALL_TOOLS
-from producer_tools.tools.base import SubmittingTool, explain
+from producer_tools.tools.base import SubmittingTool, explain, without_forgeries
 
 _PAID_TOOLS: dict[str, type[Any]] = {
     tool.model_fields["name"].default: tool for tool in ALL_TOOLS if issubclass(tool, SubmittingTool)
@@ -64,13 +64,16 @@ class SubmitNode(Node):
         try:
             request = paid_request(self._client, state["request"])
             ledger = StoreLedger(store) if store is not None else None
-            task = await self._client.submit(request, key=key, ledger=ledger)
+            task = await self._submit(request, key, ledger)
         except ValidationError as error:
             return {"error": SongError(code="bad_request", message=explain(error).removeprefix("bad_request: "))}
         except ProducerToolError as error:
             told = song_error(error)
             return {"error": told if key is None else SongError(**told, key=key)}
         return {"task": task_artifact(task), "error": None}
+
+    async def _submit(self, request: PaidRequest, key: str | None, ledger: Ledger | None) -> Task:
+        return await self._client.submit(request, key=key, ledger=ledger)
 
 
 class ApproveNode(Node):
@@ -202,7 +205,7 @@ def paid_request(client: ProducerClient, request: SongRequest) -> PaidRequest:
         ProducerToolError: there is no such tool, or it costs nothing.
         pydantic.ValidationError: the arguments are not what the tool takes.
     """
-    return paid_tool(client, request).request(request["args"])
+    return paid_tool(client, request).request(without_forgeries(request["args"]))
 
 
 def song_error(error: ProducerToolError) -> SongError:

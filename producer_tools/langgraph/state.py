@@ -10,7 +10,7 @@ class SongRequest(TypedDict):
 
     Attributes:
         name: the tool's name, such as ``producer_generate_music``.
-        args: what the tool takes, as in a model's tool call.
+        args: what the tool takes, as in a model's tool call: what no model may set is left out.
     """
 
     name: str

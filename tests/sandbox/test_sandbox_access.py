@@ -108,7 +108,7 @@ def test_the_sixth_paid_request_at_the_same_time_is_refused_until_one_is_through
 
 
 def test_a_song_too_many_is_refused_until_another_is_finished() -> None:
-    """Whoever asks for the stricter reading of the service's limit gets it: unfinished songs count, and nothing else."""
+    """Whoever asks for the stricter reading of the service's limit gets it: unfinished songs count, nothing else."""
     with serving(max_unfinished=2) as api:
         song = {"action": "generate", "prompt": "rain", "async": True}
         assert [api.post("/producer/audios", song).status for _ in range(2)] == [200, 200]
