@@ -32,7 +32,7 @@ notebooks: $(INSTALLED)  ## Run the notebooks in examples/ and keep their output
 	@$(BIN)/python .ci/notebooks
 
 test: $(INSTALLED)  ## Run the whole suite, offline
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 coverage: $(INSTALLED)  ## Run the suite and fail if too little of the code is run by it
 	$(BIN)/python -m pytest --cov --cov-report=term

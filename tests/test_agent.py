@@ -16,6 +16,8 @@ from producer_tools import ProducerClient, ProducerGenerateMusic, ProducerToolki
 from producer_tools.output import Output
 from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
 
+pytestmark = pytest.mark.usefixtures("silent_files")
+
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_an_agent_makes_a_song(way: str, toolkit: ProducerToolkit, sandbox: ProducerSandbox) -> None:

@@ -34,6 +34,8 @@ from producer_tools.files.names import file_stem
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 
+pytestmark = pytest.mark.usefixtures("silent_files")
+
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:

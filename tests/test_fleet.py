@@ -1,21 +1,25 @@
 """What the album and the fleet rest on: the account's verdict, the queue, and a ledger that many processes share."""
 
 import asyncio
-import multiprocessing
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hasty_clock import HastyClock
+from torture.processes import quick_starts
 
 from producer_tools import MemoryLedger, ProducerClient, StoreLedger, Task
 from producer_tools.langgraph import Song, album_graph
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import Fault, ProducerSandbox
+
+# Processes are started over a Unix socket.
+pytestmark = [pytest.mark.usefixtures("silent_files"), pytest.mark.enable_socket]
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -100,6 +104,7 @@ def test_the_album_survives_a_kill(
     album = import_module("album")
     monkeypatch.setattr(album, "ProducerSandbox", lambda **_: ProducerSandbox(render_seconds=0.1))
     monkeypatch.setattr(album, "WISHES", album.WISHES[:2])
+    monkeypatch.setattr(album, "multiprocessing", SimpleNamespace(get_context=lambda _: quick_starts()))
     album.main(tmp_path)
     told = capsys.readouterr().out
     assert "KILLED in the middle" in told
@@ -123,7 +128,7 @@ async def test_a_job_is_one_workers_until_it_dies(database: str) -> None:
     """Two workers never make the same album; and an album whose worker was killed is taken by another at once."""
     jobs = import_module("fleet.jobs").Jobs(database)
     await jobs.setup({"a": ["one"], "b": ["two"]})
-    context = multiprocessing.get_context("spawn")
+    context = quick_starts()
     has_it = context.SimpleQueue()
     process = context.Process(target=hold, args=(database, has_it), daemon=True)
     process.start()

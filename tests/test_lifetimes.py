@@ -4,17 +4,17 @@ Each script runs in a process of its own, where whatever is left open is a warni
 may stand on its standard error.
 """
 
-import os
 import pickle
 import socket
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 from raw_server import answering, http
+from warm_python import WarmPython, warm_python
 
 from producer_tools import ConfigurationError, ProducerClient, ProducerGetTask, ProducerToolkit
 from producer_tools.sandbox import ProducerSandbox
@@ -125,20 +125,43 @@ def server() -> Iterator[ProducerSandbox]:
         yield sandbox
 
 
+@pytest.fixture(scope="module")
+def python() -> Iterator[WarmPython]:
+    with warm_python() as started:
+        yield started
+
+
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=list(SCRIPTS))
-def test_works_and_leaves_nothing_open(script: str, server: ProducerSandbox) -> None:
-    if "fork" in script and (not hasattr(os, "fork") or sys.version_info >= (3, 12)):
+def test_works_and_leaves_nothing_open(
+    script: str, server: ProducerSandbox, python: WarmPython, tmp_path: Path
+) -> None:
+    if "fork" in script and sys.version_info >= (3, 12):
         script = "import warnings; warnings.simplefilter('ignore', DeprecationWarning)\n" + textwrap.dedent(script)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         environment = {
-            **os.environ,
             "ACEDATACLOUD_API_TOKEN": server.api_token,
             "ACEDATACLOUD_API_BASE_URL": server.base_url,
             "SILENT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
         }
-        command = [sys.executable, "-W", "error", "-c", PREAMBLE + textwrap.dedent(script)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=30, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+        ended = python.run(PREAMBLE + textwrap.dedent(script), environment, tmp_path)
+    assert ended == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("raise SystemExit(3)", ""),
+        ("loop = asyncio.new_event_loop(); loop.run_until_complete(one())", "unclosed"),
+    ],
+)
+def test_what_is_left_open_is_told(
+    script: str, told: str, server: ProducerSandbox, python: WarmPython, tmp_path: Path
+) -> None:
+    """If this fails, the scripts above could leave anything open, and nobody would know."""
+    environment = {"ACEDATACLOUD_API_TOKEN": server.api_token, "ACEDATACLOUD_API_BASE_URL": server.base_url}
+    ended = python.run(PREAMBLE + script, environment, tmp_path)
+    assert ended != (0, "")
+    assert told in ended.stderr
 
 
 async def test_a_borrowed_session_is_used_and_never_closed() -> None:

@@ -13,6 +13,8 @@ from producer_tools.requests import GenerateMusic
 from producer_tools.tools import ALL_TOOLS
 from producer_tools.tools.base import ProducerTool
 
+pytestmark = pytest.mark.usefixtures("silent_files")
+
 ARGUMENTS: dict[str, Any] = {
     "audio_id": "a1", "prompt": "a calm song", "lyric": "[Verse]\nOurs", "title": "Ours", "continue_at": 5,
     "replace_section_start": 2, "replace_section_end": 4, "audio_url": "https://example.org/own.mp3",
