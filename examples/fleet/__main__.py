@@ -130,9 +130,11 @@ def report(finished: list[tuple[Job, int]], sandbox: ProducerSandbox, fleet: Fle
     takes = sum(len(song["takes"]) for song in songs)
     print(f"\nsongs {len(songs)}, takes {takes}, charges {len(sandbox.charges)}, kills {sum(fleet.kills.values())}")
     print(f"time {seconds:.1f} s, {len(songs) / seconds * 60:.0f} songs a minute")
-    albums = Counter(worker for _, worker in finished)
-    for worker in sorted({*albums, *fleet.kills}):
-        print(f"worker {worker}: {albums[worker]} albums finished, killed {fleet.kills[worker]} times")
+    made_by: Counter[int] = Counter()
+    for job, worker in finished:
+        made_by[worker] += len(job.songs or [])
+    for worker in sorted({*made_by, *fleet.kills}):
+        print(f"worker {worker}: {made_by[worker]} songs, killed {fleet.kills[worker]} times")
     wrong = differences(songs, sandbox.charges)
     if not wrong:
         print("Every song was made once, every take was charged once, and none is lost.")
