@@ -4,7 +4,7 @@ export PROMPT ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help demo turns album fleet notebooks test coverage mutate record record-live check wheel clean
+.PHONY: help demo turns album fleet notebooks test coverage mutate torture record record-live check wheel clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

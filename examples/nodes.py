@@ -1,4 +1,4 @@
-"""Nodes in a graph of your own, on the sandbox: python examples/nodes.py. Killed and started again, it goes on."""
+"""Nodes in a graph of your own: python examples/nodes.py. With a service that lives on, a run that was killed goes on."""
 
 import asyncio
 from typing import Any

@@ -111,6 +111,9 @@ class ProducerClient:
         Args:
             key: the wish's key, as the error names it.
             ledger: where it is written down, unless the client has a ledger of its own.
+
+        Raises:
+            KeyError: no wish was ever sent under this key.
         """
         await (self._ledger or ledger or self._fallback_ledger).forget(key)
 

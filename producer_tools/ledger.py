@@ -54,7 +54,11 @@ class Ledger(Protocol):
         """
 
     async def forget(self, key: str) -> None:
-        """Strike the entry out: it surely did no work, or a person has decided that it may be sent again."""
+        """Strike the entry out: it surely did no work, or a person has decided that it may be sent again.
+
+        Raises:
+            KeyError: there is no entry.
+        """
 
 
 def fingerprint(path: str, body: Mapping[str, Any]) -> str:
@@ -71,8 +75,25 @@ def wish_key(config: Mapping[str, Any], name: str | None) -> str | None:
         name: what is the same whenever the same step is run again, such as a tool call's id.
     """
     thread = config.get("configurable", {}).get("thread_id")
-    scope = thread or config.get("metadata", {}).get("langgraph_checkpoint_ns")
+    # A retried node has its subgraph's steps in another namespace, but for the first part of it.
+    scope = thread or config.get("metadata", {}).get("langgraph_checkpoint_ns", "").partition("|")[0]
     return f"{scope}/{name}" if scope and name else None
+
+
+def step_name(config: Mapping[str, Any]) -> str | None:
+    """What is the same whenever one step of a graph is run again, after a crash or by a retry.
+
+    Task and checkpoint ids are not: a checkpoint that a crash has taken along is made anew, with another id. Where
+    the step stands is; only which of several subgraphs it stands in, an id must tell.
+
+    Args:
+        config: the run's ``RunnableConfig``; outside a graph there is no step.
+    """
+    facts = config.get("metadata", {})
+    if "langgraph_node" not in facts:
+        return None
+    subgraphs = [part for part in facts["langgraph_checkpoint_ns"].split("|")[:-1] if not part.isdigit()]
+    return "/".join([*subgraphs, *map(str, (facts["langgraph_step"], *facts["langgraph_path"]))])
 
 
 class MemoryLedger:
@@ -112,9 +133,13 @@ class MemoryLedger:
             self._entries[key] = self._entries[key]._replace(answer=answer)
 
     async def forget(self, key: str) -> None:
-        """Strike the entry out."""
+        """Strike the entry out.
+
+        Raises:
+            KeyError: there is no entry.
+        """
         with self._lock:
-            self._entries.pop(key, None)
+            del self._entries[key]
 
 
 class SqliteLedger:
@@ -152,9 +177,11 @@ class SqliteLedger:
         """Strike the entry out.
 
         Raises:
+            KeyError: there is no entry.
             sqlite3.Error: it could not be written.
         """
-        await asyncio.to_thread(self._execute, "DELETE FROM submissions WHERE key = ?", key)
+        if not await asyncio.to_thread(self._execute, "DELETE FROM submissions WHERE key = ?", key):
+            raise KeyError(key)
 
     def _begin(self, key: str, wish: str) -> Entry | None:
         # The insert is the decision: of several processes, one makes the row.
@@ -182,14 +209,14 @@ class SqliteLedger:
 
 
 class StoreLedger:
-    """A ledger in a LangGraph store: with SQLite, Postgres or Redis behind it, it serves a fleet.
+    """A ledger in a LangGraph store: with PostgreSQL behind it, it serves a fleet.
 
     A store cannot insert a row only if there is none. So whoever begins puts down a claim of its own, and then looks
     whether there are others: who sees another's claim steps back. Two that begin at the same moment may both step
     back, and try again a little later; never do both send.
 
     Args:
-        store: a LangGraph ``BaseStore``.
+        store: a LangGraph ``BaseStore``: a sync one for sync graphs, an async one in its own event loop.
     """
 
     is_shared = True
@@ -208,9 +235,9 @@ class StoreLedger:
         claims, mine = self._claims(key), uuid4().hex
         if known := await self._others(claims, mine):
             return known
-        await self._store.aput(claims, mine, {"wish": wish, "answer": None})
+        await self._put(claims, mine, {"wish": wish, "answer": None})
         if known := await self._others(claims, mine):
-            await self._store.adelete(claims, mine)
+            await self._delete(claims, mine)
             return known
         self._begun[key] = mine, wish
         return None
@@ -224,26 +251,50 @@ class StoreLedger:
         claims = self._claims(key)
         if key in self._begun:
             mine, wish = self._begun.pop(key)
-        elif begun := await self._store.asearch(claims):  # by another process, or by an earlier life of this one
+        elif begun := await self._search(claims):  # by another process, or by an earlier life of this one
             mine, wish = begun[0].key, begun[0].value["wish"]
         else:
             raise KeyError(key)
-        await self._store.aput(claims, mine, {"wish": wish, "answer": answer})
+        await self._put(claims, mine, {"wish": wish, "answer": answer})
 
     async def forget(self, key: str) -> None:
-        """Strike the entry out."""
+        """Strike the entry out.
+
+        Raises:
+            KeyError: there is no entry.
+        """
         claims, begun = self._claims(key), self._begun.pop(key, None)
         if begun is not None:
             # Only this one: another process may have put down its own by now, and be about to send.
-            await self._store.adelete(claims, begun[0])
+            await self._delete(claims, begun[0])
             return
-        for item in await self._store.asearch(claims):
-            await self._store.adelete(item.namespace, item.key)
+        found = await self._search(claims)
+        for item in found:
+            await self._delete(claims, item.key)
+        if not found:
+            raise KeyError(key)
 
     async def _others(self, claims: tuple[str, ...], mine: str) -> Entry | None:
-        others = [item.value for item in await self._store.asearch(claims) if item.key != mine]
+        others = [item.value for item in await self._search(claims) if item.key != mine]
         answered = [value for value in others if value["answer"] is not None]
         return Entry(**(answered or others)[0]) if others else None
+
+    async def _search(self, claims: tuple[str, ...]) -> list[Any]:
+        found: list[Any] = await self._call("search", claims)
+        return found
+
+    async def _put(self, claims: tuple[str, ...], name: str, value: dict[str, Any]) -> None:
+        # Kept for ever, and no text for an embedding model, whatever the store does with what else is in it.
+        await self._call("put", claims, name, value, index=False, ttl=None)
+
+    async def _delete(self, claims: tuple[str, ...], name: str) -> None:
+        await self._call("delete", claims, name)
+
+    async def _call(self, method: str, *given: Any, **options: Any) -> Any:
+        try:
+            return await getattr(self._store, f"a{method}")(*given, **options)
+        except NotImplementedError:  # a store for sync graphs alone, such as SqliteStore
+            return await asyncio.to_thread(getattr(self._store, method), *given, **options)
 
     def _claims(self, key: str) -> tuple[str, ...]:
         # A namespace may hold no dots, and a key of the caller's may hold anything.

@@ -75,11 +75,13 @@ class Submissions:
     async def _once(self, key: str, wish: str, ledger: Ledger, request: Request) -> dict[str, Any]:
         until = self._clock.now() + (_OTHER_PROCESS_SECONDS if ledger.is_shared else 0)
         while (entry := await ledger.begin(key, wish)) is not None:
-            if entry.wish != wish:
-                raise SubmissionConflictError(key, read_answer(entry.answer).task_id if entry.answer else None)
             if entry.answer is not None:
+                if entry.wish != wish:
+                    raise SubmissionConflictError(key, read_answer(entry.answer).task_id)
                 return entry.answer
             if self._clock.now() >= until:
+                if entry.wish != wish:
+                    raise SubmissionConflictError(key)
                 raise SubmissionUnknownError(
                     "unknown_outcome", f"This call was sent before, or was about to be, under the key {key}."
                 )

@@ -15,6 +15,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.store.memory import InMemoryStore
+from langgraph.store.sqlite import SqliteStore
 
 from producer_tools import (
     BadRequestError,
@@ -170,6 +171,55 @@ async def test_two_at_once_are_one_and_both_get_its_task(make: Make, sandbox: Pr
             others = await asyncio.gather(*(loop.run_in_executor(pool, elsewhere, n) for n in range(4)))
     assert len({*(task.task_id for task in tasks), *others}) == 1
     assert len(sandbox.charges) == 1
+
+
+async def test_what_was_never_sent_cannot_be_settled(make: Make, sandbox: ProducerSandbox) -> None:
+    """A person who mistypes a key must not believe that it is done."""
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=make()) as client:
+        with pytest.raises(KeyError):
+            await client.allow_again("another key")
+        with pytest.raises(KeyError):
+            await client.adopt("another key", "t1")
+
+
+async def test_a_ledger_in_a_store_is_kept_for_ever_and_read_by_no_model() -> None:
+    """A store may forget what is old, and have all texts embedded: a wish forgotten is paid for twice."""
+    store = InMemoryStore(index={"dims": 1, "embed": lambda texts: pytest.fail(f"embedded: {texts}")})
+    ledger = StoreLedger(store)
+    assert await ledger.begin("key", "wish") is None
+    await ledger.finish("key", {"task_id": "t1"})
+    assert await StoreLedger(store).begin("key", "wish") == ("wish", {"task_id": "t1"})
+
+
+async def test_a_sync_store_is_a_ledger_too(tmp_path: Path) -> None:
+    with SqliteStore.from_conn_string(str(tmp_path / "store.sqlite")) as store:
+        store.setup()
+        ledger = StoreLedger(store)
+        assert await ledger.begin("key", "wish") is None
+        await ledger.finish("key", {"task_id": "t1"})
+        assert await StoreLedger(store).begin("key", "wish") == ("wish", {"task_id": "t1"})
+        await StoreLedger(store).forget("key")
+        assert await StoreLedger(store).begin("key", "wish") is None
+
+
+async def test_other_words_wait_for_the_answer_to_the_first(make: Make, sandbox: ProducerSandbox) -> None:
+    """Two workers, two wordings of one wish, at one moment: the second learns which task the first has become."""
+    first = make()
+    assert await first.begin("wish", "in other words") is None
+
+    class Answering(InstantClock):
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds)
+            await first.finish("wish", {"task_id": "t1"})
+
+    async with ProducerClient(
+        sandbox.api_token, sandbox.base_url, ledger=make() if first.is_shared else first, clock=Answering()
+    ) as client:
+        if not first.is_shared:
+            return  # one process: it waits for itself elsewhere
+        with pytest.raises(SubmissionConflictError) as conflict:
+            await client.submit(SONG, key="wish")
+    assert conflict.value.task_id == "t1"
 
 
 async def test_at_most_one_begins(make: Make) -> None:

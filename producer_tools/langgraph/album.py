@@ -1,24 +1,28 @@
 """A graph that makes an album: each wish is a song on its own way, from words to files."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import RunnableLike, coerce_to_runnable
+from langgraph.errors import GraphBubbleUp
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import RetryPolicy, Send
 from typing_extensions import TypedDict
 
 from producer_tools.client import ProducerClient
 from producer_tools.downloads import DEFAULT_DIRECTORY
-from producer_tools.errors import SubmissionConflictError, SubmissionUnknownError
+from producer_tools.errors import SubmissionConflictError, SubmissionUnknownError, shorten
 from producer_tools.langgraph.node import Node, Update
 from producer_tools.langgraph.nodes import MAY_PASS, ApproveNode, DownloadNode, SubmitNode, WaitNode
 from producer_tools.langgraph.state import SongError, SongRequest, SongState
 from producer_tools.ledger import Ledger
 from producer_tools.requests import PaidRequest
 from producer_tools.task import Task
+
+_logger = logging.getLogger("producer_tools")
 
 
 class Song(SongState, total=False):
@@ -84,15 +88,19 @@ def extend(song: Song, **arguments: Any) -> SongRequest:
     Args:
         song: a song with a finished take.
         arguments: further ones of ``producer_extend_music``.
+
+    Raises:
+        ValueError: its end is not known.
     """
     newest = _newest(song)
-    given = {"audio_id": newest["audio_id"], "continue_at": newest.get("duration_seconds", 0.0), **arguments}
+    if "continue_at" not in arguments and "duration_seconds" not in newest:
+        raise ValueError("The service did not say how long the song is: give continue_at.")
+    given = {"audio_id": newest["audio_id"], "continue_at": newest.get("duration_seconds"), **arguments}
     return SongRequest(name="producer_extend_music", args=given)
 
 
-# The service makes a few songs at a time and refuses the others; each attempt waits for half a minute, so this is half
-# an hour.
-_PATIENCE = RetryPolicy(retry_on=MAY_PASS, max_attempts=60, initial_interval=0.5, max_interval=5)
+# The service makes a few songs at a time and refuses the others: this is half an hour at least.
+_PATIENCE = RetryPolicy(retry_on=MAY_PASS, max_attempts=60, initial_interval=0.5, max_interval=30)
 
 _WORDS_REFUSED = ("bad_request", "forbidden", "rejected")
 """Errors after which a song is written anew: the same words would meet the same answer."""
@@ -116,9 +124,9 @@ def album_graph(
     in its turn; the take that is kept is saved. A song that comes to nothing has an ``error``, and stops no other. A
     service that is busy or out of reach is asked again for half an hour; then the run ends, to be resumed.
 
-    One thread is one album. Invoked again with the same wishes, it goes on with the songs that have an error, and
-    leaves the others alone. What was paid for is remembered by the client's ledger, or by the graph's store: for a run
-    that must survive its process, give it one that does.
+    One thread is one album. Invoked again with the same wishes, and others behind them, it goes on with the songs that
+    have an error, and leaves the rest alone; a wish at another place is another song. What was paid for is remembered
+    by the client's ledger, or by the graph's store: for a run that must survive its process, give it one that does.
 
     Args:
         client: what it talks through.
@@ -138,7 +146,7 @@ def album_graph(
     if approve:
         song.add_node("approve", ApproveNode(client))
         song.add_conditional_edges("approve", _unless_error("submit"), ["submit", "download"])
-    song.add_node("submit", _Submit(client), retry_policy=_PATIENCE)
+    song.add_node("submit", _Submit(client, may_adopt=not approve), retry_policy=_PATIENCE)
     song.add_node("wait", WaitNode(client), retry_policy=_PATIENCE)
     song.add_node("review", _Review(review, takes))
     song.add_node("download", _Download(client, download_dir), retry_policy=_PATIENCE)
@@ -174,17 +182,28 @@ def _unfinished(state: AlbumState) -> list[Send]:
 
 
 def _tried_again(song: Song) -> Song:
-    if song.get("task", {}).get("success") is False:
-        # A task that failed was not charged, and stays as it is: another call is another wish, with no task yet.
-        return {**song, "calls": song["calls"] + 1, "task": {}}
-    if song["error"] and song["error"]["code"] in _WORDS_REFUSED:
-        return {**song, "request": None}
-    return song
+    if _is_under_way(song):
+        return song
+    refused = song["error"] is not None and song["error"]["code"] in _WORDS_REFUSED
+    # A task that failed was not charged, and stays as it is: another call is another wish, with no task yet.
+    failed = song.get("task", {}).get("success") is False
+    request = None if refused else song.get("request")
+    return {**song, "request": request, "calls": song["calls"] + failed, "task": {} if failed else song.get("task", {})}
+
+
+def _is_under_way(song: Mapping[str, Any]) -> bool:
+    """Whether a task was submitted for it that is not final yet."""
+    return song.get("task", {}).get("success", False) is None
+
+
+def _is_open(song: Mapping[str, Any]) -> bool:
+    """Whether what was asked for last may have been paid for, and may still come."""
+    return _is_under_way(song) or (song["error"] is not None and song["error"]["code"] == "unknown_outcome")
 
 
 def _go_on(pay: str) -> Callable[[_State], str]:
     def step(state: _State) -> str:
-        if state.get("task", {}).get("success", False) is None:
+        if _is_under_way(state):
             return "wait"  # submitted before, and not waited for to its end
         return pay if state["request"] else "download"
 
@@ -206,7 +225,12 @@ class _Write(Node):
         song = {"number": state["number"], "wish": state["wish"], "error": None}
         if state.get("request") or state["takes"]:
             return {**song, "request": state["request"]}
-        request = await self._write.ainvoke(state, config)
+        try:
+            request = await self._write.ainvoke(state, config)
+        except GraphBubbleUp:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an author's code raises must not end the other songs
+            return {**song, "request": None, "error": _author_failed("not_written", error)}
         if request is None:
             song["error"] = SongError(code="not_written", message="Nothing was written, so nothing was sent.")
         return {**song, "request": request}
@@ -214,6 +238,10 @@ class _Write(Node):
 
 class _Submit(SubmitNode):
     """Submits under a key that neither checkpoints nor words have a part in: what a crash takes along is paid once."""
+
+    def __init__(self, client: ProducerClient, *, may_adopt: bool) -> None:
+        super().__init__(client)
+        self._may_adopt = may_adopt
 
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:
         key = f"song {state['number']}, call {state['calls']}: {state['wish']}"
@@ -223,8 +251,11 @@ class _Submit(SubmitNode):
         try:
             return await super()._submit(request, key, ledger)
         except SubmissionConflictError as error:  # it was sent in other words, and they were lost in a crash
+            if not self._may_adopt:
+                raise  # a person has approved these words
             if error.task_id is None:
                 raise SubmissionUnknownError("unknown_outcome", "It was sent before, in other words.") from None
+            _logger.warning("%s was sent before, in other words: task %s is taken.", key, error.task_id)
             return Task(error.task_id, "pending")
 
 
@@ -239,8 +270,14 @@ class _Review(Node):
         if not state["task"]["results"]:
             return {"request": None, "error": SongError(code="empty", message="Finished, but nothing was made.")}
         takes = [*state["takes"], state["task"]]
-        enough = len(takes) >= self._takes
-        request = None if enough else await self._review.ainvoke({**state, "takes": takes}, config)
+        if len(takes) >= self._takes:
+            return {"takes": takes, "request": None}
+        try:
+            request = await self._review.ainvoke({**state, "takes": takes}, config)
+        except GraphBubbleUp:
+            raise
+        except Exception as error:  # noqa: BLE001 - a take that nobody could review is kept
+            return {"takes": takes, "request": None, "error": _author_failed("not_reviewed", error)}
         return {"takes": takes, "request": request, "calls": state["calls"] + bool(request)}
 
 
@@ -249,11 +286,15 @@ class _Download(DownloadNode):
 
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:
         song = {name: value for name, value in state.items() if name != "songs"}
-        if song["takes"]:
+        if song["takes"] and not _is_open(song):
             take_error = song["error"] or song.get("take_error")  # the latter, if it is but saved once more
             song |= {"task": song["takes"][-1], "request": None, "take_error": take_error}
             song |= await super().update(song, config, runtime)
         return {"songs": [song]}
+
+
+def _author_failed(code: str, error: Exception) -> SongError:
+    return SongError(code=code, message=shorten(f"{type(error).__name__}: {error}"))
 
 
 def _runnable(author: Author) -> Runnable[Any, SongRequest | None]:

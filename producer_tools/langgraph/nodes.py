@@ -24,7 +24,7 @@ from producer_tools.errors import (
 )
 from producer_tools.langgraph.node import Node, Update
 from producer_tools.langgraph.state import SongError, SongRequest
-from producer_tools.ledger import Ledger, StoreLedger, wish_key
+from producer_tools.ledger import Ledger, StoreLedger, step_name, wish_key
 from producer_tools.output import task_artifact
 from producer_tools.progress import into_graph
 from producer_tools.requests import PaidRequest
@@ -45,9 +45,10 @@ for a retry policy of the graph, or for another run of it. Any other fault is wr
 class SubmitNode(Node):
     """Sends what ``request`` asks for, once, and writes ``task``; or ``error``, if it cannot be had.
 
-    A step that is run again, after a crash or by a retry, sends nothing: it finds the same task in the ledger. The
-    ledger is the client's, else the graph's store. Run the graph with ``durability="sync"``: else a crash may take the
-    last checkpoint with it, and a step that is planned anew is a new wish, unless the state has a ``key``.
+    A step that is run again, after a crash or by a retry, sends nothing: it finds the same task in the ledger. That is
+    the client's, else the graph's store: one that outlives the process, if the graph shall. Time travel, to replay or
+    to fork, is another wish, unless the state has a ``key``. Where there is nothing to send or to be had, ``task`` is
+    empty, and the nodes behind this one do nothing.
 
     Args:
         client: what it talks through.
@@ -58,19 +59,22 @@ class SubmitNode(Node):
 
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Runtime[Any] | None) -> Update:
         """Submit."""
+        nothing: Update = {"task": {}, "files": []}
+        if state["request"] is None:
+            return nothing
         store = runtime.store if runtime else None
-        step = config.get("metadata", {}).get("langgraph_checkpoint_ns")
-        key = wish_key(config, state.get("key") or step) or state.get("key")
+        key = wish_key(config, state.get("key") or step_name(config)) or state.get("key")
         try:
             request = paid_request(self._client, state["request"])
             ledger = StoreLedger(store) if store is not None else None
             task = await self._submit(request, key, ledger)
         except ValidationError as error:
-            return {"error": SongError(code="bad_request", message=explain(error).removeprefix("bad_request: "))}
+            message = explain(error).removeprefix("bad_request: ")
+            return {**nothing, "error": SongError(code="bad_request", message=message)}
         except ProducerToolError as error:
             told = song_error(error)
-            return {"error": told if key is None else SongError(**told, key=key)}
-        return {"task": task_artifact(task), "error": None}
+            return {**nothing, "error": told if key is None else SongError(**told, key=key)}
+        return {**nothing, "task": task_artifact(task), "error": None}
 
     async def _submit(self, request: PaidRequest, key: str | None, ledger: Ledger | None) -> Task:
         return await self._client.submit(request, key=key, ledger=ledger)
@@ -81,7 +85,8 @@ class ApproveNode(Node):
 
     What is asked, and how it is answered, is what LangChain's ``HumanInTheLoopMiddleware`` has made customary: resume
     with ``{"decisions": [decision]}``, where a decision is ``{"type": "approve"}``, ``{"type": "edit", "edited_action":
-    {"name", "args"}}`` or ``{"type": "reject", "message"}``. Whoever rejects finds the message in ``error``.
+    {"name", "args"}}`` or ``{"type": "reject", "message"}``; any other answer, and it asks again. What is rejected is
+    no request any more, and ``error`` has the message.
 
     Args:
         client: of the submits to come; nothing is sent with it here.
@@ -105,14 +110,16 @@ class ApproveNode(Node):
         call = ToolCall(name=request["name"], args=request["args"], id=None)
         action = {**request, "description": describe(tool, call)}
         decisions = {"action_name": request["name"], "allowed_decisions": ["approve", "edit", "reject"]}
-        answer = interrupt({"action_requests": [action], "review_configs": [decisions]})
-        [decision] = answer["decisions"]
+        question = {"action_requests": [action], "review_configs": [decisions]}
+        while (decision := _decision(interrupt(question))) is None:
+            pass  # LangGraph keeps an answer: to one that cannot be read, only another question can follow
         if decision["type"] == "approve":
             return {"error": None}
         if decision["type"] == "edit":
             return {"request": decision["edited_action"], "error": None}
-        message = decision.get("message") or "A person does not want to pay for this."
-        return {"error": SongError(code="rejected", message=f"{message} Nothing was sent and nothing was charged.")}
+        reason = decision.get("message") or "A person does not want to pay for this."
+        message = f"{reason} Nothing was sent and nothing was charged."
+        return {"request": None, "error": SongError(code="rejected", message=message)}
 
 
 class WaitNode(Node):
@@ -135,6 +142,8 @@ class WaitNode(Node):
         runtime: Runtime[Any] | None,
     ) -> Update:
         """Wait."""
+        if not state["task"]:
+            return {}
         if state["task"]["success"] is not None:
             return {"error": _error_of(state["task"])}
         task_id = state["task"]["task_id"]
@@ -174,6 +183,8 @@ class DownloadNode(Node):
     ) -> Update:
         """Save the files."""
         task = state["task"]
+        if not task:
+            return {}
         try:
             # An answer that was final at once need not have had an id to look it up by.
             downloads = await self._downloader.save(task["task_id"] or _task_of(task))
@@ -182,7 +193,7 @@ class DownloadNode(Node):
         failed = [f"{failed.kind}: {failed.error.message}" for failed in downloads.failed]
         return {
             "files": [asdict(file) for file in downloads.files],
-            "error": SongError(code="download_failed", message="; ".join(failed)) if failed else None,
+            "error": SongError(code="download_failed", message="; ".join(failed)) if failed else _error_of(task),
         }
 
 
@@ -218,6 +229,17 @@ def song_error(error: ProducerToolError) -> SongError:
         raise error
     code = "unknown_outcome" if isinstance(error, SubmissionUnknownError) else error.code
     return SongError(code=code, message=str(error).removeprefix(f"{code}: "))
+
+
+def _decision(answer: Any) -> dict[str, Any] | None:
+    """The decision of a person, if it is one."""
+    decisions = answer.get("decisions") if isinstance(answer, dict) else None
+    decision = decisions[0] if isinstance(decisions, list) and len(decisions) == 1 else None
+    if not isinstance(decision, dict) or decision.get("type") not in ("approve", "edit", "reject"):
+        return None
+    edited = decision.get("edited_action")
+    is_whole = isinstance(edited, dict) and isinstance(edited.get("args"), dict) and isinstance(edited.get("name"), str)
+    return decision if decision["type"] != "edit" or is_whole else None
 
 
 def _task_of(artifact: dict[str, Any]) -> Task:

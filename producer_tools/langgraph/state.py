@@ -36,15 +36,16 @@ class SongState(TypedDict, total=False):
 
     Attributes:
         request: what to submit; ``None`` where nothing is.
-        key: a name for this wish within the thread: the same key is paid for once. Without one, each run of the
-            submitting step is a wish; a step that is run again after a crash is the same.
-        task: the task, as a tool's artifact shows it: ``task_id``, ``state``, ``success``, ``results``, …
+        key: a name for this wish within the thread: the same key is paid for once. It stays in a thread's state, so
+            give it anew with each request. Without one, the step that submits is the wish, however often it is run.
+        task: the task, as a tool's artifact shows it: ``task_id``, ``state``, ``success``, ``results``, …; empty where
+            there is none.
         files: what was saved, as in `producer_tools.SavedFile`.
         error: why there is no finished song; ``None`` while all is well.
     """
 
     request: SongRequest | None
-    key: str
+    key: str | None
     task: dict[str, Any]
     files: list[dict[str, Any]]
     error: SongError | None

@@ -56,6 +56,8 @@ def _answer(messages: list[BaseMessage], tools: dict[str, Any]) -> AIMessage:
         return _begin(last.text, _songs(messages), tools)
     if not isinstance(last, ToolMessage) or last.status == "error":
         return AIMessage(f"That did not work. {last.text}")
+    if '{"task' not in last.text:
+        return AIMessage(last.text)  # another pack's tool
     result = _read(last)
     for name in _TOOL_NAME.findall(result.get("next_step", "")):
         if name in tools:

@@ -84,7 +84,6 @@ def mortal(sandbox: ProducerSandbox, fate: Fate, **options: Any) -> ProducerClie
 
 DONE = (None, 1)
 MOMENTS: dict[str, tuple[str | None, int]] = {
-    "in the writing": DONE,
     "before the submit": DONE,
     "after the wish is written down": ("unknown_outcome", 0),
     "before the answer is written down": ("unknown_outcome", 1),
@@ -106,7 +105,6 @@ async def test_another_process_goes_on_where_one_has_died(
 
     def album(client: ProducerClient, fate: Fate) -> Builder:
         def write(song: Song) -> SongRequest:
-            fate.at("in the writing")
             return request("generate_music", prompt=song["wish"])
 
         def review(_: Song) -> None:

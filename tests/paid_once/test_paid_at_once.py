@@ -128,9 +128,9 @@ class Stepwise:
             await asyncio.sleep(0)
 
     def __getattr__(self, operation: str) -> Any:
-        async def later(*args: Any) -> Any:
+        async def later(*args: Any, **options: Any) -> Any:
             await self._allowed.acquire()
-            return await getattr(self._store, operation)(*args)
+            return await getattr(self._store, operation)(*args, **options)
 
         return later
 
