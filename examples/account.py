@@ -21,14 +21,17 @@ async def settle(client: ProducerClient, songs: Sequence[Song], charges: Sequenc
         What was decided.
     """
     decisions = []
+    known = {take["task_id"] for song in songs for take in song["takes"]}
     for song in songs:
         error, request = song.get("error"), song.get("request")
         if not error or not request or error["code"] != "unknown_outcome":
             continue
         wanted = {str(value) for value in request["args"].values()}
         charged = [charge for charge in charges if wanted <= {str(value) for value in charge.request.values()}]
-        if charged:
-            await client.adopt(error["key"], charged[0].task_id, ledger=ledger)
+        found = next((charge.task_id for charge in charged if charge.task_id not in known), None)
+        if found:
+            known.add(found)
+            await client.adopt(error["key"], found, ledger=ledger)
             decisions.append(f"{song['wish']}: charged, and its task adopted")
         else:
             await client.allow_again(error["key"], ledger=ledger)

@@ -42,7 +42,7 @@ class Studio(NamedTuple):
 
 def long_enough(song: Song) -> SongRequest | None:
     """Have a short song go on, once; keep any other."""
-    seconds = song["takes"][-1]["results"][0]["duration_seconds"]
+    seconds = song["takes"][-1]["results"][0].get("duration_seconds", SHORT_SECONDS)
     return extend(song) if seconds < SHORT_SECONDS and len(song["takes"]) == 1 else None
 
 

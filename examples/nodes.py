@@ -1,39 +1,40 @@
-"""Nodes in a graph of your own: python examples/nodes.py. With a service that lives on, a run that was killed goes on."""
+"""Nodes in a graph of your own: python examples/nodes.py. Killed and started again, it goes on where it was."""
 
 import asyncio
 from typing import Any
 
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import START, StateGraph
+from service import open_client
 
 from producer_tools import ProducerClient, SqliteLedger
 from producer_tools.langgraph import DownloadNode, SongState, SubmitNode, WaitNode
-from producer_tools.sandbox import ProducerSandbox
+
+FILE = "songs.sqlite"
+
+
+def build(client: ProducerClient) -> StateGraph[SongState, Any, Any, Any]:
+    """From a request to files; where there is an error, the nodes behind it do nothing."""
+    builder = StateGraph(SongState)
+    builder.add_node("submit", SubmitNode(client))
+    builder.add_node("wait", WaitNode(client))
+    builder.add_node("download", DownloadNode(client, "songs"))
+    builder.add_edge(START, "submit")
+    builder.add_edge("submit", "wait")
+    builder.add_edge("wait", "download")
+    return builder
 
 
 async def main(prompt: str) -> None:
-    """Make one song."""
-    with ProducerSandbox() as sandbox:
-        ledger = SqliteLedger("songs.sqlite")
-        client = ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0.5, ledger=ledger)
-
-        builder = StateGraph(SongState)
-        builder.add_node("submit", SubmitNode(client))
-        builder.add_node("wait", WaitNode(client))
-        builder.add_node("download", DownloadNode(client, "songs"))
-        builder.add_edge(START, "submit")
-        builder.add_conditional_edges("submit", lambda state: END if state["error"] else "wait")
-        builder.add_conditional_edges("wait", lambda state: END if state["error"] else "download")
-
-        async with client, AsyncSqliteSaver.from_conn_string("songs.sqlite") as saver:
-            graph = builder.compile(checkpointer=saver)
-            config: Any = {"configurable": {"thread_id": prompt}}
-            unfinished = (await graph.aget_state(config)).tasks
-            given: Any = (
-                None if unfinished else {"request": {"name": "producer_generate_music", "args": {"prompt": prompt}}}
-            )
-            state = await graph.ainvoke(given, config, durability="sync")
-        print(state["error"] or [file["path"] for file in state["files"]])
+    """Make one song, or go on to make it."""
+    song: Any = {"request": {"name": "producer_generate_music", "args": {"prompt": prompt}}}
+    config: Any = {"configurable": {"thread_id": prompt}}
+    service, saver = open_client(ledger=SqliteLedger(FILE)), AsyncSqliteSaver.from_conn_string(FILE)
+    async with service as client, saver as checkpointer:
+        graph = build(client).compile(checkpointer=checkpointer)
+        was_stopped = bool((await graph.aget_state(config)).tasks)
+        state = await graph.ainvoke(None if was_stopped else song, config, durability="sync")
+    print(state["error"] or [file["path"] for file in state["files"]])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import csv
 import wave
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ from producer_tools import ProducerClient
 from producer_tools.sandbox import ProducerSandbox
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+LINES = {"toolkit": 25, "nodes": 40}
 
 
 @pytest.fixture
@@ -91,6 +93,45 @@ async def test_batch_resumes_where_it_stopped(
     assert [row["state"] for row in rows] == ["saved", "saved", "saved", "unknown"]
     assert all((tmp_path / "out" / row["file"]).is_file() for row in rows[:3])
     assert len(sandbox.charges) == 3
+
+
+@pytest.mark.parametrize("name", LINES)
+async def test_a_small_example_is_small_and_saves_a_song(
+    name: str,
+    example: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whoever copies it has something that works, and can take it in at a glance."""
+    module = example(name)
+    if name == "toolkit":
+        monkeypatch.setattr(module, "ProducerSandbox", partial(ProducerSandbox, render_seconds=0))
+    await module.main("a calm piano piece")
+    [path] = (tmp_path / "songs").glob("*-audio*.wav")
+    assert str(path) in capsys.readouterr().out
+    assert len((EXAMPLES / f"{name}.py").read_text(encoding="utf-8").splitlines()) <= LINES[name]
+
+
+async def test_a_graph_that_was_killed_goes_on(
+    example: Callable[[str], ModuleType], sandbox: ProducerSandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The example's first line says so; the service lives on, and has been paid."""
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", sandbox.api_token)
+    monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", sandbox.base_url)
+    nodes = example("nodes")
+
+    async def killed(*_: object, **__: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProducerClient, "wait", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            await nodes.main("a song")
+    assert not (tmp_path / "songs").exists()
+    await nodes.main("a song")
+    assert list((tmp_path / "songs").glob("*-audio*.wav"))
+    assert len(sandbox.charges) == 1
 
 
 async def test_waiting_takes_two_turns_where_looking_takes_many(

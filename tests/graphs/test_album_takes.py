@@ -55,8 +55,9 @@ async def test_a_further_take_that_was_not_waited_for_is_not_lost(
         state = await runs(album_graph(client, review=review, download_dir=directory), WALTZ)
         assert codes(state) == ["not_finished"]
         [task] = [task for task in sandbox._studio.tasks.values() if task.finished_at > task.created_at]
-        for late, end in [(task, "finished_at"), *((audio, "ready_at") for audio in sandbox._studio.audio.values())]:
-            object.__setattr__(late, end, late.created_at)
+        object.__setattr__(task, "finished_at", task.created_at)
+        for audio in sandbox._studio.audio.values():
+            object.__setattr__(audio, "ready_at", task.created_at)
         state = await runs(album_graph(client, review=review, download_dir=directory), WALTZ)
     assert codes(state) == [None]
     assert [take["task_id"] for take in state["songs"][0]["takes"]] == paid(sandbox)
