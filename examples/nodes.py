@@ -29,9 +29,8 @@ async def main(prompt: str) -> None:
     """Make one song, or go on to make it."""
     song: Any = {"request": {"name": "producer_generate_music", "args": {"prompt": prompt}}}
     config: Any = {"configurable": {"thread_id": prompt}}
-    service, saver = open_client(ledger=SqliteLedger(FILE)), AsyncSqliteSaver.from_conn_string(FILE)
-    async with service as client, saver as checkpointer:
-        graph = build(client).compile(checkpointer=checkpointer)
+    async with open_client(ledger=SqliteLedger(FILE)) as client, AsyncSqliteSaver.from_conn_string(FILE) as saver:
+        graph = build(client).compile(checkpointer=saver)
         was_stopped = bool((await graph.aget_state(config)).tasks)
         state = await graph.ainvoke(None if was_stopped else song, config, durability="sync")
     print(state["error"] or [file["path"] for file in state["files"]])
