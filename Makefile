@@ -35,7 +35,7 @@ test: $(INSTALLED)  ## Run the whole suite, offline
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 coverage: $(INSTALLED)  ## Run the suite and fail if too little of the code is run by it
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
 
 mutate: $(INSTALLED)  ## Break the code in hundreds of ways and fail if too few are noticed; minutes
 	rm -rf mutants
