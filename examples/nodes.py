@@ -1,4 +1,4 @@
-"""Nodes in a graph of your own: python examples/nodes.py. Killed and started again, it goes on where it was."""
+"""Nodes in a graph of your own: python examples/nodes.py. Where the service lives on, a killed run goes on as well."""
 
 import asyncio
 from typing import Any

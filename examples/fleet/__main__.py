@@ -46,6 +46,11 @@ class Fleet:
         self._context = multiprocessing.get_context("spawn")
         self._processes = {worker: self._started(worker) for worker in range(1, size + 1)}
 
+    @property
+    def workers(self) -> list[int]:
+        """Their numbers."""
+        return list(self._processes)
+
     def kill_one(self, random: Random) -> None:
         """Kill some worker in whatever it does."""
         worker = random.choice(list(self._processes))
@@ -133,7 +138,7 @@ def report(finished: list[tuple[Job, int]], sandbox: ProducerSandbox, fleet: Fle
     made_by: Counter[int] = Counter()
     for job, worker in finished:
         made_by[worker] += len(job.songs or [])
-    for worker in sorted({*made_by, *fleet.kills}):
+    for worker in fleet.workers:
         print(f"worker {worker}: {made_by[worker]} songs, killed {fleet.kills[worker]} times")
     wrong = differences(songs, sandbox.charges)
     if not wrong:

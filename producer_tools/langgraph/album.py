@@ -14,9 +14,16 @@ from typing_extensions import TypedDict
 
 from producer_tools.client import ProducerClient
 from producer_tools.downloads import DEFAULT_DIRECTORY
-from producer_tools.errors import SubmissionConflictError, SubmissionUnknownError, shorten
+from producer_tools.errors import ConfigurationError, SubmissionConflictError, SubmissionUnknownError, shorten
 from producer_tools.langgraph.node import Node, Update
-from producer_tools.langgraph.nodes import MAY_PASS, ApproveNode, DownloadNode, SubmitNode, WaitNode
+from producer_tools.langgraph.nodes import (
+    MAY_PASS,
+    ApproveNode,
+    DownloadNode,
+    SubmitNode,
+    WaitNode,
+    is_request,
+)
 from producer_tools.langgraph.state import SongError, SongRequest, SongState
 from producer_tools.ledger import Ledger
 from producer_tools.requests import PaidRequest
@@ -137,6 +144,9 @@ def album_graph(
         takes: how many takes of one song may be made.
         download_dir: where the files go.
 
+    Raises:
+        ConfigurationError: when it is run with ``wishes`` that are no list.
+
     Returns:
         A graph from `AlbumState`'s ``wishes`` to its ``songs``.
     """
@@ -170,6 +180,8 @@ class _State(Song, total=False):
 
 def _unfinished(state: AlbumState) -> list[Send]:
     """Send each wish on its way; one that has been on it before goes on where it failed."""
+    if not isinstance(state["wishes"], list):
+        raise ConfigurationError("configuration", f"wishes must be a list of texts, not {state['wishes']!r}.")
     known = {song["number"]: song for song in state.get("songs", [])}
     sent = []
     for number, wish in enumerate(state["wishes"], start=1):
@@ -226,7 +238,7 @@ class _Write(Node):
         if state.get("request") or state["takes"]:
             return {**song, "request": state["request"]}
         try:
-            request = await self._write.ainvoke(state, config)
+            request = _checked(await self._write.ainvoke(state, config))
         except GraphBubbleUp:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an author's code raises must not end the other songs
@@ -273,7 +285,7 @@ class _Review(Node):
         if len(takes) >= self._takes:
             return {"takes": takes, "request": None}
         try:
-            request = await self._review.ainvoke({**state, "takes": takes}, config)
+            request = _checked(await self._review.ainvoke({**state, "takes": takes}, config))
         except GraphBubbleUp:
             raise
         except Exception as error:  # noqa: BLE001 - a take that nobody could review is kept
@@ -293,7 +305,15 @@ class _Download(DownloadNode):
         return {"songs": [song]}
 
 
+def _checked(request: Any) -> SongRequest | None:
+    """What an author returned, if it is a request or nothing."""
+    if request is None or is_request(request):
+        return cast("SongRequest | None", request)
+    raise TypeError(f"it must return a request, as vary and extend give it, or None; it returned {request!r}")
+
+
 def _author_failed(code: str, error: Exception) -> SongError:
+    _logger.warning("A song is %s.", code.replace("_", " "), exc_info=error)
     return SongError(code=code, message=shorten(f"{type(error).__name__}: {error}"))
 
 

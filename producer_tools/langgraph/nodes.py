@@ -60,7 +60,7 @@ class SubmitNode(Node):
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Runtime[Any] | None) -> Update:
         """Submit."""
         nothing: Update = {"task": {}, "files": []}
-        if state["request"] is None:
+        if state.get("request") is None:
             return nothing
         store = runtime.store if runtime else None
         key = wish_key(config, state.get("key") or step_name(config)) or state.get("key")
@@ -197,12 +197,19 @@ class DownloadNode(Node):
         }
 
 
+def is_request(value: Any) -> bool:
+    """Whether it has the form of a `SongRequest`."""
+    return isinstance(value, Mapping) and isinstance(value.get("name"), str) and isinstance(value.get("args"), Mapping)
+
+
 def paid_tool(client: ProducerClient, request: SongRequest) -> SubmittingTool:
     """The tool that a request names.
 
     Raises:
         ProducerToolError: there is no such tool, or it costs nothing.
     """
+    if not is_request(request):
+        raise ProducerToolError("bad_request", f"A request has a name and args; this has not: {request!r}.")
     if request["name"] not in _PAID_TOOLS:
         raise ProducerToolError("bad_request", f"No paid tool is called {request['name']}. Nothing was sent.")
     tool: SubmittingTool = _PAID_TOOLS[request["name"]](client=client)
@@ -237,9 +244,7 @@ def _decision(answer: Any) -> dict[str, Any] | None:
     decision = decisions[0] if isinstance(decisions, list) and len(decisions) == 1 else None
     if not isinstance(decision, dict) or decision.get("type") not in ("approve", "edit", "reject"):
         return None
-    edited = decision.get("edited_action")
-    is_whole = isinstance(edited, dict) and isinstance(edited.get("args"), dict) and isinstance(edited.get("name"), str)
-    return decision if decision["type"] != "edit" or is_whole else None
+    return decision if decision["type"] != "edit" or is_request(decision.get("edited_action")) else None
 
 
 def _task_of(artifact: dict[str, Any]) -> Task:

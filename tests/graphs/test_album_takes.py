@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from instant_clock import InstantClock
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from graphs.runs import AUDIOS, Builder, Runs, both_ways, client_of, codes, paid, prompts, request
-from producer_tools import MemoryLedger, ProducerClient
+from producer_tools import ConfigurationError, MemoryLedger, ProducerClient
 from producer_tools.langgraph import Song, SongRequest, album_graph, extend, vary
 from producer_tools.sandbox import Fault, ProducerSandbox
 
@@ -126,3 +127,30 @@ async def _from_the_start(builder: Builder) -> dict[str, Any]:
     if "__interrupt__" in state:
         state = await graph.ainvoke(Command(resume={"decisions": [{"type": "approve"}]}), config)
     return state
+
+
+@pytest.mark.parametrize("nonsense", ["keep", ["vary"], True, {"a": 1}])
+async def test_an_author_who_answers_nonsense_is_told_so(
+    nonsense: Any, runs: Runs, sandbox: ProducerSandbox, directory: Path
+) -> None:
+    """A word is what one would return who has read "keep, vary, extend"; the take has been paid for by then."""
+    async with client_of(sandbox) as client:
+        reviewed = await runs(album_graph(client, review=lambda _: nonsense, download_dir=directory), WALTZ)
+        (song,) = reviewed["songs"]
+        assert song["files"]
+        assert song["take_error"]["code"] == "not_reviewed"
+        assert repr(nonsense) in song["take_error"]["message"]
+        written = await runs(album_graph(client, write=lambda _: nonsense), WALTZ, thread="another")
+        assert codes(written) == ["not_written"]
+    assert len(paid(sandbox)) == 1
+
+
+@pytest.mark.parametrize("wishes", ["a slow waltz", None, 3])
+async def test_wishes_that_are_no_list_are_refused(
+    wishes: Any, runs: Runs, sandbox: ProducerSandbox, directory: Path
+) -> None:
+    """A text would be a song for each of its letters."""
+    async with client_of(sandbox) as client:
+        with pytest.raises(ConfigurationError, match="wishes must be a list of texts"):
+            await runs(album_graph(client, download_dir=directory), {"wishes": wishes})
+    assert paid(sandbox) == []

@@ -109,3 +109,13 @@ async def test_time_travel_is_another_wish_unless_there_is_a_key(
     again = await graph.ainvoke(None, before[0].config)
     assert len(paid(sandbox)) == songs
     assert again["task"]["task_id"] == paid(sandbox)[-1]
+
+
+@pytest.mark.parametrize("nonsense", ["a song", {"prompt": "a song"}, {"name": "producer_generate_music"}])
+async def test_a_request_that_is_none_is_an_error(
+    nonsense: Any, runs: Runs, line: Builder, sandbox: ProducerSandbox
+) -> None:
+    state = await runs(line, {"request": nonsense})
+    assert state["error"]["code"] == "bad_request"
+    assert "a name and args" in state["error"]["message"]
+    assert paid(sandbox) == []
