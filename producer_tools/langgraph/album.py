@@ -232,7 +232,7 @@ class _Write(Node):
     def __init__(self, write: Author) -> None:
         self._write = _runnable(write)
 
-    async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:  # noqa: ARG002
+    async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:
         # Number and wish once more, so that a stream of updates tells which song this is.
         song = {"number": state["number"], "wish": state["wish"], "error": None}
         if state.get("request") or state["takes"]:
@@ -278,7 +278,7 @@ class _Review(Node):
         self._review = _runnable(review)
         self._takes = takes
 
-    async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:  # noqa: ARG002
+    async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:
         if not state["task"]["results"]:
             return {"request": None, "error": SongError(code="empty", message="Finished, but nothing was made.")}
         takes = [*state["takes"], state["task"]]

@@ -31,11 +31,11 @@ class Node(Runnable[Any, Update]):
             What changes in the state.
         """
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Update:  # noqa: ARG002
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Update:
         """Run the node in a sync graph."""
         return run_sync(lambda: self.ainvoke(input, config))
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Update:  # noqa: ARG002
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Update:
         """Run the node in an async graph."""
         config = ensure_config(config)
         with set_config_context(config) as context:

@@ -95,12 +95,7 @@ class ApproveNode(Node):
     def __init__(self, client: ProducerClient) -> None:
         self._client = client
 
-    async def update(
-        self,
-        state: Mapping[str, Any],
-        config: RunnableConfig,  # noqa: ARG002
-        runtime: Runtime[Any] | None,  # noqa: ARG002
-    ) -> Update:
+    async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Runtime[Any] | None) -> Update:
         """Ask."""
         request = state["request"]
         try:
@@ -135,12 +130,7 @@ class WaitNode(Node):
         self._client = client
         self._timeout = timeout_seconds
 
-    async def update(
-        self,
-        state: Mapping[str, Any],
-        config: RunnableConfig,  # noqa: ARG002
-        runtime: Runtime[Any] | None,
-    ) -> Update:
+    async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Runtime[Any] | None) -> Update:
         """Wait."""
         if not state["task"]:
             return {}
@@ -175,12 +165,7 @@ class DownloadNode(Node):
     def __init__(self, client: ProducerClient, directory: str | os.PathLike[str] = DEFAULT_DIRECTORY) -> None:
         self._downloader = Downloader(client, directory)
 
-    async def update(
-        self,
-        state: Mapping[str, Any],
-        config: RunnableConfig,  # noqa: ARG002
-        runtime: Runtime[Any] | None,  # noqa: ARG002
-    ) -> Update:
+    async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Runtime[Any] | None) -> Update:
         """Save the files."""
         task = state["task"]
         if not task:

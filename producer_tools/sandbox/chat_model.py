@@ -90,8 +90,13 @@ def _read(message: ToolMessage) -> dict[str, Any]:
 def _songs(messages: list[BaseMessage]) -> list[dict[str, Any]]:
     """The finished songs of the conversation, each once, oldest first."""
     done = [_read(message) for message in messages if isinstance(message, ToolMessage) and '"results"' in message.text]
-    made = [item for result in done for task in result.get("tasks", [result]) for item in task.get("results", [])]
+    made = [item for result in done for item in _made(result)]
     return list({song["audio_id"]: song for song in made if "audio_id" in song}.values())
+
+
+def _made(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the tasks of a tool's result have made."""
+    return [item for task in result.get("tasks", [result]) for item in task.get("results", [])]
 
 
 def _calls(name: str, arguments: list[dict[str, Any]]) -> AIMessage:
@@ -109,8 +114,7 @@ def _arguments(result: dict[str, Any], parameters: dict[str, Any]) -> list[dict[
 
 
 def _summary(result: dict[str, Any]) -> str:
-    made = [item for task in result.get("tasks", [result]) for item in task.get("results", [])]
-    lines = [f"{item.get('title', 'Untitled')}: {item.get('audio_url', 'no audio')}" for item in made]
+    lines = [f"{item.get('title', 'Untitled')}: {item.get('audio_url', 'no audio')}" for item in _made(result)]
     lines += [f"Saved {saved['path']}" for saved in result.get("files", [])]
     errors = [str(task["error"]) for task in result.get("tasks", [result]) if task.get("error")]
     return "\n".join(lines + errors) or "There is nothing to hand over."
