@@ -34,7 +34,7 @@ async def settle(client: ProducerClient, songs: Sequence[Song], charges: Sequenc
             await client.adopt(error["key"], found, ledger=ledger)
             decisions.append(f"{song['wish']}: charged, and its task adopted")
         else:
-            await client.allow_again(error["key"], ledger=ledger)
+            await client.release(error["key"], ledger=ledger)
             decisions.append(f"{song['wish']}: not charged, and allowed again")
     return decisions
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from service import open_client
 
 from producer_tools import ProducerClient, ProducerError, SubmissionUnknownError
-from producer_tools.downloads import Downloader
+from producer_tools.files.downloads import Downloader
 from producer_tools.progress import ProgressBar
 from producer_tools.requests import GenerateMusic
 

@@ -1,126 +1,46 @@
 """LangChain tools that let an agent make music with Ace Data Cloud's Producer API."""
 
-from producer_tools.callbacks import CallbackReceiver
+from producer_tools import errors, notebook, tools
 from producer_tools.client import ProducerClient
-from producer_tools.config import api_token
-from producer_tools.downloads import Downloader, Downloads, FailedFile, SavedFile
-from producer_tools.errors import (
-    AnswerError,
-    APIError,
-    AuthenticationError,
-    BadRequestError,
-    BudgetExceededError,
-    ConfigurationError,
-    ContentModerationError,
-    DownloadError,
-    EndpointNotFoundError,
-    InsufficientBalanceError,
-    MissingTokenError,
-    NoFilesError,
-    ProducerError,
-    ProducerToolError,
-    RateLimitError,
-    ServerError,
-    ServiceDisabledError,
-    ServiceUnreachableError,
-    SubmissionConflictError,
-    SubmissionUnknownError,
-    TaskNotFinishedError,
-    TaskNotFoundError,
-)
-from producer_tools.ledger import Ledger, MemoryLedger, SqliteLedger, StoreLedger
-from producer_tools.prices import estimate
+from producer_tools.errors import *  # noqa: F403 - exactly the classes in its __all__
+from producer_tools.files.downloads import Downloader, Downloads, FailedFile, SavedFile
+from producer_tools.http.callbacks import CallbackReceiver
+from producer_tools.http.settings import api_token
+from producer_tools.payment.budget import Budget, budget
+from producer_tools.payment.ledger import Ledger, MemoryLedger
+from producer_tools.payment.prices import estimate
+from producer_tools.payment.sqlite_ledger import SqliteLedger
+from producer_tools.payment.store_ledger import StoreLedger
 from producer_tools.progress import Progress
-from producer_tools.spending import Budget, budget
-from producer_tools.task import Result, State, Task, TaskBatch, TaskError
+from producer_tools.tasks.results import Result
+from producer_tools.tasks.task import State, Task, TaskBatch, TaskError
 from producer_tools.toolkit import ProducerToolkit
-from producer_tools.tools import (
-    ProducerCoverMusic,
-    ProducerDownloadResults,
-    ProducerExtendMusic,
-    ProducerGenerateCustomMusic,
-    ProducerGenerateLyrics,
-    ProducerGenerateMusic,
-    ProducerGenerateVideo,
-    ProducerGenerateWav,
-    ProducerGetLyricFormatGuide,
-    ProducerGetTask,
-    ProducerGetTasksBatch,
-    ProducerListActions,
-    ProducerListModels,
-    ProducerReplaceSection,
-    ProducerStemsMusic,
-    ProducerSwapInstrumentals,
-    ProducerSwapVocals,
-    ProducerTool,
-    ProducerUploadAudio,
-    ProducerVariationMusic,
-    ProducerWaitForTasks,
-)
+from producer_tools.tools import *  # noqa: F403 - exactly the classes in its __all__
+
+notebook.register()
 
 __all__ = [
-    "APIError",
-    "AnswerError",
-    "AuthenticationError",
-    "BadRequestError",
     "Budget",
-    "BudgetExceededError",
     "CallbackReceiver",
-    "ConfigurationError",
-    "ContentModerationError",
-    "DownloadError",
     "Downloader",
     "Downloads",
-    "EndpointNotFoundError",
     "FailedFile",
-    "InsufficientBalanceError",
     "Ledger",
     "MemoryLedger",
-    "MissingTokenError",
-    "NoFilesError",
     "ProducerClient",
-    "ProducerCoverMusic",
-    "ProducerDownloadResults",
-    "ProducerError",
-    "ProducerExtendMusic",
-    "ProducerGenerateCustomMusic",
-    "ProducerGenerateLyrics",
-    "ProducerGenerateMusic",
-    "ProducerGenerateVideo",
-    "ProducerGenerateWav",
-    "ProducerGetLyricFormatGuide",
-    "ProducerGetTask",
-    "ProducerGetTasksBatch",
-    "ProducerListActions",
-    "ProducerListModels",
-    "ProducerReplaceSection",
-    "ProducerStemsMusic",
-    "ProducerSwapInstrumentals",
-    "ProducerSwapVocals",
-    "ProducerTool",
-    "ProducerToolError",
     "ProducerToolkit",
-    "ProducerUploadAudio",
-    "ProducerVariationMusic",
-    "ProducerWaitForTasks",
     "Progress",
-    "RateLimitError",
     "Result",
     "SavedFile",
-    "ServerError",
-    "ServiceDisabledError",
-    "ServiceUnreachableError",
     "SqliteLedger",
     "State",
     "StoreLedger",
-    "SubmissionConflictError",
-    "SubmissionUnknownError",
     "Task",
     "TaskBatch",
     "TaskError",
-    "TaskNotFinishedError",
-    "TaskNotFoundError",
     "api_token",
     "budget",
     "estimate",
 ]
+__all__ += errors.__all__
+__all__ += tools.__all__

@@ -1,47 +1,55 @@
-"""Asking a person before money is spent: what LangChain's ``HumanInTheLoopMiddleware`` needs to know of the tools."""
+"""Asks a person before money is spent: what LangChain's ``HumanInTheLoopMiddleware`` needs to know about the tools."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
 from langchain_core.messages import ToolCall
 from langchain_core.tools import BaseTool
 from pydantic import ValidationError
 
-from producer_tools.prices import estimate
-from producer_tools.tools.base import SubmittingTool
+from producer_tools.payment.prices import estimate
+from producer_tools.requests import DELIVERY, PaidRequest
+from producer_tools.tools.base import ProducerTool, request_of_model
 
-_DELIVERY = frozenset({"async", "callback_url"})
+DECISIONS = ("approve", "edit", "reject")
+"""What a person may decide about a paid call."""
 
 
 def interrupt_on(tools: Iterable[BaseTool]) -> dict[str, Any]:
-    """Have a person approve, edit or reject each paid call, and no other.
+    """Let a person approve, edit or reject each paid call, and no other.
 
     Args:
-        tools: the agent's tools; those that are not this pack's, or cost nothing, are passed over.
+        tools: the agent's tools. Free tools, and tools of other packs, are ignored.
 
     Returns:
         What ``HumanInTheLoopMiddleware(interrupt_on=...)`` takes.
     """
     return {
-        tool.name: {"allowed_decisions": ["approve", "edit", "reject"], "description": _describing(tool)}
+        tool.name: {"allowed_decisions": list(DECISIONS), "description": _description(tool)}
         for tool in tools
-        if isinstance(tool, SubmittingTool)
+        if isinstance(tool, ProducerTool) and tool.paid
     }
 
 
-def describe(tool: SubmittingTool, call: ToolCall) -> str:
-    """What a person reads before deciding: what would be made, with which model, for about how much."""
+def describe(name: str, schema: type[PaidRequest], arguments: Mapping[str, Any]) -> str:
+    """What a person reads before deciding: what would be made, with which model, and about how much it costs.
+
+    Args:
+        name: the name of a paid tool.
+        schema: the tool's ``args_schema``.
+        arguments: what a model wants to call it with.
+    """
     try:
-        request = tool.request(call["args"])
+        request = request_of_model(schema, arguments)
     except ValidationError:
-        return f"{tool.name} with arguments that it will refuse, at no cost: {call['args']}"
-    about = f"{tool.name}: about {estimate(request):.3f} US dollars by the last published price"
-    asked = {name: value for name, value in request.body().items() if name not in _DELIVERY and value != ""}
-    return "\n".join([about, *(f"{name}: {value}" for name, value in asked.items())])
+        return f"{name} with arguments that it will refuse, at no cost: {dict(arguments)}"
+    price = f"{name}: about {estimate(request):.3f} US dollars by the last published price"
+    asked = {field: value for field, value in request.body().items() if field not in DELIVERY and value != ""}
+    return "\n".join([price, *(f"{field}: {value}" for field, value in asked.items())])
 
 
-def _describing(tool: SubmittingTool) -> Callable[[ToolCall, Any, Any], str]:
+def _description(tool: ProducerTool) -> Callable[[ToolCall, Any, Any], str]:
     def description(call: ToolCall, state: Any, runtime: Any) -> str:  # noqa: ARG001 - LangChain's signature
-        return describe(tool, call)
+        return describe(tool.name, cast("type[PaidRequest]", tool.args_schema), call["args"])
 
     return description

@@ -2,51 +2,56 @@
 
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
+from dataclasses import asdict
 from types import TracebackType
 from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
-from typing_extensions import Self
+from typing_extensions import Self, deprecated
 
-from producer_tools import config
-from producer_tools.bridge import run_sync
-from producer_tools.callbacks import CallbackReceiver
-from producer_tools.clock import Clock, SystemClock
-from producer_tools.errors import ConfigurationError
-from producer_tools.files.hosts import FileHosts
-from producer_tools.ledger import Ledger, MemoryLedger
-from producer_tools.lookups import LookUps
-from producer_tools.progress import OnProgress
-from producer_tools.requests import GetTasksBatch, PaidRequest
-from producer_tools.spending import Budget
-from producer_tools.submissions import Submissions
-from producer_tools.task import Task, TaskBatch, read_answer
-from producer_tools.transport import Transport
-from producer_tools.waiting import Waits
+from producer_tools.concurrency.clock import Clock, SystemClock
+from producer_tools.concurrency.limits import Semaphore
+from producer_tools.concurrency.sync import run_sync, sync_twin
+from producer_tools.files.fetching import FileFetcher
+from producer_tools.http.callbacks import CallbackReceiver
+from producer_tools.http.settings import Settings, default_base_url, default_timeout, secret
+from producer_tools.http.transport import Transport
+from producer_tools.payment.budget import Budget
+from producer_tools.payment.ledger import Ledger, MemoryLedger
+from producer_tools.payment.store_ledger import StoreLedger
+from producer_tools.payment.submit import Submissions
+from producer_tools.progress import OnProgress, progress_of
+from producer_tools.requests import GetTask, GetTasksBatch, PaidRequest
+from producer_tools.tasks.lookups import LookUps
+from producer_tools.tasks.task import Task, TaskBatch
+from producer_tools.tasks.waiting import Waits
 
 
 class ProducerClient:
     """A client of the Producer API. Tools, threads and event loops may share it.
 
+    Every async method has a twin for sync code, whose name ends in ``_sync``.
+
     Args:
-        api_token: the API token; default ``ACEDATACLOUD_API_TOKEN`` at the time of a call. A surrounding
-            `producer_tools.api_token` block wins over it.
+        api_token: the API token; default ``ACEDATACLOUD_API_TOKEN``, read at each call. A surrounding
+            `producer_tools.api_token` block takes precedence.
         base_url: default ``ACEDATACLOUD_API_BASE_URL``, else the service.
-        session: an aiohttp session of the caller's: used as it is, in its own event loop, and never closed.
+        session: an aiohttp session of the caller's. It is used only in its own event loop, and never closed.
         request_timeout: seconds for one request; default ``PRODUCER_REQUEST_TIMEOUT``, else 1800.
-        poll_interval: seconds between two looks at one unfinished task: a second look that comes sooner waits for
-            the rest. 0: never.
-        callbacks: receives the service's callbacks: each song is then submitted with a callback address, its result
-            comes without a look to spare, and a submit whose answer was lost is found again.
-        max_paid_in_flight: paid requests under way at once; further ones wait. The service allows 5 (faq).
-        ledger: where each wish is written down before it is paid for. Default: the store of the graph a tool runs in;
-            without one, memory, which survives retries and interrupts, but not the end of the process.
+        poll_interval: seconds between two look-ups of one unfinished task. A look-up that comes sooner waits for the
+            rest of the interval. With 0 it never waits.
+        max_paid_in_flight: how many paid requests may be in flight at once; further ones wait. The service allows 5
+            (faq).
+        ledger: where each paid request is written down before it is sent. Default: the store of the graph that a tool
+            runs in; without a store, memory, which survives retries and interrupts, but not the end of the process.
         budget: what this client may spend.
-        clock: what time it is; for tests.
+        callbacks: receives the service's callbacks. Each song is then submitted with a callback address: waits end as
+            soon as the song is done, and a submit whose answer was lost is recovered.
+        clock: measures and waits; for tests.
 
     Raises:
-        ConfigurationError: an argument, or a variable of the environment, makes no sense.
+        ConfigurationError: an argument, or a variable of the environment, is not valid.
     """
 
     def __init__(
@@ -63,87 +68,118 @@ class ProducerClient:
         callbacks: CallbackReceiver | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.base_url = (base_url or config.default_base_url()).rstrip("/")
-        self.request_timeout = config.default_timeout() if request_timeout is None else request_timeout
-        self.poll_interval = poll_interval
-        self.max_paid_in_flight = max_paid_in_flight
-        self._check()
-        self._has_borrowed_session = session is not None
-        self._transport = Transport(self.base_url, config.secret(api_token), session, self.request_timeout)
+        self._settings = Settings(
+            base_url=(base_url or default_base_url()).rstrip("/"),
+            request_timeout=default_timeout() if request_timeout is None else request_timeout,
+            poll_interval=poll_interval,
+            max_paid_in_flight=max_paid_in_flight,
+        )
         clock = clock or SystemClock()
-        self.files = FileHosts(self.base_url, self.request_timeout, clock)
+        self._clock = clock
+        self._has_borrowed_session = session is not None
+        self._transport = Transport(self.base_url, secret(api_token), session, self.request_timeout)
+        self._files = FileFetcher(self.base_url, self.request_timeout, clock)
         if callbacks is not None:
-            callbacks.on_hint(self.hint)
+            callbacks.on_callback(self.wake)
         self._ledger = ledger
-        self._fallback_ledger = MemoryLedger()
-        self._submissions = Submissions(self._transport, clock, max_paid_in_flight, budget, callbacks)
+        self._memory_ledger = MemoryLedger()
+        self._paid_in_flight = Semaphore(max_paid_in_flight)
+        self._submissions = Submissions(self._transport, clock, self._paid_in_flight, budget, callbacks)
         self._lookups = LookUps(self._transport, clock, poll_interval)
         self._waits = Waits(self._transport, self._lookups, clock, poll_interval)
 
+    @property
+    def base_url(self) -> str:
+        """Where the endpoints' paths are appended."""
+        return self._settings.base_url
+
+    @property
+    def request_timeout(self) -> float:
+        """Seconds for one request."""
+        return self._settings.request_timeout
+
+    @property
+    def poll_interval(self) -> float:
+        """Seconds between two look-ups of one unfinished task."""
+        return self._settings.poll_interval
+
+    @property
+    def max_paid_in_flight(self) -> int:
+        """How many paid requests may be in flight at once."""
+        return self._settings.max_paid_in_flight
+
+    @property
+    def paid_in_flight(self) -> int:
+        """How many paid requests are in flight now."""
+        return self.max_paid_in_flight - self._paid_in_flight.free
+
+    @property
+    def files(self) -> FileFetcher:
+        """Fetches the files of results."""
+        return self._files
+
     async def submit(self, request: PaidRequest, *, key: str | None = None, ledger: Ledger | None = None) -> Task:
-        """Send one paid request, or return what came of it if it was sent before.
+        """Send one paid request, or return its task if it was sent before.
 
         Args:
             request: what to make.
-            key: a name for this wish. The same wish under the same key is paid for once, whatever crashes in between:
-                the second time nothing is sent and the same task comes back. Without a key each call is a wish.
-            ledger: where wishes are written down, unless the client has a ledger of its own.
+            key: an idempotency key. The same request under the same key is paid for once, whatever crashes in between:
+                the second time nothing is sent and the same task is returned. Without a key, each call is paid for.
+            ledger: where the request is written down; default the client's ledger.
 
         Returns:
-            The task: pending with its id, or final at once where the endpoint answers with its result.
+            The task: pending with its id, or final at once if the endpoint answers with its result.
 
         Raises:
             APIError: the service refused; nothing was charged.
             ServiceUnreachableError: nothing was sent.
-            SubmissionUnknownError: sent, now or before, and the outcome is not known: money may have been spent.
-            SubmissionConflictError: the key stands for another wish.
+            SubmissionUnknownError: it was sent, now or before, and the outcome is unknown: you may have been charged.
+            SubmissionConflictError: the key belongs to another request.
             BudgetExceededError: it does not fit into the budget.
         """
-        answer = await self._submissions.submit(request, key, self._ledger or ledger or self._fallback_ledger)
-        task = read_answer(answer)
-        if task.task_id is not None and not task.is_final:
-            self._waits.remember(task.task_id)
+        task = await self._submissions.submit(request, key, self._ledger_or_default(ledger))
+        self._waits.remember(task)
         return task
 
-    async def allow_again(self, key: str, *, ledger: Ledger | None = None) -> None:
-        """Let a wish with an unknown outcome be sent again. For a person to decide: it may be paid for twice.
+    async def release(self, key: str, *, ledger: Ledger | None = None) -> None:
+        """Let a request with an unknown outcome be sent again. A person must decide this: it may be paid for twice.
 
         Args:
-            key: the wish's key, as the error names it.
-            ledger: where it is written down, unless the client has a ledger of its own.
+            key: the idempotency key, as the error names it.
+            ledger: where the request is written down; default the client's ledger.
 
         Raises:
-            KeyError: no wish was ever sent under this key.
+            KeyError: no request was ever sent under this key.
         """
-        await (self._ledger or ledger or self._fallback_ledger).forget(key)
+        await self._ledger_or_default(ledger).forget(key)
 
     async def adopt(self, key: str, task_id: str, *, ledger: Ledger | None = None) -> None:
-        """Say which task a wish with an unknown outcome has become, as a person may see in the account.
+        """Record which task a request with an unknown outcome became, as a person has seen it in the account.
 
-        Submitted again, the wish is that task, and nothing is paid.
+        When the request is submitted again, that task is returned and nothing is paid.
 
         Args:
-            key: the wish's key, as the error names it.
+            key: the idempotency key, as the error names it.
             task_id: the service's id of the task.
-            ledger: where it is written down, unless the client has a ledger of its own.
+            ledger: where the request is written down; default the client's ledger.
 
         Raises:
-            KeyError: no wish was ever sent under this key.
+            KeyError: no request was ever sent under this key.
         """
-        await (self._ledger or ledger or self._fallback_ledger).finish(key, {"task_id": task_id})
+        await self._ledger_or_default(ledger).finish(key, {"task_id": task_id})
 
     async def get_task(self, task_id: str) -> Task:
-        """Look at one task.
+        """Look up one task.
 
         Raises:
             TaskNotFoundError: the service knows no such task.
             APIError: the service refused.
             ServiceUnreachableError, AnswerError: no readable answer came.
         """
-        return await self._lookups.one(task_id)
+        return await self._lookups.one(GetTask(task_id=task_id))
 
     async def get_tasks(self, task_ids: Iterable[str]) -> TaskBatch:
-        """Look at any number of tasks: 50 to a request, the requests at once, each id once.
+        """Look up any number of tasks: 50 in a request, all requests at the same time, each id once.
 
         Returns:
             The tasks in the order asked, and the ids that the service does not know.
@@ -157,8 +193,8 @@ class ProducerClient:
     async def watch(self, task_ids: Iterable[str]) -> AsyncGenerator[Task, None]:
         """Yield each change of each task once, until all of them are final.
 
-        However many watch in one event loop, their tasks are asked for together. Ending the iteration early loses
-        nothing: the tasks go on, and can be watched again.
+        All watches and waits of one event loop share their look-ups. You may stop iterating early: the tasks go on and
+        can be watched again.
 
         Args:
             task_ids: any number of task ids.
@@ -166,32 +202,37 @@ class ProducerClient:
         Raises:
             TaskNotFoundError: the service knows no such task.
             APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no readable answer came, for 30 seconds.
+            ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds.
         """
         async with aclosing(self._waits.events(_unique(task_ids))) as events:
-            async for _, what in events:
-                if isinstance(what, Exception):
-                    raise what
-                yield what
+            async for _, outcome in events:
+                if isinstance(outcome, Exception):
+                    raise outcome
+                yield outcome
 
     async def wait(self, task_ids: Iterable[str], timeout: float, on_progress: OnProgress | None = None) -> TaskBatch:
-        """Wait until all tasks are final, or until the time is over.
+        """Wait until all tasks are final, or until the timeout.
 
-        The deadline loses nothing, and cancels no task: what is not final comes back as it is, to be waited for again.
+        The timeout cancels no task: an unfinished one is returned as it is, and can be waited for again.
 
         Args:
             task_ids: any number of task ids.
-            timeout: seconds to wait at most.
-            on_progress: called with each change of each task.
+            timeout: the longest wait in seconds.
+            on_progress: called with each change of each task; in the background thread if you use `wait_sync`.
 
         Returns:
             The tasks in the order asked, and the ids that the service does not know.
 
         Raises:
             APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no readable answer came, for 30 seconds.
+            ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds.
         """
-        return await self._waits.wait(_unique(task_ids), timeout, on_progress)
+
+        def report(task: Task) -> None:
+            if on_progress is not None:
+                on_progress(progress_of(task, self._clock.now()))
+
+        return await self._waits.wait(_unique(task_ids), timeout, report)
 
     def watch_sync(self, task_ids: Iterable[str]) -> Iterator[Task]:
         """`watch` for sync code."""
@@ -202,51 +243,64 @@ class ProducerClient:
         finally:
             run_sync(changes.aclose)
 
-    def wait_sync(self, task_ids: Iterable[str], timeout: float, on_progress: OnProgress | None = None) -> TaskBatch:
-        """`wait` for sync code; ``on_progress`` is called in the background thread."""
-        return run_sync(lambda: self.wait(task_ids, timeout, on_progress))
+    submit_sync = sync_twin(submit)
+    release_sync = sync_twin(release)
+    adopt_sync = sync_twin(adopt)
+    get_task_sync = sync_twin(get_task)
+    get_tasks_sync = sync_twin(get_tasks)
+    wait_sync = sync_twin(wait)
 
-    def hint(self, task_id: str) -> None:
-        """Have those who wait for a task look at it at once, for something may have happened to it.
+    def wake(self, task_id: str) -> None:
+        """Make everyone who waits for a task look it up at once, because something may have happened to it.
 
-        A hint, such as the service's callback, is never believed: it only makes the look come sooner.
+        It may be called from any thread. It changes nothing else, so an untrusted source may trigger it.
         """
-        self._waits.hint(task_id)
+        self._waits.wake(task_id)
+
+    def graph_ledger(self, store: Any | None) -> Ledger | None:
+        """The ledger for a call inside a graph: the client's own, else one in the graph's store, else none.
+
+        Args:
+            store: the LangGraph store of the run, if it has one.
+        """
+        if self._ledger is not None or store is None:
+            return self._ledger
+        return StoreLedger(store)
+
+    @deprecated("allow_again is now called release")
+    async def allow_again(self, key: str, *, ledger: Ledger | None = None) -> None:
+        """The old name of `release`."""
+        await self.release(key, ledger=ledger)
+
+    @deprecated("hint is now called wake")
+    def hint(self, task_id: str) -> None:
+        """The old name of `wake`."""
+        self.wake(task_id)
 
     async def aclose(self) -> None:
-        """Close the sessions this client has made; a later call makes a new one. A borrowed session stays open."""
+        """Close the sessions that this client has made; a later call makes a new one. A caller's session stays open."""
         await self._transport.aclose()
-        await self.files.aclose()
+        await self._files.aclose()
 
     def close(self) -> None:
-        """Close the sessions this client has made, from sync code."""
+        """`aclose` for sync code."""
         run_sync(self.aclose)
 
-    def _check(self) -> None:
-        complaint = None
-        if not self.base_url.startswith(("http://", "https://")):
-            complaint = f"base_url must be an http(s) URL, not {self.base_url!r}."
-        elif not self.request_timeout > 0:
-            complaint = f"request_timeout must be seconds above 0, not {self.request_timeout!r}."
-        elif not self.poll_interval >= 0:
-            complaint = f"poll_interval must be seconds, 0 or more, not {self.poll_interval!r}."
-        elif self.max_paid_in_flight < 1:
-            complaint = f"max_paid_in_flight must be 1 or more, not {self.max_paid_in_flight!r}."
-        if complaint:
-            raise ConfigurationError("configuration", complaint)
+    def _ledger_or_default(self, ledger: Ledger | None) -> Ledger:
+        return next(each for each in (ledger, self._ledger, self._memory_ledger) if each is not None)
 
     def __copy__(self) -> Self:
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """A copied tool shares its client: a client is a connection, not a value."""
+        """The client itself: copies of a tool share its connections."""
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the settings without the token: unpickled, a client takes it from the environment."""
+        """Pickle the settings without the token. An unpickled client takes its token from the environment."""
         if self._has_borrowed_session:
             raise TypeError("A ProducerClient with a session of the caller's cannot be pickled: the session is live.")
-        return _unpickle, (self.base_url, self.request_timeout, self.poll_interval, self.max_paid_in_flight)
+        return _unpickle, (asdict(self._settings),)
 
     def __repr__(self) -> str:
         return f"ProducerClient(base_url={self.base_url!r})"
@@ -269,14 +323,9 @@ class ProducerClient:
 
 
 def _unique(task_ids: Iterable[str]) -> list[str]:
-    """Checked ids in the order given, each once."""
+    """The validated ids in the order given, each once."""
     return list(dict.fromkeys(GetTasksBatch(task_ids=list(task_ids)).task_ids))
 
 
-def _unpickle(base_url: str, request_timeout: float, poll_interval: float, max_paid_in_flight: int) -> ProducerClient:
-    return ProducerClient(
-        base_url=base_url,
-        request_timeout=request_timeout,
-        poll_interval=poll_interval,
-        max_paid_in_flight=max_paid_in_flight,
-    )
+def _unpickle(settings: dict[str, Any]) -> ProducerClient:
+    return ProducerClient(**settings)

@@ -1,4 +1,4 @@
-"""Progress of tasks, for people and graphs to look at: stream events, a callback, a bar."""
+"""Progress of tasks: stream events of a graph, a callback, a progress bar."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from typing_extensions import Self
 
-from producer_tools.task import State, Task
+from producer_tools.tasks.task import State, Task
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -16,11 +16,11 @@ class Progress(TypedDict):
     """One change of one task.
 
     Attributes:
-        type: tells these events from others in a graph's stream.
+        type: marks these events among others in a graph's stream.
         task_id: the task.
-        state: its state now.
-        percent: 0-100, where the service says; 100 with ``complete``.
-        seconds: since the task was created, where that is known.
+        state: its new state.
+        percent: 0-100, if the service reports it; 100 with ``complete``.
+        seconds: since the task was created, if that is known.
     """
 
     type: Literal["producer_progress"]
@@ -34,7 +34,7 @@ OnProgress = Callable[[Progress], None]
 
 
 def progress_of(task: Task, now: float) -> Progress:
-    """What to tell of a task.
+    """The progress of a task.
 
     Args:
         task: the task as it is now.
@@ -46,38 +46,38 @@ def progress_of(task: Task, now: float) -> Progress:
         "task_id": str(task.task_id),
         "state": task.state,
         "percent": 100.0 if task.state == "complete" else task.progress,
-        # The service's clock and ours need not agree to the second.
+        # The service's clock may be a few seconds ahead of ours.
         "seconds": None if task.created_at is None else max(0.0, until - task.created_at),
     }
 
 
 def into_graph(runtime: Any) -> OnProgress:
-    """Hand progress to the graph a tool runs in: to its streams ``custom`` and ``tools``.
+    """Report progress to the graph that a tool runs in: to its streams ``custom`` and ``tools``.
 
     Args:
-        runtime: LangGraph's ``ToolRuntime``; anything else means that there is no graph.
+        runtime: LangGraph's ``ToolRuntime``; with ``None`` the progress goes nowhere.
     """
     write = getattr(runtime, "stream_writer", None)
     emit = getattr(runtime, "emit_output_delta", None)
 
-    def tell(progress: Progress) -> None:
+    def report(progress: Progress) -> None:
         if write is not None:
             write(progress)
         if emit is not None:
             emit(progress)
 
-    return tell
+    return report
 
 
 class ProgressBar:
-    """A bar for each task, in a terminal or a notebook; needs the extra ``progress`` (rich).
+    """A progress bar for each task, in a terminal or a notebook. It needs the extra ``progress`` (rich).
 
-    Use it as the ``on_progress`` of a toolkit or of a wait, inside a ``with`` block.
+    Use it in a ``with`` block, as the ``on_progress`` of a toolkit or of a wait.
     """
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - an extra
-        from rich.progress import Progress as Bars  # noqa: PLC0415
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - rich is an extra
+        from rich.progress import Progress as Bars  # noqa: PLC0415 - rich is an extra
 
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
         self._bars = Bars(*columns, TimeElapsedColumn(), transient=True)

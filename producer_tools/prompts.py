@@ -26,19 +26,28 @@ TOOL_CHOICE = """\
 """
 """Choosing a tool, and the rules that hold for all of them."""
 
-WORKFLOWS = """\
+WORKFLOW_STEPS = {
+    "quick song": 'producer_generate_music(prompt="rock anthem about freedom, electric guitars, powerful drums") > '
+    "producer_wait_for_tasks([task_id]) > give the user the result",
+    "lyrics to custom song": "ask for title and style if they are missing > producer_generate_lyrics(prompt), unless "
+    "the user gives the lyrics > producer_generate_custom_music(lyric, title, prompt) > producer_wait_for_tasks",
+    "long song": "producer_generate_music > producer_wait_for_tasks > producer_extend_music(audio_id, "
+    "continue_at=duration_seconds, lyric=the next verses) > producer_wait_for_tasks > repeat with each new audio_id",
+    "cover": 'producer_cover_music(audio_id, prompt="smooth jazz, saxophone, brushed drums") > producer_wait_for_tasks',
+    "mash-up of voice and beat": "producer_swap_vocals(audio_id) or producer_swap_instrumentals(audio_id) > "
+    "producer_wait_for_tasks",
+    "fix a section": "producer_replace_section(audio_id, replace_section_start=30, replace_section_end=45, lyric=the "
+    "new lines) > producer_wait_for_tasks",
+    "your own music": "producer_upload_audio(audio_url) > producer_extend_music, producer_cover_music or "
+    "producer_replace_section with uploaded=true > producer_wait_for_tasks",
+}
+"""The workflows by name, each as a sequence of calls."""
+
+_NUMBERED = "\n".join(f"{number}. {name}: {steps}." for number, (name, steps) in enumerate(WORKFLOW_STEPS.items(), 1))
+
+WORKFLOWS = f"""\
 # How the music tools work together
-1. Quick song. "Make me a rock song about freedom": producer_generate_music(prompt="rock anthem about freedom,
-   electric guitars, powerful drums"), then producer_wait_for_tasks([task_id]), then hand over the result.
-2. The user's lyrics. Ask for title and style if they are missing; producer_generate_custom_music(lyric, title,
-   prompt), then producer_wait_for_tasks([task_id]).
-3. A long song. Make a song and wait for it; producer_extend_music(audio_id, continue_at=duration_seconds,
-   lyric=the next verses), wait; repeat with each new audio_id.
-4. A cover. producer_cover_music(audio_id, prompt="smooth jazz, saxophone, brushed drums"), wait.
-5. A mash-up of voice and beat. producer_swap_vocals(audio_id) or producer_swap_instrumentals(audio_id), wait.
-6. One bad part. producer_replace_section(audio_id, replace_section_start=30, replace_section_end=45, lyric=the new
-   lines), wait.
-7. The user's own recording. producer_upload_audio(audio_url), then extend, cover or replace with uploaded=true.
+{_NUMBERED}
 
 Always pass the audio_id of a result, never a task_id, to a tool that works on a song. For several songs, submit them
 all, then wait for them together. producer_download_results(task_id) saves a finished song as files.

@@ -1,4 +1,4 @@
-"""The entry: a toolkit that lists the tools and shares one client among them."""
+"""The toolkit: all tools, sharing one client."""
 
 from pathlib import Path
 from types import TracebackType
@@ -9,22 +9,22 @@ from pydantic import ConfigDict, Field
 from typing_extensions import Self
 
 from producer_tools.client import ProducerClient
-from producer_tools.downloads import DEFAULT_DIRECTORY
+from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.progress import OnProgress
-from producer_tools.tools import ALL_TOOLS, ProducerDownloadResults, ProducerTool, ProducerWaitForTasks
-from producer_tools.tools.base import SubmittingTool
+from producer_tools.tools import ProducerDownloadResults, ProducerTool, ProducerWaitForTasks
+from producer_tools.tools.catalog import ALL_TOOLS
 
 
 class ProducerToolkit(BaseToolkit):
-    """All tools of the pack, over one client.
+    """All tools of the pack, sharing one client.
 
     Args:
-        client: what the tools talk through; default a client from the environment. A missing token is an error at
+        client: the client that the tools use; default a client from the environment. A missing token is an error at
             the first call, not here.
         on_progress: called with each change of each task that a tool waits for.
-        download_dir: where files are saved; default ``./producer-downloads``, made when it is first needed. No model
-            can choose another, and nothing is written outside it.
-        paid_tools: whether the tools that cost money are among the tools.
+        download_dir: where files are saved; default ``./producer-downloads``, made when it is first needed. A model
+            cannot choose another directory, and nothing is written outside it.
+        paid_tools: whether the tools that cost money are included.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -35,20 +35,20 @@ class ProducerToolkit(BaseToolkit):
     paid_tools: bool = True
 
     def get_tools(self) -> list[BaseTool]:
-        """The tools, sharing the client."""
+        """The tools. All of them use the toolkit's client."""
         settings: dict[type[ProducerTool], dict[str, Any]] = {
             ProducerWaitForTasks: {"on_progress": self.on_progress},
             ProducerDownloadResults: {"directory": self.download_dir},
         }
-        chosen = [tool for tool in ALL_TOOLS if self.paid_tools or not issubclass(tool, SubmittingTool)]
-        return [tool(client=self.client, **settings.get(tool, {})) for tool in chosen]
+        tools = [tool(client=self.client, **settings.get(tool, {})) for tool in ALL_TOOLS]
+        return [tool for tool in tools if self.paid_tools or not tool.paid]
 
     async def aclose(self) -> None:
-        """Close the client's sessions; a session given to the client by the caller stays open."""
+        """Close the client's sessions. A session that the caller gave to the client stays open."""
         await self.client.aclose()
 
     def close(self) -> None:
-        """Close the client's sessions, from sync code."""
+        """`aclose` for sync code."""
         self.client.close()
 
     async def __aenter__(self) -> Self:

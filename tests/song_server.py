@@ -8,7 +8,7 @@ from instant_clock import InstantClock
 from raw_server import RawServer, Reply, answering
 
 from producer_tools import Downloader, Downloads, ProducerClient, Task
-from producer_tools.task import Result
+from producer_tools.tasks.results import Result
 
 SONG = b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(range(256)) * 40
 ETAG = '"v1"'

@@ -13,8 +13,8 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
 
 from producer_tools import ProducerClient, ProducerGenerateMusic, ProducerToolkit
-from producer_tools.output import Output
 from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
+from producer_tools.tools.output import Output
 
 pytestmark = pytest.mark.usefixtures("silent_files")
 

@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 
 from producer_tools import CallbackReceiver, ProducerClient, SubmissionUnknownError
-from producer_tools.callbacks import LARGEST_BODY
+from producer_tools.http.callbacks import LARGEST_BODY
+from producer_tools.http.transport import Transport
 from producer_tools.requests import GenerateMusic, StemsMusic
 from producer_tools.sandbox import ProducerSandbox
-from producer_tools.transport import Transport
 
 SONG = GenerateMusic(prompt="x")
 
@@ -52,9 +52,9 @@ async def test_a_submit_whose_answer_was_lost_is_found_again(monkeypatch: pytest
     """The song was paid for: without the callback nobody would ever learn its id."""
     post = Transport.post
 
-    async def losing(self: Transport, endpoint: Any, body: dict[str, Any]) -> dict[str, Any]:
-        answer = await post(self, endpoint, body)
-        if endpoint.paid:
+    async def losing(self: Transport, endpoint: str, body: dict[str, Any], *, paid: bool) -> dict[str, Any]:
+        answer = await post(self, endpoint, body, paid=paid)
+        if paid:
             raise SubmissionUnknownError("timeout", "lost on the way")
         return answer
 
@@ -72,13 +72,13 @@ async def test_a_submit_whose_answer_was_lost_is_found_again(monkeypatch: pytest
 async def test_a_submit_that_never_arrived_stays_unknown(
     client: ProducerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def lost(*_: object) -> None:
+    async def lost(*_: object, **__: object) -> None:
         raise SubmissionUnknownError("timeout", "lost on the way")
 
     receiver = CallbackReceiver("http://127.0.0.1:9")
     client._submissions._callbacks = receiver
     monkeypatch.setattr(Transport, "post", lost)
-    monkeypatch.setattr("producer_tools.submissions._CALLBACK_SECONDS", 0)
+    monkeypatch.setattr("producer_tools.payment.submit._CALLBACK_SECONDS", 0)
     with pytest.raises(SubmissionUnknownError):
         await client.submit(SONG)
     [expected] = receiver._expected.values()
@@ -90,7 +90,7 @@ async def test_only_songs_without_an_address_of_the_callers_get_one(
 ) -> None:
     sent: list[dict[str, Any]] = []
 
-    async def post(_: object, __: object, body: dict[str, Any]) -> dict[str, Any]:
+    async def post(_: object, __: object, body: dict[str, Any], **___: object) -> dict[str, Any]:
         sent.append(body)
         return {"task_id": "t"}
 
@@ -133,7 +133,7 @@ def test_the_first_id_of_an_address_stands() -> None:
     """Whoever got hold of an address can make us look again, but not put another task in a song's place."""
     receiver = CallbackReceiver("http://127.0.0.1:9")
     hints: list[str] = []
-    receiver.on_hint(hints.append)
+    receiver.on_callback(hints.append)
     expected = receiver.expect()
     key = expected.url.rpartition("/")[2]
     for task_id in ("real", "forged", "real"):

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from producer_tools import Downloader, Downloads, FailedFile, ProducerClient, SavedFile
 from producer_tools.errors import DownloadError
-from producer_tools.files.types import Kind
+from producer_tools.notebook.waveform import waveform
 from producer_tools.requests import GenerateMusic
-from producer_tools.task import Result, Task, TaskBatch
-from producer_tools.waveform import waveform
+from producer_tools.tasks.results import Kind, Result
+from producer_tools.tasks.task import Task, TaskBatch
 
 AUDIO = "https://cdn.example/a1.m4a"
 COVER = "https://cdn.example/a1.jpg"
@@ -391,7 +391,7 @@ def test_a_preview_cannot_be_taken_for_a_result(state: Any) -> None:
         assert {element.tag for element in page(shown).elements} == {"div"}
         assert "http" not in shown._repr_html_()
         assert f"Not finished: {state}, 40 %" in page(shown).text
-        assert "Previews so far: 2. Previews are no results." in page(shown).text
+        assert "Previews so far: 2. Previews are not results." in page(shown).text
         assert "task t1 · trace tr1" in page(shown).text
 
 

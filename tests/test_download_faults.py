@@ -14,8 +14,8 @@ from raw_server import RESET, SILENCE, answering
 from song_server import BROKEN, ETAG, SONG, Download, part, reply, song_at
 
 from producer_tools import Downloader, ProducerClient, ProducerDownloadResults, Task
-from producer_tools.files import hosts, types
-from producer_tools.task import Result
+from producer_tools.files import fetching, types
+from producer_tools.tasks.results import Result
 
 PICTURE = b"\xff\xd8\xff\xe0" + b"picture" * 9
 
@@ -194,7 +194,7 @@ async def test_a_redirect_is_followed(download: Download) -> None:
 
 async def test_redirects_without_end(download: Download) -> None:
     await download.is_refused("too_many_redirects", reply(b"", "302 Found", Location="/x"))
-    assert len(download.server.requests) == 1 + hosts.MOST_REDIRECTS
+    assert len(download.server.requests) == 1 + fetching.MOST_REDIRECTS
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ async def test_four_files_at_once(tmp_path: Path) -> None:
         downloads = await Downloader(client, tmp_path).save(Task("t1", "complete", results=tuple(songs)))
     server.close()
     assert len({file.path for file in downloads.files}) == 12
-    assert most == hosts.AT_ONCE
+    assert most == fetching.MOST_AT_ONCE
 
 
 async def answer_of_the_tool(task: Task, client: ProducerClient, directory: Path) -> Any:

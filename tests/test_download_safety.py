@@ -16,7 +16,7 @@ from yarl import URL
 from producer_tools import Downloader, DownloadError, ProducerClient
 from producer_tools.files.names import file_stem
 from producer_tools.files.types import detect
-from producer_tools.files.urls import CheckedResolver, UrlRules
+from producer_tools.files.url_rules import CheckedResolver, UrlRules
 
 PUBLIC = ["8.8.8.8", "142.250.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
 LOOPBACK = ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"]

@@ -28,8 +28,8 @@ from producer_tools import (
     TaskNotFinishedError,
     TaskNotFoundError,
 )
-from producer_tools.bridge import run_sync
-from producer_tools.files.hosts import FileHosts
+from producer_tools.concurrency.sync import run_sync
+from producer_tools.files.fetching import FileFetcher
 from producer_tools.files.names import file_stem
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
@@ -120,7 +120,7 @@ async def test_the_same_task_again_downloads_nothing(
     async def no_fetch(*_: object) -> None:
         pytest.fail("it was downloaded again")
 
-    monkeypatch.setattr(FileHosts, "fetch", no_fetch)
+    monkeypatch.setattr(FileFetcher, "fetch", no_fetch)
     assert await saved(tools, song["task_id"]) == first
 
 

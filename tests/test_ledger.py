@@ -28,9 +28,9 @@ from producer_tools import (
     SubmissionConflictError,
     SubmissionUnknownError,
 )
+from producer_tools.http.transport import Transport
 from producer_tools.requests import GenerateLyrics, GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
-from producer_tools.transport import Transport
 
 SONG = GenerateMusic(prompt="a waltz")
 Make = Callable[[], Ledger]
@@ -54,11 +54,11 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception, bool], None]:
     post = Transport.post
     faults: list[tuple[Exception, bool]] = []
 
-    async def failing(self: Transport, endpoint: Any, body: dict[str, Any]) -> dict[str, Any]:
-        fault, after_work = faults.pop() if faults and endpoint.paid else (None, False)
+    async def failing(self: Transport, endpoint: str, body: dict[str, Any], *, paid: bool) -> dict[str, Any]:
+        fault, after_work = faults.pop() if faults and paid else (None, False)
         if fault is not None and not after_work:
             raise fault
-        answer = await post(self, endpoint, body)
+        answer = await post(self, endpoint, body, paid=paid)
         if fault is not None:
             raise fault
         return answer
@@ -102,7 +102,7 @@ async def test_an_unknown_outcome_stays_unknown_until_a_person_says_otherwise(
                 await client.submit(SONG, key="k")
     assert len(sandbox.charges) == 1
     async with client_on(sandbox, make()) as client:
-        await client.allow_again("k")
+        await client.release("k")
         assert (await client.submit(SONG, key="k")).task_id
     assert len(sandbox.charges) == 2
 
@@ -154,7 +154,7 @@ async def test_a_cancelled_submit_is_not_sent_again(make: Make, sandbox: Produce
 async def test_other_arguments_under_the_same_key_are_an_error(make: Make, sandbox: ProducerSandbox) -> None:
     async with client_on(sandbox, make()) as client:
         await client.submit(SONG, key="k")
-        with pytest.raises(SubmissionConflictError, match="key_reused: The key k stands for an earlier call"):
+        with pytest.raises(SubmissionConflictError, match="key_reused: The key k belongs to an earlier call"):
             await client.submit(GenerateMusic(prompt="another"), key="k")
     assert len(sandbox.charges) == 1
 
@@ -177,7 +177,7 @@ async def test_what_was_never_sent_cannot_be_settled(make: Make, sandbox: Produc
     """A person who mistypes a key must not believe that it is done."""
     async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=make()) as client:
         with pytest.raises(KeyError):
-            await client.allow_again("another key")
+            await client.release("another key")
         with pytest.raises(KeyError):
             await client.adopt("another key", "t1")
 
@@ -255,7 +255,7 @@ async def test_an_id_that_could_not_be_written_down_still_reaches_the_caller(
 
 
 async def test_memory_forgets_the_oldest_answers_and_nothing_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producer_tools.ledger._REMEMBERED", 3)
+    monkeypatch.setattr("producer_tools.payment.ledger._MOST_ENTRIES", 3)
     ledger = MemoryLedger()
     await ledger.begin("unknown", "w")
     for n in range(10):

@@ -64,12 +64,12 @@ SCRIPTS = {
     "a cancelled call": """
         async def main():
             slow = asyncio.create_task(tool.ainvoke(song))
-            while not toolkit.client._submissions._slots._free < 5: await asyncio.sleep(0)
+            while not toolkit.client.paid_in_flight: await asyncio.sleep(0)
             await asyncio.sleep(0.01)
             slow.cancel()
             try: await slow
             except asyncio.CancelledError: pass
-            assert toolkit.client._submissions._slots._free == 5
+            assert toolkit.client.paid_in_flight == 0
             await one()
         asyncio.run(main())
     """,
@@ -85,7 +85,7 @@ SCRIPTS = {
             try: tool.invoke(song)
             except BaseException: pass
         threading.Thread(target=call, daemon=True).start()
-        while tool.client._submissions._slots._free == 5: time.sleep(0.01)
+        while not tool.client.paid_in_flight: time.sleep(0.01)
     """,
     "a forked child": """
         import multiprocessing

@@ -8,8 +8,8 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
 from producer_tools import ConfigurationError, requests
+from producer_tools.http.transport import Transport
 from producer_tools.toolkit import ProducerToolkit
-from producer_tools.transport import Transport
 
 M = {"model": "FUZZ-2.0"}
 BODIES: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [

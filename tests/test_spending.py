@@ -26,8 +26,8 @@ from producer_tools import (
     requests,
 )
 from producer_tools.approval import interrupt_on
+from producer_tools.http.transport import Transport
 from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
-from producer_tools.transport import Transport
 
 SONG = requests.GenerateMusic(prompt="x")
 
@@ -89,7 +89,7 @@ async def test_what_did_no_work_is_given_back_and_what_may_have_is_not(
 ) -> None:
     faults: list[Exception] = [SubmissionUnknownError("timeout", "?"), BadRequestError("bad_request", "no")]
 
-    async def post(*_: object) -> None:
+    async def post(*_: object, **__: object) -> None:
         raise faults.pop()
 
     monkeypatch.setattr(Transport, "post", post)

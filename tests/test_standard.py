@@ -10,8 +10,8 @@ from langchain_tests.unit_tests import ToolsUnitTests
 
 from producer_tools import ProducerClient, ProducerToolkit
 from producer_tools.requests import GenerateMusic
-from producer_tools.tools import ALL_TOOLS
 from producer_tools.tools.base import ProducerTool
+from producer_tools.tools.catalog import ALL_TOOLS
 
 pytestmark = pytest.mark.usefixtures("silent_files")
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producer_tools.output import batch_output, task_output
-from producer_tools.task import TaskBatch, read_answer, read_record
+from producer_tools.tasks.records import read_answer, read_record
+from producer_tools.tasks.task import TaskBatch
+from producer_tools.tools.output import batch_output, task_output
 
 AUDIO = "https://cdn.example/audio.m4a"
 SONG = {"id": "a1", "title": "A short line", "audio_url": AUDIO, "state": "succeeded", "duration": "135.2330158730159"}

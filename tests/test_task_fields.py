@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from producer_tools.task import Task, read_answer, read_record
+from producer_tools.tasks.records import read_answer, read_record
+from producer_tools.tasks.task import Task
 
 AUDIO = "https://cdn.example/audio.m4a"
 NO_REASON = "The service gave no reason."

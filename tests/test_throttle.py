@@ -8,7 +8,8 @@ from instant_clock import InstantClock
 from raw_server import answering, http
 
 from producer_tools import ProducerClient
-from producer_tools.throttle import Pace, Rate, Slots
+from producer_tools.concurrency.limits import RateLimiter, Semaphore
+from producer_tools.tasks.poll_interval import PollInterval
 
 
 async def test_a_second_look_at_an_unfinished_task_waits_for_the_rest_of_the_interval() -> None:
@@ -36,39 +37,39 @@ async def test_a_final_task_can_be_looked_at_again_at_once() -> None:
 
 async def test_a_batch_waits_for_the_task_that_was_looked_at_last() -> None:
     clock = InstantClock()
-    pace = Pace(5, clock)
-    await pace.turn(["a"])
+    pace = PollInterval(5, clock)
+    await pace.wait_for_turn(["a"])
     clock.time += 1
-    await pace.turn(["b"])
+    await pace.wait_for_turn(["b"])
     clock.time += 1
-    await pace.turn(["a", "b"])
+    await pace.wait_for_turn(["a", "b"])
     assert clock.slept == [4.0]
 
 
 async def test_an_interval_of_zero_never_waits() -> None:
     clock = InstantClock()
-    pace = Pace(0, clock)
+    pace = PollInterval(0, clock)
     for _ in range(3):
-        await pace.turn(["a"])
+        await pace.wait_for_turn(["a"])
     assert clock.slept == []
 
 
 async def test_the_pace_forgets_tasks_whose_interval_is_over() -> None:
     """It must not grow with every task a long-lived worker has ever looked at."""
     clock = InstantClock()
-    pace = Pace(5, clock)
+    pace = PollInterval(5, clock)
     for n in range(100):
-        await pace.turn([str(n)])
+        await pace.wait_for_turn([str(n)])
         clock.time += 1
-    assert len(pace._next_look) <= 6
+    assert len(pace._next_lookup) <= 6
 
 
 async def test_the_rate_lets_no_second_have_more_than_its_share() -> None:
     clock = InstantClock()
-    rate = Rate(60, clock)
+    rate = RateLimiter(60, clock)
     starts = []
     for _ in range(200):
-        await rate.turn()
+        await rate.acquire()
         starts.append(clock.time)
         clock.time += 0.001
     assert all(later - earlier >= 1 - 1e-9 for earlier, later in zip(starts, starts[60:], strict=False))
@@ -76,7 +77,7 @@ async def test_the_rate_lets_no_second_have_more_than_its_share() -> None:
 
 
 def test_paid_slots_hold_across_loops_and_threads() -> None:
-    slots, under_way, most = Slots(5), 0, 0
+    slots, under_way, most = Semaphore(5), 0, 0
 
     async def work() -> None:
         nonlocal under_way, most
@@ -92,12 +93,12 @@ def test_paid_slots_hold_across_loops_and_threads() -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: asyncio.run(many()), range(4)))
     assert most <= 5
-    assert slots._free == 5
+    assert slots.free == 5
 
 
 async def test_a_cancelled_wait_gives_its_turn_away() -> None:
     """A slot lost with each cancelled call would stop a worker for good after five of them."""
-    slots = Slots(1)
+    slots = Semaphore(1)
     order: list[str] = []
 
     async def work(name: str) -> None:
@@ -112,7 +113,7 @@ async def test_a_cancelled_wait_gives_its_turn_away() -> None:
     waiting[1].cancel()  # its turn has just come
     await asyncio.gather(*waiting, return_exceptions=True)
     assert order == ["c"]
-    assert slots._free == 1
+    assert slots.free == 1
 
 
 @pytest.mark.parametrize("ids", [["t1"] * 3, [f"t{n}" for n in range(120)], ["t3", "t1", "t2", "t1"]])
@@ -121,7 +122,7 @@ async def test_a_batch_asks_fifty_at_a_time_and_answers_in_the_order_asked(ids: 
     async with answering(b"") as server:
         async with ProducerClient("t", server.base_url) as client:
 
-            async def post(_: object, body: dict[str, list[str]]) -> dict[str, object]:
+            async def post(_: object, body: dict[str, list[str]], **__: object) -> dict[str, object]:
                 asked.append(body["ids"])
                 await asyncio.sleep(0)
                 return {"items": [{"id": i, "state": "pending"} for i in reversed(body["ids"]) if i != "t2"]}

@@ -1,6 +1,7 @@
 """The eighteen tools as LangChain and a model see them."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -142,9 +143,9 @@ async def test_delivery_arguments_are_the_applications(
     sent: list[dict[str, Any]] = []
     post = client._transport.post
 
-    async def spy(endpoint: Any, body: dict[str, Any]) -> dict[str, Any]:
-        sent.append(body)
-        return await post(endpoint, body)
+    async def spy(endpoint: str, body: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
+        sent.append(dict(body))
+        return await post(endpoint, body, paid=paid)
 
     client._transport.post = spy  # type: ignore[method-assign]
     hook = "http://127.0.0.1:9/hook"

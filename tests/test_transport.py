@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from raw_server import RESET, RawServer, Reply, answering, http
 
-from producer_tools import APIError, ConfigurationError, ProducerToolError, ServiceUnreachableError, transport
+from producer_tools import APIError, ConfigurationError, ProducerToolError, ServiceUnreachableError
 from producer_tools.errors import (
     BadRequestError,
     ContentModerationError,
@@ -21,10 +21,11 @@ from producer_tools.errors import (
     SubmissionUnknownError,
     TaskNotFinishedError,
     TaskNotFoundError,
-    error_class,
 )
+from producer_tools.http import transport
+from producer_tools.http.faults import error_class
+from producer_tools.http.transport import Transport
 from producer_tools.requests import AUDIOS, TASKS
-from producer_tools.transport import Transport
 
 TOKEN = "secret-token-of-a-test"
 
@@ -41,14 +42,14 @@ async def fault(reply: Reply) -> ProducerToolError:
     """The error that ``reply`` to a look-up becomes."""
     async with posting(reply) as (made, _):
         with pytest.raises(ProducerToolError) as caught:
-            await made.post(TASKS, {})
+            await made.post(TASKS, {}, paid=False)
     return caught.value
 
 
 async def test_what_is_sent() -> None:
     """Without its name, the service's operators cannot tell who calls."""
     async with posting(http({"id": "t"})) as (made, server):
-        assert await made.post(TASKS, {"id": "t"}) == {"id": "t"}
+        assert await made.post(TASKS, {"id": "t"}, paid=False) == {"id": "t"}
     head, _, body = server.requests[0].lower().partition(b"\r\n\r\n")
     assert head.startswith(b"post /producer/tasks http/1.1\r\n")
     assert b"\r\nauthorization: bearer secret-token-of-a-test\r\n" in head + b"\r\n"
@@ -63,8 +64,8 @@ async def test_what_is_sent() -> None:
         (b" \r\n", "it is empty"),
         (b"\n <html>", "it is HTML or XML"),
         (b"[]", "it is a list"),
-        (b' {"id": ', "it is broken off"),
-        (b"done ", "it is no JSON object"),
+        (b' {"id": ', "it is incomplete"),
+        (b"done ", "it is not a JSON object"),
     ],
 )
 async def test_an_answer_that_cannot_be_read_is_described(raw: bytes, said: str) -> None:
@@ -76,14 +77,14 @@ async def test_an_answer_that_cannot_be_read_is_described(raw: bytes, said: str)
 async def test_an_answer_in_many_pieces_is_put_together() -> None:
     lyric = "".join(f"line {number}\n" for number in range(40_000))
     async with posting(http({"id": "t", "lyric": lyric})) as (made, _):
-        assert (await made.post(TASKS, {}))["lyric"] == lyric
+        assert (await made.post(TASKS, {}, paid=False))["lyric"] == lyric
 
 
 async def test_the_largest_answer_is_read_and_no_larger_one(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = b'{"id": "t"}'
     monkeypatch.setattr(transport, "LARGEST_ANSWER", len(answer))
     async with posting(http(answer)) as (made, _):
-        assert await made.post(TASKS, {}) == {"id": "t"}
+        assert await made.post(TASKS, {}, paid=False) == {"id": "t"}
     assert (await fault(http(answer + b" "))).code == "unreadable_answer"
 
 
@@ -126,13 +127,13 @@ async def test_an_error_inside_a_task_is_no_refusal(key: str) -> None:
     """Raised, a failed task could not be looked at any more."""
     answer = {key: "t", "error": {"code": "api_error", "message": "no capacity"}}
     async with posting(http(answer)) as (made, _):
-        assert await made.post(AUDIOS, {}) == answer
+        assert await made.post(AUDIOS, {}, paid=True) == answer
 
 
 async def test_a_broken_connection_says_how() -> None:
     error = await fault(RESET)
     assert error.code == "connection_error"
-    assert error.message.startswith("The connection broke while /producer/tasks was answering (")
+    assert error.message.startswith("The connection to the service (/producer/tasks) broke during the answer (")
     assert "Error)" in error.message
 
 
@@ -141,24 +142,26 @@ async def test_a_connection_that_cannot_be_made_says_why() -> None:
         pass
     made = Transport(server.base_url, SecretStr(TOKEN), None, timeout=20)
     with pytest.raises(ServiceUnreachableError) as caught:
-        await made.post(AUDIOS, {})
+        await made.post(AUDIOS, {}, paid=True)
     await made.aclose()
     assert caught.value.code == "connection_error"
-    assert caught.value.message.startswith("No connection to the service: Cannot connect to host 127.0.0.1")
+    assert caught.value.message.startswith(
+        "No connection to the service (/producer/audios): Cannot connect to host 127.0.0.1"
+    )
 
 
 async def test_a_session_of_the_callers_is_used_and_refused_where_it_cannot_work() -> None:
     async with aiohttp.ClientSession(headers={"X-Mine": "yes"}) as mine:
         async with posting(http({"id": "t"}), session=mine) as (made, server):
-            await made.post(TASKS, {})
+            await made.post(TASKS, {}, paid=False)
             assert b"\r\nx-mine: yes\r\n" in server.requests[0].lower()
             with pytest.raises(ConfigurationError) as elsewhere:
-                await asyncio.to_thread(asyncio.run, made.post(TASKS, {}))
+                await asyncio.to_thread(asyncio.run, made.post(TASKS, {}, paid=False))
     with pytest.raises(ConfigurationError) as closed:
-        await Transport(server.base_url, SecretStr(TOKEN), mine, timeout=20).post(TASKS, {})
+        await Transport(server.base_url, SecretStr(TOKEN), mine, timeout=20).post(TASKS, {}, paid=False)
     assert str(closed.value) == str(elsewhere.value) == (
-        "configuration: The given session works only while it is open, and in the event loop it was made in. Sync "
-        "calls and other loops need a client without a session of yours."
+        "configuration: The given session works only while it is open, and only in the event loop it was made in. "
+        "For sync calls and other event loops, use a client without a session of yours."
     )  # fmt: skip
 
 
@@ -183,7 +186,7 @@ def test_what_a_status_and_a_code_mean(status: int, code: str, paid: bool, kind:
 @pytest.mark.parametrize(
     ("kind", "about", "said"),
     [
-        (SubmissionConflictError, ["k"], "key_reused: The key k stands for an earlier call with other arguments."),
+        (SubmissionConflictError, ["k"], "key_reused: The key k belongs to an earlier call with other arguments."),
         (TaskNotFoundError, ["t"], "not_found: There is no such task. (task_id t)"),
         (
             TaskNotFinishedError,

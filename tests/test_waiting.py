@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from random import Random
@@ -40,7 +40,7 @@ class Studio:
         self.looks: dict[str, list[float]] = {task_id: [] for task_id in ends}
         self.refusals: list[Exception] = []
 
-    async def post(self, _: object, body: dict[str, Any]) -> dict[str, Any]:
+    async def post(self, _: object, body: dict[str, Any], **__: object) -> dict[str, Any]:
         await asyncio.sleep(0)
         if self.refusals:
             raise self.refusals.pop(0)
@@ -74,7 +74,7 @@ async def waiting_on(studio: Studio, **settings: Any) -> AsyncIterator[ProducerC
 
 def remember_all(client: ProducerClient, studio: Studio) -> None:
     for task_id in studio.ends:
-        client._waits.remember(task_id)
+        client._waits.remember(Task(task_id, "pending"))
 
 
 def watchers() -> list[asyncio.Task[Any]]:
@@ -92,13 +92,13 @@ async def test_a_thousand_waits_cost_a_fortieth_of_a_thousand_pollers() -> None:
         async with ProducerClient(sandbox.api_token, sandbox.base_url, clock=clock) as client:
             post = client._transport.post
 
-            async def counted(endpoint: Any, body: dict[str, Any]) -> dict[str, Any]:
+            async def counted(endpoint: str, body: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
                 if "ids" in body:
                     asked.append(body["ids"])
                     for task_id in body["ids"]:
                         looks.setdefault(task_id, []).append(clock.now() - began)
                 with clock.working():
-                    return await post(endpoint, body)
+                    return await post(endpoint, body, paid=paid)
 
             client._transport.post = counted  # type: ignore[method-assign]
             began = clock.now()
@@ -240,7 +240,7 @@ async def test_a_hint_makes_the_look_come_at_once() -> None:
         for _ in range(5):
             await asyncio.sleep(0)
         assert studio.asked == []
-        client.hint("a")
+        client.wake("a")
         batch = await asyncio.wait_for(waiting, 5)
     assert batch.tasks[0].state == "complete"
 

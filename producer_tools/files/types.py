@@ -1,27 +1,27 @@
-"""The kinds of files a task makes: how large they may be, and what they must be by their first bytes."""
+"""The types of file that a task makes: how large they may be, and how their first bytes must look."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Kind = Literal["audio", "wav", "video", "stems", "cover"]
+from producer_tools.tasks.results import Kind
 
 LARGEST_MEDIA = 200 * 10**6
-"""Bytes of a sound, video or stems file: nineteen minutes of WAV in CD quality."""
+"""Bytes of an audio, video or stems file: 19 minutes of WAV in CD quality."""
 
 LARGEST_COVER = 20 * 10**6
 """Bytes of a cover picture."""
 
 HEAD = 16
-"""How many of a file's first bytes tell its type."""
+"""How many of a file's first bytes show its type."""
 
 
 class FileType(NamedTuple):
-    """What a file is.
+    """One type of file.
 
     Attributes:
-        extension: of its name, without the dot.
-        content_type: its media type.
-        matches: whether a file that begins so is one.
+        extension: of the file name, without the dot.
+        content_type: the media type.
+        matches: whether a file with these first bytes is of this type.
     """
 
     extension: str
@@ -56,7 +56,7 @@ def _starts(with_: bytes) -> Callable[[bytes], bool]:
 
 
 _WAV = FileType("wav", "audio/wav", _riff(b"WAVE"))
-# m4a and mp4 are one container: the kind decides what it is called. SVG is no cover here, for it can carry scripts.
+# m4a and mp4 are the same container, so the kind decides the extension. SVG is not accepted: it can contain scripts.
 TYPES: dict[Kind, tuple[FileType, ...]] = {
     "audio": (FileType("m4a", "audio/mp4", _is_mp4), FileType("mp3", "audio/mpeg", _is_mp3), _WAV),
     "wav": (_WAV,),
@@ -68,21 +68,21 @@ TYPES: dict[Kind, tuple[FileType, ...]] = {
         FileType("webp", "image/webp", _riff(b"WEBP")),
     ),
 }
-"""What a file of each kind may be."""
+"""The types that a file of each kind may have."""
 
 
 def detect(kind: Kind, head: bytes) -> FileType | None:
-    """What a file that should be a ``kind`` is by its first bytes; ``None`` if it is no such thing."""
+    """The type of a file of this kind by its first bytes; ``None`` if it has none of the accepted types."""
     return next((file_type for file_type in TYPES[kind] if file_type.matches(head)), None)
 
 
 def largest(kind: Kind) -> int:
-    """How many bytes a file of this kind may have."""
+    """The most bytes that a file of this kind may have."""
     return LARGEST_COVER if kind == "cover" else LARGEST_MEDIA
 
 
 def describe(head: bytes) -> str:
-    """What a file is that is not what it should be."""
+    """Why a file has none of the accepted types."""
     if not head:
         return "it is empty"
     return "it is HTML or XML" if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else "its first bytes say so"

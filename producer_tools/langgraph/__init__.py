@@ -1,9 +1,10 @@
-"""LangGraph nodes that survive, and a graph that makes an album. Needs the extra ``langgraph``."""
+"""LangGraph nodes that can be run again after a crash, and the album graph. Needs the extra ``langgraph``."""
 
-from producer_tools.langgraph.album import AlbumState, Song, album_graph, extend, keep, vary
+from producer_tools.langgraph.album import album_graph
 from producer_tools.langgraph.authors import review_with, write_with
 from producer_tools.langgraph.nodes import ApproveNode, DownloadNode, SubmitNode, WaitNode
-from producer_tools.langgraph.state import SongError, SongRequest, SongState
+from producer_tools.langgraph.songs import extend, keep, vary
+from producer_tools.langgraph.state import AlbumState, Song, SongError, SongRequest, SongState
 
 __all__ = [
     "AlbumState",

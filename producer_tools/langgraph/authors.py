@@ -1,4 +1,4 @@
-"""Models that write songs for an album, and review them."""
+"""Chat models that write the songs of an album and review them."""
 
 import json
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import BaseTool
 
-from producer_tools.langgraph.album import Song
-from producer_tools.langgraph.state import SongRequest
+from producer_tools.langgraph.state import Song, SongRequest
 from producer_tools.prompts import PROMPT_WRITING
+from producer_tools.tasks.results import RESULT_KEYS
 from producer_tools.tools import (
     ProducerExtendMusic,
     ProducerGenerateCustomMusic,
@@ -27,29 +27,29 @@ and style.
 _REVIEW = """\
 You review one finished song of an album. You cannot hear it: judge by the wish and by what is told of the song. If it
 will do, answer "keep". If another take or a longer song is clearly needed, call one tool once: it costs money."""
-_OF_A_RESULT = ("audio_id", "title", "duration_seconds", "style", "sound", "lyric", "model")
+_REVIEWED = tuple(key.name for key in RESULT_KEYS if key.reviewed)
 
 
 def write_with(model: BaseChatModel) -> Runnable[Song, SongRequest | None]:
-    """Have a tool-calling model write: it chooses between a prompt and whole lyrics, and words them.
+    """Let a chat model write: it chooses between a prompt and full lyrics, and words them.
 
     Args:
-        model: any chat model that calls tools.
+        model: any chat model that can call tools.
 
     Returns:
-        What `album_graph` takes as ``write``.
+        A value for the argument ``write`` of `album_graph`.
     """
     return _messages_to_write | _calls(model, ProducerGenerateMusic(), ProducerGenerateCustomMusic())
 
 
 def review_with(model: BaseChatModel) -> Runnable[Song, SongRequest | None]:
-    """Have a tool-calling model review: it keeps a take, or asks for another one or for a longer song.
+    """Let a chat model review: it keeps a take, or asks for another one or for a longer song.
 
     Args:
-        model: any chat model that calls tools.
+        model: any chat model that can call tools.
 
     Returns:
-        What `album_graph` takes as ``review``.
+        A value for the argument ``review`` of `album_graph`.
     """
     return _messages_to_review | _calls(model, ProducerVariationMusic(), ProducerExtendMusic())
 
@@ -62,20 +62,20 @@ def _messages_to_write(song: Mapping[str, Any]) -> list[BaseMessage]:
 @RunnableLambda
 def _messages_to_review(song: Mapping[str, Any]) -> list[BaseMessage]:
     [*earlier, newest] = [take["results"][0] for take in song["takes"]]
-    told = {
+    facts = {
         "wish": song["wish"],
         "earlier_takes": len(earlier),
-        "song": {name: newest[name] for name in _OF_A_RESULT if name in newest},
+        "song": {name: newest[name] for name in _REVIEWED if name in newest},
     }
-    return [SystemMessage(_REVIEW), HumanMessage(json.dumps(told, ensure_ascii=False))]
+    return [SystemMessage(_REVIEW), HumanMessage(json.dumps(facts, ensure_ascii=False))]
 
 
 def _calls(model: BaseChatModel, *tools: BaseTool) -> Runnable[Any, SongRequest | None]:
-    """The model with these tools, and its first call of one of them."""
+    """The model with these tools bound, and its first call of one of them as a request."""
     names = {tool.name for tool in tools}
 
-    def called(message: AIMessage) -> SongRequest | None:
+    def first_call(message: AIMessage) -> SongRequest | None:
         call = next((call for call in message.tool_calls if call["name"] in names), None)
         return call and SongRequest(name=call["name"], args=call["args"])
 
-    return model.bind_tools(tools) | RunnableLambda(called)
+    return model.bind_tools(tools) | RunnableLambda(first_call)

@@ -1,4 +1,4 @@
-"""The one base class of the nodes: each is written once, async, and runs in sync and async graphs alike."""
+"""The base class of all nodes. Each node is written once, async, and runs in sync and async graphs."""
 
 import asyncio
 from abc import abstractmethod
@@ -9,26 +9,26 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config, set_config_context
 from langgraph.runtime import Runtime, get_runtime
 
-from producer_tools.bridge import run_sync
+from producer_tools.concurrency.sync import run_sync
 
 Update = dict[str, Any]
-"""What a node writes into the state."""
+"""The changes that a node makes to the state."""
 
 
 class Node(Runnable[Any, Update]):
-    """A node for any ``StateGraph``. Subclasses say in `update` what it does."""
+    """A node for any ``StateGraph``. Subclasses implement `update`."""
 
     @abstractmethod
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Runtime[Any] | None) -> Update:
-        """Do what the node is for.
+        """Do the node's work.
 
         Args:
             state: the graph's state.
-            config: of this run.
-            runtime: LangGraph's; ``None`` outside a graph.
+            config: the config of this run.
+            runtime: LangGraph's runtime; ``None`` outside a graph.
 
         Returns:
-            What changes in the state.
+            The changes to the state.
         """
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Update:
@@ -39,8 +39,8 @@ class Node(Runnable[Any, Update]):
         """Run the node in an async graph."""
         config = ensure_config(config)
         with set_config_context(config) as context:
-            # LangGraph looks into the context for its stream and its interrupts, and before Python 3.11 an async
-            # node's own context does not have them.
+            # LangGraph finds its stream writer and interrupts through the context. Before Python 3.11 an async node
+            # does not inherit that context, so the work runs in it explicitly.
             return await context.run(asyncio.ensure_future, self._update(input, config))
 
     async def _update(self, state: Mapping[str, Any], config: RunnableConfig) -> Update:

@@ -1,57 +1,46 @@
-"""Approve, submit, wait and download as nodes: each does one thing, and can be run again after a crash."""
+"""Nodes that approve, submit, wait and download. Each can be run again after a crash.
+
+On failure a node sets ``error``, which says whether you may have been charged; later nodes skip. A fault that is safe
+to retry, and still there after the client's own retries (30 seconds), is raised instead: for the graph's retry policy,
+or for another run of the graph.
+"""
 
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from langchain_core.messages import ToolCall
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 from pydantic import ValidationError
 
-from producer_tools.approval import describe
+from producer_tools.approval import DECISIONS, describe
 from producer_tools.client import ProducerClient
-from producer_tools.downloads import DEFAULT_DIRECTORY, Downloader
-from producer_tools.errors import (
-    AnswerError,
-    ProducerToolError,
-    RateLimitError,
-    ServerError,
-    ServiceUnreachableError,
-    SubmissionUnknownError,
-)
+from producer_tools.errors import ProducerToolError, SubmissionUnknownError
+from producer_tools.files.downloads import DEFAULT_DIRECTORY, Downloader
+from producer_tools.http.faults import SAFE_TO_RETRY_IF_FREE
 from producer_tools.langgraph.node import Node, Update
-from producer_tools.langgraph.state import SongError, SongRequest
-from producer_tools.ledger import Ledger, StoreLedger, step_name, wish_key
-from producer_tools.output import task_artifact
+from producer_tools.langgraph.state import SongError, SongRequest, is_request, is_unfinished
+from producer_tools.payment.keys import graph_key, step_name
+from producer_tools.payment.ledger import Ledger
 from producer_tools.progress import into_graph
 from producer_tools.requests import PaidRequest
-from producer_tools.task import Task
-from producer_tools.tools import ALL_TOOLS
-from producer_tools.tools.base import SubmittingTool, explain, without_forgeries
-
-_PAID_TOOLS: dict[str, type[Any]] = {
-    tool.model_fields["name"].default: tool for tool in ALL_TOOLS if issubclass(tool, SubmittingTool)
-}
-
-
-MAY_PASS = (RateLimitError, ServiceUnreachableError, ServerError, AnswerError)
-"""Faults that cost nothing and may pass. The nodes raise them, when the client's own 30 seconds of retries are over:
-for a retry policy of the graph, or for another run of it. Any other fault is written into the state."""
+from producer_tools.tasks.task import Task
+from producer_tools.tools.base import explain, request_of_model
+from producer_tools.tools.catalog import PAID_REQUESTS
+from producer_tools.tools.output import task_artifact
 
 
 class SubmitNode(Node):
-    """Sends what ``request`` asks for, once, and writes ``task``; or ``error``, if it cannot be had.
+    """Submits ``request`` once and sets ``task``; on failure it sets ``error`` and leaves ``task`` empty.
 
-    A step that is run again, after a crash or by a retry, sends nothing: it finds the same task in the ledger. That is
-    the client's, else the graph's store: one that outlives the process, if the graph shall. Time travel, to replay or
-    to fork, is another wish, unless the state has a ``key``. Where there is nothing to send or to be had, ``task`` is
-    empty, and the nodes behind this one do nothing.
+    When the step is run again, after a crash or by a retry, it finds the task in the ledger and sends nothing. The
+    ledger is the client's, else the graph's store; it must outlive the process if the graph is to survive a crash. Time
+    travel (a replay or a fork) makes a new request, unless the state has a ``key``.
 
     Args:
-        client: what it talks through.
+        client: the client to submit with.
     """
 
     def __init__(self, client: ProducerClient) -> None:
@@ -59,37 +48,35 @@ class SubmitNode(Node):
 
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Runtime[Any] | None) -> Update:
         """Submit."""
-        nothing: Update = {"task": {}, "files": []}
+        empty: Update = {"task": {}, "files": []}
         if state.get("request") is None:
-            return nothing
-        store = runtime.store if runtime else None
-        key = wish_key(config, state.get("key") or step_name(config)) or state.get("key")
+            return empty
+        key = graph_key(config, state.get("key") or step_name(config)) or state.get("key")
         try:
-            request = paid_request(self._client, state["request"])
-            ledger = StoreLedger(store) if store is not None else None
-            task = await self._submit(request, key, ledger)
+            request = request_of_model(_schema_of(state["request"]), state["request"]["args"])
+            task = await self._submit(request, key, self._client.graph_ledger(runtime.store if runtime else None))
         except ValidationError as error:
             message = explain(error).removeprefix("bad_request: ")
-            return {**nothing, "error": SongError(code="bad_request", message=message)}
+            return {**empty, "error": SongError(code="bad_request", message=message)}
         except ProducerToolError as error:
-            told = song_error(error)
-            return {**nothing, "error": told if key is None else SongError(**told, key=key)}
-        return {**nothing, "task": task_artifact(task), "error": None}
+            song_error = error_for_state(error)
+            return {**empty, "error": song_error if key is None else SongError(**song_error, key=key)}
+        return {**empty, "task": task_artifact(task), "error": None}
 
     async def _submit(self, request: PaidRequest, key: str | None, ledger: Ledger | None) -> Task:
         return await self._client.submit(request, key=key, ledger=ledger)
 
 
 class ApproveNode(Node):
-    """Asks a person before ``request`` is submitted, by an interrupt of the graph.
+    """Interrupts the graph and asks a person before ``request`` is submitted.
 
-    What is asked, and how it is answered, is what LangChain's ``HumanInTheLoopMiddleware`` has made customary: resume
-    with ``{"decisions": [decision]}``, where a decision is ``{"type": "approve"}``, ``{"type": "edit", "edited_action":
-    {"name", "args"}}`` or ``{"type": "reject", "message"}``; any other answer, and it asks again. What is rejected is
-    no request any more, and ``error`` has the message.
+    Question and answer have the form of LangChain's ``HumanInTheLoopMiddleware``. Resume with ``{"decisions":
+    [decision]}``, where a decision is ``{"type": "approve"}``, ``{"type": "edit", "edited_action": {"name", "args"}}``
+    or ``{"type": "reject", "message"}``. After any other answer it asks again. A rejected request is removed from the
+    state, and ``error`` holds the message.
 
     Args:
-        client: of the submits to come; nothing is sent with it here.
+        client: the client of the other nodes; this node sends nothing.
     """
 
     def __init__(self, client: ProducerClient) -> None:
@@ -99,15 +86,14 @@ class ApproveNode(Node):
         """Ask."""
         request = state["request"]
         try:
-            tool = paid_tool(self._client, request)
+            schema = _schema_of(request)
         except ProducerToolError as error:
-            return {"error": song_error(error)}
-        call = ToolCall(name=request["name"], args=request["args"], id=None)
-        action = {**request, "description": describe(tool, call)}
-        decisions = {"action_name": request["name"], "allowed_decisions": ["approve", "edit", "reject"]}
-        question = {"action_requests": [action], "review_configs": [decisions]}
+            return {"error": error_for_state(error)}
+        action = {**request, "description": describe(request["name"], schema, request["args"])}
+        review = {"action_name": request["name"], "allowed_decisions": list(DECISIONS)}
+        question = {"action_requests": [action], "review_configs": [review]}
         while (decision := _decision(interrupt(question))) is None:
-            pass  # LangGraph keeps an answer: to one that cannot be read, only another question can follow
+            pass  # LangGraph keeps an answer that it was given, so an invalid one needs another question
         if decision["type"] == "approve":
             return {"error": None}
         if decision["type"] == "edit":
@@ -118,12 +104,12 @@ class ApproveNode(Node):
 
 
 class WaitNode(Node):
-    """Waits until ``task`` is final, and writes it; progress goes into the graph's stream ``custom``.
+    """Waits until ``task`` is final and updates it. Progress goes into the graph's stream ``custom``.
 
     Args:
-        client: what it talks through.
-        timeout_seconds: longest wait. A task that is not finished by then gets the error ``not_finished``, and loses
-            nothing: it goes on, and may be waited for again.
+        client: the client to wait with.
+        timeout_seconds: the longest wait. A task that is not finished by then gets the error ``not_finished``. It goes
+            on, and can be waited for again.
     """
 
     def __init__(self, client: ProducerClient, *, timeout_seconds: float = 600) -> None:
@@ -134,32 +120,33 @@ class WaitNode(Node):
         """Wait."""
         if not state["task"]:
             return {}
-        if state["task"]["success"] is not None:
+        if not is_unfinished(state):
             return {"error": _error_of(state["task"])}
         task_id = state["task"]["task_id"]
         try:
             batch = await self._client.wait([task_id], self._timeout, into_graph(runtime))
         except ProducerToolError as error:
-            return {"error": song_error(error)}
+            return {"error": error_for_state(error)}
         if not batch.tasks:
             return {"error": SongError(code="not_found", message=f"The service knows no task {task_id}.")}
-        task = task_artifact(batch.tasks[0])
-        return {"task": task, "error": self._not_finished(task) if task["success"] is None else _error_of(task)}
+        task = batch.tasks[0]
+        artifact = task_artifact(task)
+        return {"task": artifact, "error": _error_of(artifact) if task.is_final else self._not_finished(task)}
 
-    def _not_finished(self, task: dict[str, Any]) -> SongError:
+    def _not_finished(self, task: Task) -> SongError:
         message = (
-            f"Task {task['task_id']} is {task['state']} after {self._timeout:g} seconds of waiting. It goes on, and "
-            "may be waited for again. Do not submit again."
+            f"Task {task.task_id} is {task.state} after {self._timeout:g} seconds of waiting. It goes on, and can be "
+            "waited for again. Do not submit again."
         )
         return SongError(code="not_finished", message=message)
 
 
 class DownloadNode(Node):
-    """Saves what the finished ``task`` made, and writes ``files``; or ``error``, if something could not be saved.
+    """Saves the files of the finished ``task`` and sets ``files``; it sets ``error`` if a file could not be saved.
 
     Args:
-        client: what it talks through.
-        directory: where the files go. What is there already, whole, is not downloaded again.
+        client: the client to download with.
+        directory: where the files go. A complete file that is there already is not downloaded again.
     """
 
     def __init__(self, client: ProducerClient, directory: str | os.PathLike[str] = DEFAULT_DIRECTORY) -> None:
@@ -171,10 +158,10 @@ class DownloadNode(Node):
         if not task:
             return {}
         try:
-            # An answer that was final at once need not have had an id to look it up by.
+            # An answer that was final at once may have no id to look it up by.
             downloads = await self._downloader.save(task["task_id"] or _task_of(task))
         except ProducerToolError as error:
-            return {"error": song_error(error)}
+            return {"error": error_for_state(error)}
         failed = [f"{failed.kind}: {failed.error.message}" for failed in downloads.failed]
         return {
             "files": [asdict(file) for file in downloads.files],
@@ -182,52 +169,36 @@ class DownloadNode(Node):
         }
 
 
-def is_request(value: Any) -> bool:
-    """Whether it has the form of a `SongRequest`."""
-    return isinstance(value, Mapping) and isinstance(value.get("name"), str) and isinstance(value.get("args"), Mapping)
-
-
-def paid_tool(client: ProducerClient, request: SongRequest) -> SubmittingTool:
-    """The tool that a request names.
+def error_for_state(error: ProducerToolError) -> SongError:
+    """The error as the state holds it. Every unknown outcome gets the code ``unknown_outcome``.
 
     Raises:
-        ProducerToolError: there is no such tool, or it costs nothing.
+        ProducerToolError: the error itself, if it is safe to retry.
     """
-    if not is_request(request):
-        raise ProducerToolError("bad_request", f"A request has a name and args; this has not: {request!r}.")
-    if request["name"] not in _PAID_TOOLS:
-        raise ProducerToolError("bad_request", f"No paid tool is called {request['name']}. Nothing was sent.")
-    tool: SubmittingTool = _PAID_TOOLS[request["name"]](client=client)
-    return tool
-
-
-def paid_request(client: ProducerClient, request: SongRequest) -> PaidRequest:
-    """What would be sent.
-
-    Raises:
-        ProducerToolError: there is no such tool, or it costs nothing.
-        pydantic.ValidationError: the arguments are not what the tool takes.
-    """
-    return paid_tool(client, request).request(without_forgeries(request["args"]))
-
-
-def song_error(error: ProducerToolError) -> SongError:
-    """An error as a state holds it: whatever made an outcome unknown, the code says that it is.
-
-    Raises:
-        ProducerToolError: the error itself, if it may pass.
-    """
-    if isinstance(error, MAY_PASS):
+    if isinstance(error, SAFE_TO_RETRY_IF_FREE):
         raise error
     code = "unknown_outcome" if isinstance(error, SubmissionUnknownError) else error.code
     return SongError(code=code, message=str(error).removeprefix(f"{code}: "))
 
 
+def _schema_of(request: SongRequest) -> type[PaidRequest]:
+    """The arguments' schema of the tool that a request names.
+
+    Raises:
+        ProducerToolError: it is not a request, or it names no paid tool.
+    """
+    if not is_request(request):
+        raise ProducerToolError("bad_request", f"A request needs a name and args; this is none: {request!r}.")
+    if request["name"] not in PAID_REQUESTS:
+        raise ProducerToolError("bad_request", f"No paid tool is called {request['name']}. Nothing was sent.")
+    return PAID_REQUESTS[request["name"]]
+
+
 def _decision(answer: Any) -> dict[str, Any] | None:
-    """The decision of a person, if it is one."""
+    """The person's decision; ``None`` if the answer is not a valid one."""
     decisions = answer.get("decisions") if isinstance(answer, dict) else None
     decision = decisions[0] if isinstance(decisions, list) and len(decisions) == 1 else None
-    if not isinstance(decision, dict) or decision.get("type") not in ("approve", "edit", "reject"):
+    if not isinstance(decision, dict) or decision.get("type") not in DECISIONS:
         return None
     return decision if decision["type"] != "edit" or is_request(decision.get("edited_action")) else None
 

@@ -1,16 +1,17 @@
-"""What the nodes read and write: plain JSON-able values, so that any checkpointer brings them back."""
+"""What the nodes read and write: plain JSON values, so that any checkpointer can restore them."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from typing_extensions import NotRequired, TypedDict
 
 
 class SongRequest(TypedDict):
-    """One paid call, in the words of LangChain's ``Action``: a tool of this pack, and its arguments.
+    """One paid call, in the form of LangChain's ``Action``.
 
     Attributes:
-        name: the tool's name, such as ``producer_generate_music``.
-        args: what the tool takes, as in a model's tool call: what no model may set is left out.
+        name: a paid tool of this pack, such as ``producer_generate_music``.
+        args: the tool's arguments, as in a model's tool call. Arguments that a model must not set are dropped.
     """
 
     name: str
@@ -21,9 +22,9 @@ class SongError(TypedDict):
     """Why there is no song.
 
     Attributes:
-        code: the service's error code, or one of ours (``unknown_outcome``, ``not_finished``, ``rejected``, …).
-        message: what happened, whether money may have been spent, and what to do next.
-        key: the key of the wish, for ``client.allow_again`` and ``client.adopt``, where it was sent under one.
+        code: the service's error code, or one of this pack's (``unknown_outcome``, ``not_finished``, ``rejected``, …).
+        message: what happened, whether you may have been charged, and what to do next.
+        key: the idempotency key for ``client.release`` and ``client.adopt``, if the request was sent under one.
     """
 
     code: str
@@ -32,16 +33,17 @@ class SongError(TypedDict):
 
 
 class SongState(TypedDict, total=False):
-    """One paid call on its way through a graph. A graph's own state inherits from it, or has the same keys.
+    """The state of one paid call in a graph. A graph's own state inherits from it, or has the same keys.
 
     Attributes:
-        request: what to submit; ``None`` where nothing is.
-        key: a name for this wish within the thread: the same key is paid for once. It stays in a thread's state, so
-            give it anew with each request. Without one, the step that submits is the wish, however often it is run.
-        task: the task, as a tool's artifact shows it: ``task_id``, ``state``, ``success``, ``results``, …; empty where
-            there is none.
-        files: what was saved, as in `producer_tools.SavedFile`.
-        error: why there is no finished song; ``None`` while all is well.
+        request: what to submit; ``None`` if there is nothing to submit.
+        key: an idempotency key within the thread: the same key is paid for once. It stays in the thread's state, so
+            set a new one with each new request. Without a key, each step that submits is paid for once, however often
+            it is run again.
+        task: the task, like a tool's artifact: ``task_id``, ``state``, ``success``, ``results``, …; empty if there is
+            none.
+        files: the saved files, each with the keys of `producer_tools.SavedFile`.
+        error: why there is no finished song; ``None`` if nothing went wrong.
     """
 
     request: SongRequest | None
@@ -49,3 +51,51 @@ class SongState(TypedDict, total=False):
     task: dict[str, Any]
     files: list[dict[str, Any]]
     error: SongError | None
+
+
+class Song(SongState, total=False):
+    """One song of an album.
+
+    Attributes:
+        number: its place on the album, from 1.
+        wish: what the person asked for.
+        calls: the number of paid calls so far.
+        takes: the finished takes so far, oldest first, each like a tool's artifact.
+        task: at the end, the take that was kept.
+        error: at the end, why there is no song, or why it could not be saved.
+        take_error: why the last further take failed; the song is then the take before it.
+    """
+
+    number: int
+    wish: str
+    calls: int
+    takes: list[dict[str, Any]]
+    take_error: SongError | None
+
+
+def in_order(songs: list[Song], updates: list[Song]) -> list[Song]:
+    """The songs by their numbers. An update replaces the song with the same number."""
+    by_number = {song["number"]: song for song in [*songs, *updates]}
+    return [by_number[number] for number in sorted(by_number)]
+
+
+class AlbumState(TypedDict):
+    """An album.
+
+    Attributes:
+        wishes: what to make, one text for each song.
+        songs: the songs in the order of the wishes.
+    """
+
+    wishes: list[str]
+    songs: Annotated[list[Song], in_order]
+
+
+def is_request(value: Any) -> bool:
+    """Whether the value has the form of a `SongRequest`."""
+    return isinstance(value, Mapping) and isinstance(value.get("name"), str) and isinstance(value.get("args"), Mapping)
+
+
+def is_unfinished(song: Mapping[str, Any]) -> bool:
+    """Whether a task was submitted for the song and is not final yet."""
+    return song.get("task", {}).get("success", False) is None

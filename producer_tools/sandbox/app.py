@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic_core import from_json, to_json
 
-from producer_tools.clock import Clock
+from producer_tools.concurrency.clock import Clock
 from producer_tools.sandbox.callbacks import Callbacks
 from producer_tools.sandbox.contract import AudioBody, AudiosBody, Body, LyricsBody, TasksBody, UploadBody, check
 from producer_tools.sandbox.errors import ApiError

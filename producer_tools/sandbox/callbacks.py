@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from producer_tools.clock import Clock
+from producer_tools.concurrency.clock import Clock
 
 _logger = logging.getLogger("producer_tools.sandbox")
 _TIMEOUT = ClientTimeout(total=10)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from producer_tools.config import Model
+from producer_tools.requests import Model
 from producer_tools.sandbox.errors import ApiError
 
 Action = Literal[

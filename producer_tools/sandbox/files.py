@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from aiohttp import web
 
-from producer_tools.clock import Clock
+from producer_tools.concurrency.clock import Clock
 from producer_tools.sandbox.errors import ApiError
 from producer_tools.sandbox.jobs import Audio
 from producer_tools.sandbox.music import cover_png

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 from aiohttp import web
 from anyio.from_thread import start_blocking_portal
 
-from producer_tools.clock import Clock, SystemClock
+from producer_tools.concurrency.clock import Clock, SystemClock
 from producer_tools.sandbox.app import Api
 from producer_tools.sandbox.errors import ApiError
 from producer_tools.sandbox.faults import Fault, Faults

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from producer_tools.clock import Clock
+from producer_tools.concurrency.clock import Clock
 from producer_tools.sandbox import actions, lyrics
 from producer_tools.sandbox.contract import AudioBody, AudiosBody, LyricsBody, UploadBody
 from producer_tools.sandbox.errors import ApiError

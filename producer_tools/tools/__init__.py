@@ -1,7 +1,7 @@
-"""The tools, in the order in which a model reads them."""
+"""The LangChain tools."""
 
 from producer_tools.tools.base import ProducerTool
-from producer_tools.tools.downloads import ProducerDownloadResults
+from producer_tools.tools.files import ProducerDownloadResults
 from producer_tools.tools.lyrics import ProducerGenerateLyrics
 from producer_tools.tools.media import ProducerGenerateVideo, ProducerGenerateWav, ProducerUploadAudio
 from producer_tools.tools.music import (
@@ -18,31 +18,7 @@ from producer_tools.tools.music import (
 from producer_tools.tools.reference import ProducerGetLyricFormatGuide, ProducerListActions, ProducerListModels
 from producer_tools.tools.tasks import ProducerGetTask, ProducerGetTasksBatch, ProducerWaitForTasks
 
-ALL_TOOLS: tuple[type[ProducerTool], ...] = (
-    ProducerGenerateMusic,
-    ProducerGenerateCustomMusic,
-    ProducerExtendMusic,
-    ProducerCoverMusic,
-    ProducerVariationMusic,
-    ProducerSwapVocals,
-    ProducerSwapInstrumentals,
-    ProducerReplaceSection,
-    ProducerStemsMusic,
-    ProducerGenerateLyrics,
-    ProducerUploadAudio,
-    ProducerGenerateVideo,
-    ProducerGenerateWav,
-    ProducerWaitForTasks,
-    ProducerGetTask,
-    ProducerGetTasksBatch,
-    ProducerDownloadResults,
-    ProducerListModels,
-    ProducerListActions,
-    ProducerGetLyricFormatGuide,
-)
-
 __all__ = [
-    "ALL_TOOLS",
     "ProducerCoverMusic",
     "ProducerDownloadResults",
     "ProducerExtendMusic",

@@ -1,9 +1,9 @@
-"""The one BaseTool that knows how a tool runs: sync and async, output and errors, and what a model may not set."""
+"""How every tool runs: sync and async, arguments, output, errors, and what a model may not set."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 from langchain_core.messages import ToolCall
 from langchain_core.runnables import RunnableConfig
@@ -11,37 +11,49 @@ from langchain_core.tools import BaseTool, InjectedToolArg
 from pydantic import BaseModel, Field, ValidationError, create_model, model_validator
 from typing_extensions import Self
 
-from producer_tools.bridge import run_sync
 from producer_tools.client import ProducerClient
-from producer_tools.ledger import StoreLedger, wish_key
-from producer_tools.output import Output, task_output
-from producer_tools.requests import Endpoint, PaidRequest
+from producer_tools.concurrency.sync import run_sync
+from producer_tools.payment.keys import graph_key
+from producer_tools.requests import DELIVERY, PaidRequest, Request
+from producer_tools.tools.output import Output, task_output
 
-_APPLICATION_ONLY = frozenset({"callback_url", "async", "async_", "submission_key"})
+RequestT = TypeVar("RequestT", bound=BaseModel)
+
+_APPLICATION_ONLY = DELIVERY | {"async_", "submission_key"}
 
 
 def explain(error: ValidationError | Any) -> str:
-    """Say which arguments are wrong and what they must be, so that a model can call again at once."""
+    """Say which arguments are wrong and what they must be, so that a model can correct the call."""
     reasons = [
         f"{'.'.join(map(str, detail['loc'][:1])) or 'arguments'}: {detail['msg'].removeprefix('Value error, ')}"
         for detail in error.errors(include_url=False, include_context=False)
-        if detail["type"] != "none_required"  # the other half of "a number or nothing"
+        if detail["type"] != "none_required"  # pydantic's second complaint about a field that may be a number or null
     ]
     return f"bad_request: {'; '.join(reasons)}. Nothing was sent. Correct the arguments and call again."
 
 
-def without_forgeries(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's arguments without those that it cannot see, and so has made up, or was told to set."""
+def without_application_only(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's arguments without those that only the application may set. A model does not see them."""
     return {name: value for name, value in arguments.items() if name not in _APPLICATION_ONLY}
+
+
+def request_of_model(schema: type[RequestT], arguments: Mapping[str, Any]) -> RequestT:
+    """The request that a model's arguments make.
+
+    Raises:
+        pydantic.ValidationError: the tool does not take these arguments.
+    """
+    return schema.model_validate(without_application_only(arguments))
 
 
 class ProducerTool(BaseTool):
     """A tool of this pack.
 
-    Subclasses set ``name``, ``description`` and ``args_schema``, and say in `answer` what a call does.
+    Subclasses set ``name``, ``description`` and ``args_schema``, and implement `answer`. A tool is paid if its
+    ``args_schema`` is a `producer_tools.requests.PaidRequest`.
 
     Args:
-        client: what the tool talks through; default a client from the environment. Copies of a tool share it.
+        client: the client that the tool uses; default a client from the environment. Copies of a tool share it.
     """
 
     client: ProducerClient = Field(default_factory=ProducerClient, exclude=True, repr=False)
@@ -49,38 +61,41 @@ class ProducerTool(BaseTool):
     handle_tool_error: Any = True
     handle_validation_error: Any = explain
 
-    endpoint: ClassVar[Endpoint | None] = None
-
     @model_validator(mode="after")
-    def _tell_in_metadata(self) -> Self:
-        endpoint = self.endpoint
-        facts = {"paid": bool(endpoint and endpoint.paid), "endpoint": endpoint.path if endpoint else None}
-        self.metadata = {**facts, **(self.metadata or {})}
+    def _add_metadata(self) -> Self:
+        schema = self._schema
+        endpoint = schema.endpoint if issubclass(schema, Request) else None
+        self.metadata = {"paid": self.paid, "endpoint": endpoint, **(self.metadata or {})}
         return self
+
+    @property
+    def paid(self) -> bool:
+        """Whether a call may cost money."""
+        return issubclass(self._schema, Request) and self._schema.paid
 
     @abstractmethod
     async def answer(self, request: Any) -> Output:
-        """Do what the tool is for.
+        """Do the tool's work.
 
         Args:
-            request: the checked arguments, an instance of ``args_schema``.
+            request: the validated arguments, an instance of ``args_schema``.
         """
 
     def invoke(
         self, input: str | dict[str, Any] | ToolCall, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Any:
-        """Run the tool: a dict of arguments is the application's, a ``ToolCall`` is a model's."""
-        return super().invoke(self._checked(input), config, **kwargs)
+        """Run the tool. A dict of arguments comes from the application, a ``ToolCall`` comes from a model."""
+        return super().invoke(self._prepared(input), config, **kwargs)
 
     async def ainvoke(
         self, input: str | dict[str, Any] | ToolCall, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Any:
-        """Run the tool: a dict of arguments is the application's, a ``ToolCall`` is a model's."""
-        return await super().ainvoke(self._checked(input), config, **kwargs)
+        """Run the tool. A dict of arguments comes from the application, a ``ToolCall`` comes from a model."""
+        return await super().ainvoke(self._prepared(input), config, **kwargs)
 
     @property
     def tool_call_schema(self) -> type[BaseModel]:
-        """What a model sees of ``args_schema``: everything but what is injected."""
+        """What a model sees of ``args_schema``: everything that is not injected."""
         return _visible(self._schema)
 
     def _run(self, **arguments: Any) -> Output:
@@ -93,20 +108,20 @@ class ProducerTool(BaseTool):
     def _schema(self) -> type[BaseModel]:
         return cast("type[BaseModel]", self.args_schema)
 
-    def _checked(self, given: str | dict[str, Any] | ToolCall) -> str | dict[str, Any] | ToolCall:
-        """What was given, a bare string as the first argument that is required, a model's call without forgeries."""
+    def _prepared(self, given: str | dict[str, Any] | ToolCall) -> str | dict[str, Any] | ToolCall:
+        """The input for LangChain: a plain string becomes the first required argument, a model's call is cleaned."""
         if isinstance(given, str):
             required = [name for name, field in self._schema.model_fields.items() if field.is_required()]
             return {required[0]: given} if required else given
         if given.get("type") != "tool_call":
-            # By its name, for the older of the LangChain versions drop what comes by an alias.
+            # By the field's name, since older versions of LangChain drop arguments given by an alias.
             return {"async_" if name == "async" else name: value for name, value in given.items()}
-        return cast("ToolCall", {**given, "args": without_forgeries(given["args"])})
+        return cast("ToolCall", {**given, "args": without_application_only(given["args"])})
 
 
 @cache
 def _visible(schema: type[BaseModel]) -> type[BaseModel]:
-    """LangChain's own selection, which in its older versions makes optional arguments look required."""
+    """The schema without injected fields. LangChain's own, in older versions, makes optional arguments required."""
     hidden = [name for name, field in schema.model_fields.items() if _is_injected(field.metadata)]
     shown: dict[str, Any] = {
         name: (field.annotation, field) for name, field in schema.model_fields.items() if name not in hidden
@@ -119,20 +134,12 @@ def _is_injected(metadata: list[Any]) -> bool:
 
 
 class SubmittingTool(ProducerTool):
-    """A tool that sends one paid request and hands over the task it made."""
-
-    def request(self, arguments: dict[str, Any]) -> PaidRequest:
-        """What a call with these arguments would send: to estimate its price, or to show it to a person.
-
-        Raises:
-            pydantic.ValidationError: they are not what the tool takes.
-        """
-        return cast("PaidRequest", self._schema.model_validate(arguments))
+    """A tool that sends one paid request and returns the task that it made."""
 
     async def answer(self, request: PaidRequest) -> Output:
-        """Submit, once for each tool call of a graph, and show the task."""
-        store = getattr(request.runtime, "store", None)
-        config = getattr(request.runtime, "config", None) or {}
-        key = request.submission_key or wish_key(config, getattr(request.runtime, "tool_call_id", None))
-        task = await self.client.submit(request, key=key, ledger=StoreLedger(store) if store is not None else None)
-        return task_output(task)
+        """Submit the request, once for each tool call of a graph."""
+        runtime = request.runtime
+        config = getattr(runtime, "config", None) or {}
+        key = request.submission_key or graph_key(config, getattr(runtime, "tool_call_id", None))
+        ledger = self.client.graph_ledger(getattr(runtime, "store", None))
+        return task_output(await self.client.submit(request, key=key, ledger=ledger))

@@ -3,14 +3,11 @@
 from pydantic import BaseModel
 
 from producer_tools import requests
-from producer_tools.requests import LYRICS
 from producer_tools.tools.base import SubmittingTool
 
 
 class ProducerGenerateLyrics(SubmittingTool):
     """Lyrics from a description."""
-
-    endpoint = LYRICS
 
     name: str = "producer_generate_lyrics"
     description: str = (

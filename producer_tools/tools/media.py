@@ -3,14 +3,11 @@
 from pydantic import BaseModel
 
 from producer_tools import requests
-from producer_tools.requests import UPLOAD, VIDEOS, WAV
 from producer_tools.tools.base import SubmittingTool
 
 
 class ProducerUploadAudio(SubmittingTool):
     """Audio from outside, made ready to work on."""
-
-    endpoint = UPLOAD
 
     name: str = "producer_upload_audio"
     description: str = (
@@ -23,8 +20,6 @@ class ProducerUploadAudio(SubmittingTool):
 class ProducerGenerateVideo(SubmittingTool):
     """A video of a song."""
 
-    endpoint = VIDEOS
-
     name: str = "producer_generate_video"
     description: str = (
         "Make a video of a generated song, for sharing. Use it for a video version, for video platforms, or for "
@@ -35,8 +30,6 @@ class ProducerGenerateVideo(SubmittingTool):
 
 class ProducerGenerateWav(SubmittingTool):
     """A lossless file of a song."""
-
-    endpoint = WAV
 
     name: str = "producer_generate_wav"
     description: str = (

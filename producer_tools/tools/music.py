@@ -3,7 +3,6 @@
 from pydantic import BaseModel
 
 from producer_tools import requests
-from producer_tools.requests import AUDIOS
 from producer_tools.tools.base import SubmittingTool
 
 _SUBMITS = (
@@ -12,13 +11,7 @@ _SUBMITS = (
 )
 
 
-class MusicTool(SubmittingTool):
-    """A tool that submits to ``/producer/audios``."""
-
-    endpoint = AUDIOS
-
-
-class ProducerGenerateMusic(MusicTool):
+class ProducerGenerateMusic(SubmittingTool):
     """A song from a text prompt."""
 
     name: str = "producer_generate_music"
@@ -30,7 +23,7 @@ class ProducerGenerateMusic(MusicTool):
     args_schema: type[BaseModel] = requests.GenerateMusic
 
 
-class ProducerGenerateCustomMusic(MusicTool):
+class ProducerGenerateCustomMusic(SubmittingTool):
     """A song from given lyrics, title and style."""
 
     name: str = "producer_generate_custom_music"
@@ -42,7 +35,7 @@ class ProducerGenerateCustomMusic(MusicTool):
     args_schema: type[BaseModel] = requests.GenerateCustomMusic
 
 
-class ProducerExtendMusic(MusicTool):
+class ProducerExtendMusic(SubmittingTool):
     """A longer song."""
 
     name: str = "producer_extend_music"
@@ -53,7 +46,7 @@ class ProducerExtendMusic(MusicTool):
     args_schema: type[BaseModel] = requests.ExtendMusic
 
 
-class ProducerCoverMusic(MusicTool):
+class ProducerCoverMusic(SubmittingTool):
     """The same song in another style."""
 
     name: str = "producer_cover_music"
@@ -64,7 +57,7 @@ class ProducerCoverMusic(MusicTool):
     args_schema: type[BaseModel] = requests.CoverMusic
 
 
-class ProducerVariationMusic(MusicTool):
+class ProducerVariationMusic(SubmittingTool):
     """Another take of a song."""
 
     name: str = "producer_variation_music"
@@ -75,7 +68,7 @@ class ProducerVariationMusic(MusicTool):
     args_schema: type[BaseModel] = requests.VariationMusic
 
 
-class ProducerSwapVocals(MusicTool):
+class ProducerSwapVocals(SubmittingTool):
     """New vocals over a song's instrumental."""
 
     name: str = "producer_swap_vocals"
@@ -86,7 +79,7 @@ class ProducerSwapVocals(MusicTool):
     args_schema: type[BaseModel] = requests.SwapVocals
 
 
-class ProducerSwapInstrumentals(MusicTool):
+class ProducerSwapInstrumentals(SubmittingTool):
     """A new instrumental under a song's vocals."""
 
     name: str = "producer_swap_instrumentals"
@@ -97,7 +90,7 @@ class ProducerSwapInstrumentals(MusicTool):
     args_schema: type[BaseModel] = requests.SwapInstrumentals
 
 
-class ProducerReplaceSection(MusicTool):
+class ProducerReplaceSection(SubmittingTool):
     """A song with one time range made anew."""
 
     name: str = "producer_replace_section"
@@ -108,7 +101,7 @@ class ProducerReplaceSection(MusicTool):
     args_schema: type[BaseModel] = requests.ReplaceSection
 
 
-class ProducerStemsMusic(MusicTool):
+class ProducerStemsMusic(SubmittingTool):
     """A song's vocals and instruments apart."""
 
     name: str = "producer_stems_music"

@@ -1,14 +1,91 @@
-"""The tools that look things up in the pack itself: no request is made, no token is needed."""
+"""The tools that answer from the pack itself, without a request: the models, the tools and workflows, lyric format."""
 
-import json
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
-from producer_tools import reference
-from producer_tools.output import Output
+from producer_tools.prompts import WORKFLOW_STEPS
 from producer_tools.requests import NoArguments
 from producer_tools.tools.base import ProducerTool
+from producer_tools.tools.output import Output, compact_json
+
+_MODELS: dict[str, Any] = {
+    "models": [
+        {"model": "FUZZ-2.0 Pro", "tier": "pro", "use": "best quality, for production"},
+        {"model": "FUZZ-2.0", "tier": "default", "use": "most songs: quality and speed in balance"},
+        {"model": "FUZZ-2.0 Raw", "tier": "raw", "use": "unprocessed sound, for your own post-processing"},
+        {"model": "FUZZ-1.1 Pro", "tier": "pro, legacy", "use": "high quality with the character of 1.1"},
+        {"model": "FUZZ-1.0 Pro", "tier": "pro, legacy", "use": "professional sound of the first generation"},
+        {"model": "FUZZ-1.0", "tier": "legacy", "use": "stable first generation"},
+        {"model": "FUZZ-1.1", "tier": "legacy", "use": "improved first generation"},
+        {"model": "FUZZ-0.8", "tier": "legacy", "use": "the original model, basic quality"},
+    ],
+    "which": "FUZZ-2.0 unless the user wants the best quality (FUZZ-2.0 Pro) or unprocessed sound (FUZZ-2.0 Raw).",
+}
+
+_ACTIONS: dict[str, Any] = {
+    "tools": {
+        "make": {
+            "producer_generate_music": "a song from a prompt",
+            "producer_generate_custom_music": "a song from your lyrics, title and style",
+            "producer_generate_lyrics": "lyrics from a theme",
+        },
+        "change": {
+            "producer_extend_music": "go on from a timestamp",
+            "producer_cover_music": "another style, same melody and lyrics",
+            "producer_variation_music": "another take, same structure",
+            "producer_replace_section": "one time range anew",
+            "producer_swap_vocals": "new vocals, same instrumental",
+            "producer_swap_instrumentals": "new instrumental, same vocals",
+        },
+        "take out, bring in": {
+            "producer_stems_music": "vocals and instruments apart, one zip",
+            "producer_generate_video": "a video of a song",
+            "producer_generate_wav": "a lossless file of a song",
+            "producer_upload_audio": "your own audio to work on",
+        },
+        "tasks": {
+            "producer_wait_for_tasks": "wait until tasks are final",
+            "producer_get_task": "one task's status and result",
+            "producer_get_tasks_batch": "many tasks' status and results",
+            "producer_download_results": "a finished task's files, saved",
+        },
+        "reference": {
+            "producer_list_models": "the models",
+            "producer_list_actions": "this list",
+            "producer_get_lyric_format_guide": "how to write lyrics",
+        },
+    },
+    "workflows": WORKFLOW_STEPS,
+}
+
+_LYRIC_FORMAT: dict[str, Any] = {
+    "markers": {
+        "[Intro]": "opens the song, sung or played",
+        "[Verse]": "tells the story; number them: [Verse 1], [Verse 2]",
+        "[Pre-Chorus]": "builds up to the chorus",
+        "[Chorus]": "the hook, repeated",
+        "[Bridge]": "a contrast, mostly near the end",
+        "[Outro]": "lets the song end",
+    },
+    "example": (
+        "[Verse 1]\nStreetlights hum above the rain\nI still wait here for your train\n\n"
+        "[Pre-Chorus]\nEvery window holds a spark\n\n"
+        "[Chorus]\nCarry me home, carry me far\nFollow the road under one star\n\n"
+        "[Verse 2]\nMorning paints the platform gold\nHands are warm that once were cold\n\n"
+        "[Chorus]\nCarry me home, carry me far\nFollow the road under one star\n\n"
+        "[Bridge]\nAnd if the night should call our name\n\n"
+        "[Outro]\nCarry me home"
+    ),
+    "tips": [
+        "Lines of 4-8 words.",
+        "Simple words that sing well.",
+        "Rhymes, above all in the chorus.",
+        "Even line lengths within a section.",
+        "Leave the music some room: not every moment needs words.",
+        "Let the end of a verse lead into the chorus.",
+    ],
+}
 
 
 class ReferenceTool(ProducerTool):
@@ -18,15 +95,15 @@ class ReferenceTool(ProducerTool):
 
     args_schema: type[BaseModel] = NoArguments
 
-    async def answer(self, request: NoArguments) -> Output:  # noqa: ARG002 - there is nothing to ask
-        """The page."""
-        return json.dumps(self.page, ensure_ascii=False, separators=(",", ":")), self.page
+    async def answer(self, request: NoArguments) -> Output:  # noqa: ARG002 - there are no arguments
+        """Return the page."""
+        return compact_json(self.page), self.page
 
 
 class ProducerListModels(ReferenceTool):
     """The eight models."""
 
-    page = reference.MODELS
+    page = _MODELS
 
     name: str = "producer_list_models"
     description: str = "The eight models with tier and use, and which to pick."
@@ -35,7 +112,7 @@ class ProducerListModels(ReferenceTool):
 class ProducerListActions(ReferenceTool):
     """Every tool and the usual workflows."""
 
-    page = reference.ACTIONS
+    page = _ACTIONS
 
     name: str = "producer_list_actions"
     description: str = (
@@ -47,7 +124,7 @@ class ProducerListActions(ReferenceTool):
 class ProducerGetLyricFormatGuide(ReferenceTool):
     """How lyrics are written."""
 
-    page = reference.LYRIC_FORMAT
+    page = _LYRIC_FORMAT
 
     name: str = "producer_get_lyric_format_guide"
     description: str = (

@@ -3,10 +3,9 @@
 from pydantic import BaseModel, Field
 
 from producer_tools import requests
-from producer_tools.output import Output, batch_output, task_output
 from producer_tools.progress import OnProgress, Progress, into_graph
-from producer_tools.requests import TASKS
 from producer_tools.tools.base import ProducerTool
+from producer_tools.tools.output import Output, batch_output, task_output
 
 _CAVEAT = (
     "Caveat: while pending, an audio_url may already be there: a streaming preview, not the result. Check state; give "
@@ -16,8 +15,6 @@ _CAVEAT = (
 
 class ProducerGetTask(ProducerTool):
     """The status and result of one task."""
-
-    endpoint = TASKS
 
     name: str = "producer_get_task"
     description: str = (
@@ -35,8 +32,6 @@ class ProducerGetTask(ProducerTool):
 
 class ProducerGetTasksBatch(ProducerTool):
     """The status and results of many tasks."""
-
-    endpoint = TASKS
 
     name: str = "producer_get_tasks_batch"
     description: str = (
@@ -57,8 +52,6 @@ class ProducerWaitForTasks(ProducerTool):
         on_progress: called with each change of each task, beside the stream events of a graph.
     """
 
-    endpoint = TASKS
-
     name: str = "producer_wait_for_tasks"
     description: str = (
         "Wait until all these tasks are final, and get their results, in one call: after a submit, use this instead "
@@ -70,11 +63,11 @@ class ProducerWaitForTasks(ProducerTool):
 
     async def answer(self, request: requests.WaitForTasks) -> Output:
         """Wait."""
-        tell_graph = into_graph(request.runtime)
+        report_to_graph = into_graph(request.runtime)
 
-        def tell(progress: Progress) -> None:
-            tell_graph(progress)
+        def report(progress: Progress) -> None:
+            report_to_graph(progress)
             if self.on_progress is not None:
                 self.on_progress(progress)
 
-        return batch_output(await self.client.wait(request.task_ids, request.timeout_seconds, tell))
+        return batch_output(await self.client.wait(request.task_ids, request.timeout_seconds, report))

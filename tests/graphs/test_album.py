@@ -33,7 +33,7 @@ from graphs.runs import (
 )
 from producer_tools import ProducerClient, RateLimitError, Task, TaskBatch
 from producer_tools.langgraph import Song, SongRequest, album_graph, extend, keep, review_with, vary, write_with
-from producer_tools.langgraph import album as album_module
+from producer_tools.langgraph.album import BUSY_SERVICE
 from producer_tools.sandbox import Fault, ProducerSandbox, ScriptedChatModel, files
 
 Album = Callable[..., Builder]
@@ -257,14 +257,11 @@ class Hindered(ProducerClient):
 
 
 @both_ways
-async def test_a_busy_service_only_takes_longer(
-    runs: Runs, sandbox: ProducerSandbox, directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_busy_service_only_takes_longer(runs: Runs, sandbox: ProducerSandbox, directory: Path) -> None:
     """Were the run to end, the other songs would be cut off while they are sent: nobody knows what came of them."""
-    at_once = album_module._PATIENCE._replace(initial_interval=0, jitter=False)
-    monkeypatch.setattr(album_module, "_PATIENCE", at_once)
+    at_once = BUSY_SERVICE._replace(initial_interval=0, jitter=False)
     async with client_of(sandbox, Hindered) as client:
-        state = await runs(album_graph(client, download_dir=directory), {"wishes": WISHES})
+        state = await runs(album_graph(client, download_dir=directory, retry_policy=at_once), {"wishes": WISHES})
         assert isinstance(client, Hindered)
         assert client.hindrances == []
     assert codes(state) == [None] * 3
@@ -429,7 +426,7 @@ async def test_a_song_with_an_unknown_outcome_is_sent_again_if_a_person_says_so(
     graph = album()
     sandbox.fail_next(Fault.ERROR_BEFORE_WORK, endpoint=AUDIOS)
     state = await runs(graph, {"wishes": ["a waltz"]})
-    await client.allow_again(state["songs"][0]["error"]["key"])
+    await client.release(state["songs"][0]["error"]["key"])
     assert codes(await runs(graph, {"wishes": ["a waltz"]})) == [None]
     assert len(paid(sandbox)) == 1
 

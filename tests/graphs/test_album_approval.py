@@ -28,16 +28,7 @@ from graphs.runs import (
     running,
 )
 from producer_tools import ProducerClient, estimate
-from producer_tools.langgraph import (
-    ApproveNode,
-    Song,
-    SongRequest,
-    SongState,
-    SubmitNode,
-    WaitNode,
-    album_graph,
-    vary,
-)
+from producer_tools.langgraph import ApproveNode, Song, SongRequest, SongState, SubmitNode, WaitNode, album_graph, vary
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 

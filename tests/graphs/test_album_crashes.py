@@ -15,7 +15,7 @@ from manual_clock import ManualClock
 from graphs.runs import WAYS, Builder, Runs, both_ways, client_of, codes, prompts, request
 from producer_tools import MemoryLedger, ProducerClient, Task, TaskBatch
 from producer_tools.langgraph import Song, SongRequest, album_graph, vary
-from producer_tools.ledger import Entry
+from producer_tools.payment.ledger import Entry
 from producer_tools.sandbox import ProducerSandbox
 
 WISHES = ["a waltz", "a tango", "a polka"]

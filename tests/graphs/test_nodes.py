@@ -248,7 +248,7 @@ async def test_an_unknown_outcome_is_told_and_never_sent_again(
     assert len(paid(sandbox)) == 1
 
     assert first["error"]["key"] == second["error"]["key"]
-    await client.allow_again(first["error"]["key"], ledger=ledger)
+    await client.release(first["error"]["key"], ledger=ledger)
     third = await runs(graph, order(key="the waltz"), store=store)
     assert third["error"] is None
     assert paid(sandbox)[1:] == [third["task"]["task_id"]]

@@ -9,8 +9,8 @@ import aiohttp
 
 from producer_tools import ProducerClient, ProducerGenerateMusic, ProducerGetTask
 from producer_tools.sandbox import Charge, ProducerSandbox
-from producer_tools.tools import ALL_TOOLS
 from producer_tools.tools.base import SubmittingTool
+from producer_tools.tools.catalog import ALL_TOOLS
 
 Tool = type[SubmittingTool]
 
@@ -29,8 +29,8 @@ _ARGUMENTS: dict[str, Any] = {
 
 def path_of(tool: Tool) -> str:
     """The endpoint that ``tool`` pays at."""
-    assert tool.endpoint is not None
-    return tool.endpoint.path
+    endpoint: str = tool.model_fields["args_schema"].default.endpoint
+    return endpoint
 
 
 def raising(tool: Tool, client: ProducerClient) -> SubmittingTool:

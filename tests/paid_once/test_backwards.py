@@ -4,9 +4,9 @@ from hasty_clock import HastyClock
 
 from paid_once.calls import Account
 from producer_tools import ProducerClient
-from producer_tools.output import task_output
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import Fault
+from producer_tools.tools.output import task_output
 
 SONG = GenerateMusic(prompt="a waltz")
 

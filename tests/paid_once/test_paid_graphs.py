@@ -20,8 +20,8 @@ from langgraph.types import Command, interrupt
 
 from paid_once.calls import Account
 from producer_tools import Ledger, ProducerClient, ProducerGenerateMusic, SqliteLedger
-from producer_tools.output import Output
 from producer_tools.sandbox import Fault, ScriptedChatModel
+from producer_tools.tools.output import Output
 
 WAYS = ["invoke", "ainvoke"]
 LEDGERS = ["memory", "sqlite", "store"]

@@ -7,7 +7,7 @@ from langchain_core.messages import ToolMessage
 from vcr.cassette import Cassette
 
 from producer_tools import ProducerToolkit
-from producer_tools.clock import Clock
+from producer_tools.concurrency.clock import Clock
 
 # A song takes a minute or so, and each look five seconds.
 _MOST_LOOKS = 200

@@ -10,7 +10,7 @@ from vcr import VCR
 from vcr.cassette import Cassette
 
 from producer_tools import ProducerClient, ProducerToolkit
-from producer_tools.clock import SystemClock
+from producer_tools.concurrency.clock import SystemClock
 from producer_tools.sandbox import ProducerSandbox
 from recorded.calls import Caller, Service
 from recorded.cassettes import COLLECTED, SOURCE, Recorder, Source, cassette_name, cassette_path

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from producer_tools.config import TOKEN_VARIABLE, default_base_url
-from producer_tools.prices import estimate as price
+from producer_tools.http.settings import TOKEN_VARIABLE, default_base_url
+from producer_tools.payment.prices import estimate as price
 from producer_tools.requests import GenerateLyrics, GenerateVideo, GenerateWav, MusicRequest, Request, UploadAudio
 from recorded.cassettes import COLLECTED, FOLDER, LIVE_FOLDER, SOURCE, Source, cassette_path, read
 from recorded.shapes import differences
@@ -106,7 +106,7 @@ def _price(recorded: dict[str, Any]) -> Decimal:
     path = urlsplit(recorded["uri"]).path
     action = recorded["body"].get("action", "").removeprefix("upload_")
     for request in _PAID:
-        if request.endpoint.path == path and getattr(request, "action", "") == action:
+        if request.endpoint == path and getattr(request, "action", "") == action:
             return price(request.model_construct())
     return Decimal(0)
 

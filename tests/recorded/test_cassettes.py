@@ -88,9 +88,9 @@ def test_everything_that_can_be_asked_is_recorded() -> None:
         if one["response"]["status"]["code"] == 200
     }
     music = {request.action for request in MusicRequest.__subclasses__()}
-    assert {(AUDIOS.path, action) for action in music} <= answered
-    assert {(TASKS.path, action) for action in ("retrieve", "retrieve_batch")} <= answered
-    assert {(endpoint.path, None) for endpoint in (LYRICS, UPLOAD, VIDEOS, WAV)} <= answered
+    assert {(AUDIOS, action) for action in music} <= answered
+    assert {(TASKS, action) for action in ("retrieve", "retrieve_batch")} <= answered
+    assert {(endpoint, None) for endpoint in (LYRICS, UPLOAD, VIDEOS, WAV)} <= answered
 
 
 def test_every_documented_error_is_recorded() -> None:

@@ -23,7 +23,7 @@ from producer_tools import (
     TaskNotFoundError,
 )
 from producer_tools.requests import AUDIOS
-from producer_tools.task import read_answer, read_record
+from producer_tools.tasks.records import read_answer, read_record
 from recorded.cassettes import DOCUMENTED, read
 
 TOKEN = "never-sent-to-anybody"
@@ -145,7 +145,7 @@ async def test_the_errors(name: str, *, paid: bool) -> None:
         async with ProducerClient(TOKEN) as client:
             for (status, code), kinds in ERRORS.items():
                 with pytest.raises(ProducerToolError) as caught:
-                    await client._transport.post(AUDIOS._replace(paid=paid), {})
+                    await client._transport.post(AUDIOS, {}, paid=paid)
                 assert type(caught.value) is kinds[0 if paid else 1]
                 assert (caught.value.status, caught.value.code) == (status, code)
                 assert caught.value.trace_id == "1da03537-4eb8-410d-b849-43f03085a3bb"

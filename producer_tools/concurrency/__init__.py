@@ -1,0 +1,1 @@
+"""Time, threads and event loops: the clock, the bridge from sync code to async, semaphores and rate limits."""

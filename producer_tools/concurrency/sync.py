@@ -1,0 +1,87 @@
+"""The one bridge from sync code to async: a background event loop that all sync calls of the process share."""
+
+import atexit
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+T = TypeVar("T")
+Self_ = TypeVar("Self_")
+P = ParamSpec("P")
+
+_lock = threading.Lock()
+_running = ExitStack()
+_portal: BlockingPortal | None = None
+
+
+def run_sync(call: Callable[[], Awaitable[T]]) -> T:
+    """Run ``call`` in the background loop, and return or raise what it returns or raises.
+
+    It works from any thread, also while an event loop is running in it (a notebook). The call sees the caller's
+    context variables. If the waiting thread is interrupted, the call is cancelled.
+
+    Raises:
+        RuntimeError: it was called from the background loop itself (an async callback), where it would wait forever.
+    """
+    future = _background().start_task_soon(call)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def sync_twin(
+    method: Callable[Concatenate[Self_, P], Awaitable[T]],
+) -> Callable[Concatenate[Self_, P], T]:
+    """Make the sync version of an async method.
+
+    In the body of a class: ``save_sync = sync_twin(save)``.
+    """
+
+    @wraps(method)
+    def twin(self: Self_, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return run_sync(lambda: method(self, *args, **kwargs))
+
+    twin.__name__ = f"{method.__name__}_sync"
+    twin.__qualname__ = f"{method.__qualname__}_sync"
+    twin.__doc__ = f"`{method.__name__}` for sync code. It takes, returns and raises the same."
+    return twin
+
+
+def _background() -> BlockingPortal:
+    global _portal  # noqa: PLW0603 - one loop for the whole process, made when it is first needed
+    with _lock:
+        if _portal is None:
+            # The portal's thread is a daemon thread, so it does not keep the process alive.
+            _portal = _running.enter_context(start_blocking_portal("asyncio"))
+        return _portal
+
+
+def _stop() -> None:
+    """Shut the loop down when the process ends: running calls are cancelled and sessions are closed."""
+    global _portal
+    with _lock:
+        portal, _portal = _portal, None
+        if portal is not None:
+            portal.call(portal.stop, True)  # noqa: FBT003 - anyio takes it by position only here
+        _running.close()
+
+
+def _reset_after_fork() -> None:
+    """Start afresh in a forked child, which has the parent's variables but not its threads."""
+    global _portal, _running, _lock
+    # Keep the parent's objects referenced: collecting them would close the parent's sockets from the child.
+    _of_the_parent.append((_portal, _running))
+    _portal, _running, _lock = None, ExitStack(), threading.Lock()
+
+
+_of_the_parent: list[object] = []
+atexit.register(_stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_after_fork)

@@ -1,0 +1,224 @@
+"""Saves the files of a finished task in a directory: complete, checked, safely named, each downloaded once."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from producer_tools.concurrency.sync import sync_twin
+from producer_tools.errors import DownloadError, NoFilesError, ProducerToolError, TaskNotFinishedError
+from producer_tools.files.fetching import FileFetcher
+from producer_tools.files.names import file_stem
+from producer_tools.files.part_file import PartFile
+from producer_tools.files.types import HEAD, TYPES, describe, detect, largest
+from producer_tools.tasks.display import to_html
+from producer_tools.tasks.results import RESULT_KEYS, Kind, Result
+from producer_tools.tasks.task import Task
+
+DEFAULT_DIRECTORY = Path("producer-downloads")
+"""Below the current directory; made when the first file is saved."""
+
+
+@dataclass(frozen=True)
+class SavedFile:
+    """A complete file on the disk.
+
+    Attributes:
+        kind: ``audio``, ``wav``, ``video``, ``stems`` or ``cover``.
+        path: its absolute path.
+        bytes: its length.
+        content_type: its media type, by its content.
+        url: where it was downloaded from.
+        audio_id: of the song, if it has one.
+        title: of the song, if it has one.
+        duration_seconds: length of the audio, if it is known.
+        downloaded: false if the file was there already.
+    """
+
+    kind: Kind
+    path: str
+    bytes: int
+    content_type: str
+    url: str
+    audio_id: str | None = None
+    title: str | None = None
+    duration_seconds: float | None = None
+    downloaded: bool = True
+
+
+@dataclass(frozen=True)
+class FailedFile:
+    """A file that could not be saved.
+
+    Attributes:
+        kind: what it should have been.
+        url: where it should have come from.
+        error: why it could not be saved.
+    """
+
+    kind: Kind
+    url: str
+    error: ProducerToolError
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """What became of a task's files.
+
+    Attributes:
+        task: the task, as it was looked up.
+        files: the files on the disk.
+        failed: the files that could not be saved.
+    """
+
+    task: Task
+    files: tuple[SavedFile, ...]
+    failed: tuple[FailedFile, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the task's cards, which play the saved files, and the files that could not be saved."""
+        return to_html(self)
+
+
+class Source(Protocol):
+    """What a download needs of a client."""
+
+    @property
+    def files(self) -> FileFetcher:
+        """Fetches the files."""
+
+    async def get_task(self, task_id: str) -> Task:
+        """Look up one task."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    kind: Kind
+    url: str
+    stem: str
+    result: Result
+
+
+class Downloader:
+    """Saves the files of finished tasks.
+
+    A complete file that is there already is not downloaded again. It is recognised by its name, which holds the ids of
+    its task and song; a file gets this name only when it is complete.
+
+    Args:
+        client: the `ProducerClient` that looks tasks up and fetches files.
+        directory: where the files go; made when the first one is saved. Nothing is written outside it.
+    """
+
+    def __init__(self, client: Source, directory: str | os.PathLike[str] = DEFAULT_DIRECTORY) -> None:
+        self._client = client
+        self._directory = Path(directory)
+
+    async def save(self, task: Task | str) -> Downloads:
+        """Save every file of a finished task: audio, WAV, video, stems, cover.
+
+        Of a failed task, the finished parts are saved, if it has any. If one file cannot be saved, the others still
+        are.
+
+        Args:
+            task: the task, or its id.
+
+        Raises:
+            TaskNotFinishedError: it is not final yet. Previews are never saved.
+            NoFilesError: it failed, or it made no files.
+            TaskNotFoundError: the service knows no such task.
+            APIError, ServiceUnreachableError, AnswerError: it could not be looked up.
+        """
+        if isinstance(task, str):
+            task = await self._client.get_task(task)
+        wanted = _wanted(task)
+        outcomes = await asyncio.gather(*(self._save_one(file) for file in wanted), return_exceptions=True)
+        files: list[SavedFile] = []
+        failed: list[FailedFile] = []
+        for file, outcome in zip(wanted, outcomes, strict=True):
+            if isinstance(outcome, SavedFile):
+                files.append(outcome)
+            elif isinstance(outcome, ProducerToolError):
+                failed.append(FailedFile(file.kind, file.url, outcome))
+            else:
+                raise outcome
+        return Downloads(task, tuple(files), tuple(failed))
+
+    save_sync = sync_twin(save)
+
+    async def _save_one(self, file: _Wanted) -> SavedFile:
+        directory = self._directory.absolute()
+        if (existing := await asyncio.to_thread(_find, directory, file)) is not None:
+            return existing
+        part = PartFile(directory)
+        try:
+            await asyncio.to_thread(part.restart)
+            await self._client.files.fetch(file.url, part, largest(file.kind))
+            file_type = detect(file.kind, part.head)
+            if file_type is None:
+                raise DownloadError("wrong_content", f"The file is not what it should be: {describe(part.head)}.")
+            path = directory / f"{file.stem}.{file_type.extension}"
+            await asyncio.to_thread(part.keep, path)
+            return _saved(file, path, part.size, file_type.content_type)
+        finally:
+            part.discard()
+
+
+def _wanted(task: Task) -> list[_Wanted]:
+    """The files of a task.
+
+    Raises:
+        TaskNotFinishedError: it is not final yet.
+        NoFilesError: it has none.
+    """
+    if not task.is_final:
+        raise TaskNotFinishedError(task.task_id, task.state)
+    wanted = list(_files_of(task))
+    if wanted:
+        return wanted
+    if task.error is not None:
+        reason = f"The task failed and made nothing. {task.error['code']}: {task.error['message']}"
+        raise NoFilesError("task_failed", reason, task_id=task.task_id, trace_id=task.trace_id)
+    reason = "The task is finished and made no files; producer_get_task shows its results."
+    raise NoFilesError("no_files", reason, task_id=task.task_id)
+
+
+def _files_of(task: Task) -> Iterator[_Wanted]:
+    for number, result in enumerate(task.results or task.partial_results, start=1):
+        for key in RESULT_KEYS:
+            url = result.get(key.name)
+            if key.file is not None and isinstance(url, str):
+                # Both ids make the name unique among all tasks. A song without an id gets its number instead.
+                ids = (task.task_id or "no-task", result.get("audio_id") or str(number))
+                yield _Wanted(key.file, url, file_stem(result.get("title", ""), key.file, *ids), result)
+
+
+def _find(directory: Path, file: _Wanted) -> SavedFile | None:
+    """The file, if an earlier download has saved it."""
+    for file_type in TYPES[file.kind]:
+        path = directory / f"{file.stem}.{file_type.extension}"
+        try:
+            if path.is_symlink() or not path.is_file():
+                continue
+            with path.open("rb") as opened:
+                if file_type.matches(opened.read(HEAD)):
+                    size = os.fstat(opened.fileno()).st_size
+                    return replace(_saved(file, path, size, file_type.content_type), downloaded=False)
+        except OSError:
+            continue  # a file that cannot be read is downloaded again; that attempt reports the reason
+    return None
+
+
+def _saved(file: _Wanted, path: Path, size: int, content_type: str) -> SavedFile:
+    return SavedFile(
+        kind=file.kind,
+        path=str(path),
+        bytes=size,
+        content_type=content_type,
+        url=file.url,
+        audio_id=file.result.get("audio_id"),
+        title=file.result.get("title"),
+        duration_seconds=None if file.kind == "cover" else file.result.get("duration_seconds"),
+    )

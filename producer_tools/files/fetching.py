@@ -1,0 +1,195 @@
+"""Fetches one file over HTTP: it checks every redirect, resumes broken downloads, keeps limits and sends no token."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import aiohttp
+from yarl import URL
+
+from producer_tools.concurrency.clock import Clock
+from producer_tools.concurrency.limits import Semaphore
+from producer_tools.errors import AnswerError, DownloadError, RateLimitError, ServerError
+from producer_tools.files.part_file import PartFile
+from producer_tools.files.url_rules import CheckedResolver, UrlRules
+from producer_tools.http.faults import connection_fault, retry_after
+from producer_tools.http.retries import with_download_retries
+from producer_tools.http.sessions import LoopSessions
+from producer_tools.http.transport import CONNECT_SECONDS, USER_AGENT
+
+MOST_AT_ONCE = 4
+"""Files that one client fetches at the same time."""
+
+MOST_REDIRECTS = 5
+
+_CHUNK = 256 * 1024
+_SILENT_SECONDS = 60
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CONTENT_RANGE = re.compile(r"bytes (?P<start>\d{1,15})-\d{1,15}/(?P<total>\d{1,15})", re.ASCII)
+
+
+class FileFetcher:
+    """Fetches files, in any event loop.
+
+    Args:
+        base_url: the API's. If the API is on loopback, files may be there too.
+        timeout: seconds for one file, all attempts together.
+        clock: measures and waits.
+    """
+
+    def __init__(self, base_url: str, timeout: float, clock: Clock) -> None:
+        self._rules = UrlRules.beside(base_url)
+        self._timeout = timeout
+        self._clock = clock
+        self._semaphore = Semaphore(MOST_AT_ONCE)
+        self._sessions = LoopSessions(self._new_session)
+
+    async def fetch(self, url: str, part: PartFile, largest: int) -> None:
+        """Write a whole file into ``part``.
+
+        A download that breaks off is retried after 2, 4 and 8 seconds. If the server supports ranges, the retry goes
+        on where the download broke off.
+
+        Args:
+            url: where the file is.
+            part: where it is written.
+            largest: the most bytes it may have.
+
+        Raises:
+            DownloadError: the file is not available, and a retry would not help.
+            ServiceUnreachableError, RateLimitError, ServerError, AnswerError: it is not available now.
+        """
+        async with self._semaphore.hold():
+            until = self._clock.now() + self._timeout
+            fetching = _Fetching(await self._sessions.current(), self._rules, url, part, largest)
+
+            async def attempt() -> None:
+                await fetching.attempt(max(1.0, until - self._clock.now()))
+
+            await with_download_retries(attempt, self._clock, until)
+
+    async def aclose(self) -> None:
+        """Close the sessions that were made here."""
+        await self._sessions.aclose()
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=CheckedResolver(self._rules)),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # Sizes and ranges count the bytes as sent, before decompression.
+            auto_decompress=False,
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        )
+
+
+class _Fetching:
+    """One download, with what it must remember between its attempts."""
+
+    def __init__(self, session: aiohttp.ClientSession, rules: UrlRules, url: str, part: PartFile, largest: int) -> None:
+        self._session = session
+        self._rules = rules
+        self._url = url
+        self._part = part
+        self._largest = largest
+        self._etag: str | None = None
+        self._total: int | None = None
+
+    async def attempt(self, seconds: float) -> None:
+        """Fetch the missing rest of the file within ``seconds``."""
+        try:
+            async with self._get(seconds) as response:
+                _check_status(response)
+                await self._begin_or_resume(response)
+                await self._read(response)
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as fault:
+            raise connection_fault(fault, "the file's server", paid=False) from fault
+
+    @asynccontextmanager
+    async def _get(self, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer to a GET. Redirects are followed, and each URL on the way is checked."""
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS, sock_read=_SILENT_SECONDS)
+        url = _url(self._url)
+        for _ in range(1 + MOST_REDIRECTS):
+            self._rules.check(url)
+            async with self._session.get(
+                url, headers=self._range(), timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status not in _REDIRECTS:
+                    yield response
+                    return
+                url = url.join(_url(response.headers.get("Location", "")))
+        raise DownloadError("too_many_redirects", f"The file's URL redirects more than {MOST_REDIRECTS} times.")
+
+    def _range(self) -> dict[str, str]:
+        if not self._part.size:
+            return {}
+        same = {"If-Range": self._etag} if self._etag else {}
+        return {"Range": f"bytes={self._part.size}-", **same}
+
+    async def _begin_or_resume(self, response: aiohttp.ClientResponse) -> None:
+        etag = _strong_etag(response)
+        if response.status == HTTPStatus.OK:
+            await asyncio.to_thread(self._part.restart)
+            self._etag, self._total = etag, response.content_length
+        else:
+            start, total = _content_range(response)
+            same = total == (self._total or total) and etag in (None, self._etag or etag)
+            if total is None or start != self._part.size or not same:
+                await asyncio.to_thread(self._part.restart)
+                self._etag = self._total = None
+                raise AnswerError("wrong_range", "The file's server sent another range than the one asked for.")
+            self._etag, self._total = self._etag or etag, total
+        if self._total is not None and self._total > self._largest:
+            raise _too_large(self._largest)
+
+    async def _read(self, response: aiohttp.ClientResponse) -> None:
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            if self._part.size + len(chunk) > self._largest:
+                raise _too_large(self._largest)
+            await asyncio.to_thread(self._part.write, chunk)
+        if self._total is not None and self._part.size != self._total:
+            raise AnswerError("incomplete", f"Only {self._part.size} of {self._total} bytes of the file arrived.")
+
+
+def _check_status(response: aiohttp.ClientResponse) -> None:
+    status = response.status
+    if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+        return
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise RateLimitError(
+            "http_429", "The file's server is busy.", status=status, retry_after=retry_after(response.headers)
+        )
+    if status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise ServerError(
+            f"http_{status}", "The file's server failed.", status=status, retry_after=retry_after(response.headers)
+        )
+    if status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        raise DownloadError(f"http_{status}", "The file is not there: results are kept for 90 days.", status=status)
+    raise DownloadError(f"http_{status}", f"The file's server answered with HTTP {status}.", status=status)
+
+
+def _content_range(response: aiohttp.ClientResponse) -> tuple[int, int | None]:
+    """The first byte that the answer holds, and the length of the whole file; ``None`` if it does not say."""
+    given = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if response.status != HTTPStatus.PARTIAL_CONTENT or given is None:
+        return 0, None
+    return int(given["start"]), int(given["total"])
+
+
+def _url(text: str) -> URL:
+    try:
+        return URL(text)
+    except ValueError:
+        raise DownloadError("forbidden_url", "The file's URL cannot be read.") from None
+
+
+def _strong_etag(response: aiohttp.ClientResponse) -> str | None:
+    """The ETag, if it is a strong one: a weak one does not promise the same bytes."""
+    etag = response.headers.get("ETag")
+    return etag if etag and etag.startswith('"') else None
+
+
+def _too_large(largest: int) -> DownloadError:
+    return DownloadError("too_large", f"The file is larger than {largest // 10**6} MB.")

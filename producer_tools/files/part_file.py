@@ -1,0 +1,114 @@
+"""A file that is being downloaded. It gets its final name only when it is complete."""
+
+import errno
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import FileIO
+from pathlib import Path
+
+from producer_tools.errors import DownloadError
+from producer_tools.files.types import HEAD
+
+_PREFIX, _SUFFIX = ".producer-", ".part"
+# A download that writes nothing for a minute is given up. An hour-old part was left by a process that was killed.
+_ABANDONED_SECONDS = 3600
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quota of its own
+
+
+class PartFile:
+    """A temporary file in the directory of the final one. Its methods block, so call them in a thread.
+
+    Args:
+        directory: made if it does not exist.
+
+    Attributes:
+        size: bytes written so far.
+        head: the first bytes, enough to tell the type.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.size = 0
+        self.head = b""
+        self._lock = threading.Lock()
+        self._directory = directory
+        self._path = directory / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+        self._file: FileIO | None = None
+        self._discarded = False
+
+    def restart(self) -> None:
+        """Make the file, or empty it to start again.
+
+        Raises:
+            DownloadError: ``no_write_access`` or ``disk_full``.
+        """
+        with self._held():
+            if self._file is None:
+                self._directory.mkdir(parents=True, exist_ok=True)
+                _sweep(self._directory)
+                self._file = self._path.open("xb", buffering=0)
+            self._file.seek(0)
+            self._file.truncate()
+            self.size, self.head = 0, b""
+
+    def write(self, data: bytes) -> None:
+        """Append ``data``.
+
+        Raises:
+            DownloadError: ``no_write_access`` or ``disk_full``.
+        """
+        with self._held():
+            assert self._file is not None, "restart() makes it"  # noqa: S101
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            self.size += len(data)
+            self.head = (self.head + data)[:HEAD] if len(self.head) < HEAD else self.head
+
+    def keep(self, path: Path) -> None:
+        """Flush the complete file to the disk and give it its final name.
+
+        Raises:
+            DownloadError: ``no_write_access`` or ``disk_full``.
+        """
+        with self._held():
+            assert self._file is not None, "restart() makes it"  # noqa: S101
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._path.replace(path)
+
+    def discard(self) -> None:
+        """Delete the temporary file. After `keep` this does nothing."""
+        with self._lock, suppress(OSError):
+            self._discarded = True
+            if self._file is not None:
+                self._file.close()
+            self._path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Lock the file. When a download is cancelled, its thread may still be writing."""
+        with self._lock:
+            if self._discarded:
+                raise DownloadError("cancelled", "The download was cancelled.")
+            try:
+                yield
+            except OSError as fault:
+                raise self._error(fault) from fault
+
+    def _error(self, fault: OSError) -> DownloadError:
+        reason = os.strerror(fault.errno) if fault.errno else str(fault)
+        if fault.errno in _FULL:
+            return DownloadError("disk_full", f"There is no room left in {self._directory} ({reason}).")
+        return DownloadError("no_write_access", f"No file can be written in {self._directory} ({reason}).")
+
+
+def _sweep(directory: Path) -> None:
+    """Remove parts that killed processes have left."""
+    for path in directory.glob(f"{_PREFIX}*{_SUFFIX}"):
+        with suppress(OSError):
+            if path.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                path.unlink()

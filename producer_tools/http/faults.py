@@ -1,0 +1,133 @@
+"""Which error each failure of a call becomes: refusals of the service, broken connections, unreadable answers."""
+
+import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from pydantic import SecretStr
+
+from producer_tools.errors import (
+    AnswerError,
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ContentModerationError,
+    EndpointNotFoundError,
+    InsufficientBalanceError,
+    ProducerToolError,
+    RateLimitError,
+    ServerError,
+    ServiceDisabledError,
+    ServiceUnreachableError,
+    SubmissionUnknownError,
+)
+
+SAFE_TO_RETRY_IF_PAID = (ServiceUnreachableError, RateLimitError)
+"""Faults after which a paid call may be sent again: it was never sent, or it was refused before any work began."""
+
+SAFE_TO_RETRY_IF_FREE = (*SAFE_TO_RETRY_IF_PAID, ServerError, AnswerError)
+"""Faults after which a free call may be sent again. A paid call never raises the last two."""
+
+# What aiohttp raises while it connects, so before a byte of the request was sent.
+_NOTHING_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
+_LONGEST_RETRY_AFTER = 3600.0
+
+_BY_CODE: dict[str, type[APIError]] = {
+    "bad_request": BadRequestError,
+    "api_not_implemented": BadRequestError,
+    "no_token": AuthenticationError,
+    "invalid_token": AuthenticationError,
+    "token_expired": AuthenticationError,
+    "token_mismatched": AuthenticationError,
+    "used_up": InsufficientBalanceError,
+    "disabled": ServiceDisabledError,
+    "forbidden": ContentModerationError,
+    "no_api": EndpointNotFoundError,
+    "too_many_requests": RateLimitError,
+    "rate_limited": RateLimitError,
+    "api_error": ServerError,
+    "timeout": ServerError,
+}
+_BY_STATUS: dict[int, type[APIError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    404: EndpointNotFoundError,
+    429: RateLimitError,
+}
+
+
+def error_class(status: int, code: str, *, paid: bool) -> type[ProducerToolError]:
+    """The class of error that a refusal becomes.
+
+    Args:
+        status: the HTTP status of the answer.
+        code: the service's error code, or ``""``.
+        paid: whether the call costs money. If it does, an answer that is not clearly a refusal means that the outcome
+            of the submission is unknown.
+    """
+    known = _BY_CODE.get(code) or _BY_STATUS.get(status)
+    work_may_have_begun = known is ServerError or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    work_may_have_begun = work_may_have_begun or status == HTTPStatus.REQUEST_TIMEOUT
+    refused = not work_may_have_begun and (known is not None or status >= HTTPStatus.BAD_REQUEST)
+    if refused:
+        return known or APIError
+    return SubmissionUnknownError if paid else ServerError
+
+
+def refusal(
+    status: int, answer: Mapping[str, Any], token: SecretStr, *, paid: bool, retry_after: float | None = None
+) -> ProducerToolError:
+    """The error for an answer that refuses a call. If the service quotes the token, it is replaced."""
+    detail = answer.get("error")
+    fields = detail if isinstance(detail, dict) else {"message": detail}
+    code = _clean(fields.get("code"), token) or f"http_{status}"
+    message = _clean(fields.get("message") or answer.get("detail"), token) or f"HTTP {status} without a reason."
+    return error_class(status, code, paid=paid)(
+        code,
+        message,
+        status=status,
+        trace_id=_clean(answer.get("trace_id"), token),
+        task_id=_clean(answer.get("task_id"), token),
+        retry_after=retry_after,
+    )
+
+
+def connection_fault(fault: Exception, server: str, *, paid: bool) -> ProducerToolError:
+    """The error for a call that aiohttp could not complete.
+
+    Args:
+        fault: what aiohttp, asyncio or the operating system raised.
+        server: who was called, for the message: ``the service``.
+        paid: whether the call costs money.
+    """
+    if isinstance(fault, _NOTHING_SENT):
+        return ServiceUnreachableError("connection_error", f"No connection to {server}: {fault}")
+    kind = SubmissionUnknownError if paid else AnswerError
+    if isinstance(fault, asyncio.TimeoutError):
+        return kind("timeout", f"No complete answer from {server} in time.")
+    return kind("connection_error", f"The connection to {server} broke during the answer ({type(fault).__name__}).")
+
+
+def unreadable(endpoint: str, reason: str, *, paid: bool) -> ProducerToolError:
+    """The error for an answer that came whole but has no meaning, such as HTML or an empty body."""
+    kind = SubmissionUnknownError if paid else AnswerError
+    return kind("unreadable_answer", f"{endpoint} answered with something that cannot be read: {reason}.")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by the header ``Retry-After``, where it is a number. The form with a date is ignored."""
+    value = headers.get("Retry-After", "")
+    return min(float(value), _LONGEST_RETRY_AFTER) if value.isdecimal() else None
+
+
+def _clean(value: object, token: SecretStr) -> str | None:
+    if not isinstance(value, str) or not value.strip():
+        return None
+    return value.strip().replace(token.get_secret_value(), "[api token]")

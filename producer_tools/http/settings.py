@@ -1,0 +1,123 @@
+"""Where calls go and with which token: arguments, environment variables, and the ``api_token`` block."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from producer_tools.errors import ConfigurationError, MissingTokenError
+
+TOKEN_VARIABLE = "ACEDATACLOUD_API_TOKEN"  # noqa: S105 - the variable's name, not a token
+BASE_URL_VARIABLE = "ACEDATACLOUD_API_BASE_URL"
+TIMEOUT_VARIABLE = "PRODUCER_REQUEST_TIMEOUT"
+
+_SERVICE = "https://api.acedata.cloud"
+_TIMEOUT = 1800.0
+
+_token_of_calls: ContextVar[SecretStr | None] = ContextVar("producer_tools_api_token", default=None)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a client.
+
+    Attributes:
+        base_url: where the endpoints' paths are appended.
+        request_timeout: seconds for one request.
+        poll_interval: seconds between two look-ups of one unfinished task.
+        max_paid_in_flight: how many paid requests may be in flight at once.
+
+    Raises:
+        ConfigurationError: a setting is not valid.
+    """
+
+    base_url: str
+    request_timeout: float
+    poll_interval: float
+    max_paid_in_flight: int
+
+    def __post_init__(self) -> None:
+        problem = None
+        if not self.base_url.startswith(("http://", "https://")):
+            problem = f"base_url must be an http(s) URL, not {self.base_url!r}."
+        elif not self.request_timeout > 0:
+            problem = f"request_timeout must be seconds above 0, not {self.request_timeout!r}."
+        elif not self.poll_interval >= 0:
+            problem = f"poll_interval must be seconds, 0 or more, not {self.poll_interval!r}."
+        elif self.max_paid_in_flight < 1:
+            problem = f"max_paid_in_flight must be 1 or more, not {self.max_paid_in_flight!r}."
+        if problem:
+            raise ConfigurationError("configuration", problem)
+
+
+@contextmanager
+def api_token(token: str | SecretStr) -> Iterator[None]:
+    """Use ``token`` for every call made inside the block, so that one process can serve many users.
+
+    It also holds in tasks started inside the block and in sync calls. It takes precedence over the client's token and
+    the environment's.
+
+    Args:
+        token: the API token of the user whose account pays for the calls.
+    """
+    reset = _token_of_calls.set(secret(token))
+    try:
+        yield
+    finally:
+        _token_of_calls.reset(reset)
+
+
+def resolve_token(own: SecretStr | None) -> SecretStr:
+    """The token of a call: that of the surrounding ``api_token`` block, else the client's, else the environment's.
+
+    Raises:
+        MissingTokenError: there is none.
+        ConfigurationError: it contains characters that an HTTP header cannot carry.
+    """
+    # A blank token counts as given: if one user's token is missing, the call must not go to another's account.
+    candidates = (_token_of_calls.get(), own, secret(os.environ.get(TOKEN_VARIABLE)))
+    token = next((candidate for candidate in candidates if candidate is not None), SecretStr(""))
+    value = token.get_secret_value()
+    if not value:
+        raise MissingTokenError(
+            "no_token",
+            f"No API token. Set {TOKEN_VARIABLE}, or pass ProducerClient(api_token=...), or wrap the call in "
+            "`with producer_tools.api_token(...)`. To try without one, use producer_tools.sandbox.ProducerSandbox.",
+        )
+    if not (value.isascii() and value.isprintable()):
+        raise ConfigurationError("invalid_token", "The API token contains characters that an HTTP header cannot carry.")
+    return token
+
+
+def default_base_url() -> str:
+    """``ACEDATACLOUD_API_BASE_URL``, else the service's address."""
+    return os.environ.get(BASE_URL_VARIABLE) or _SERVICE
+
+
+def default_timeout() -> float:
+    """``PRODUCER_REQUEST_TIMEOUT`` in seconds, else 1800 (the MCP server's figure).
+
+    Raises:
+        ConfigurationError: the variable is not a number of seconds above zero.
+    """
+    value = os.environ.get(TIMEOUT_VARIABLE)
+    if not value:
+        return _TIMEOUT
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ConfigurationError("configuration", f"{TIMEOUT_VARIABLE} must be seconds above 0, not {value!r}.")
+    return seconds
+
+
+def secret(token: str | SecretStr | None) -> SecretStr | None:
+    """The token wrapped so that no repr shows it, without the white space that comes with pasting."""
+    if token is None:
+        return None
+    value = token if isinstance(token, str) else token.get_secret_value()
+    return SecretStr(value.strip())

@@ -1,0 +1,212 @@
+"""Tasks and downloads as HTML cards with cover, title and player.
+
+Their titles, words and URLs are untrusted text. All text is escaped in `producer_tools.notebook.html`, and only http(s)
+URLs are loaded or linked. There are no scripts and no style sheets; the colours are the notebook's own.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from producer_tools.files.downloads import Downloads, FailedFile, SavedFile
+from producer_tools.notebook.html import CARD, card, data_uri, line, row, tag, web_url
+from producer_tools.notebook.waveform import waveform
+from producer_tools.tasks.results import Kind, Result
+from producer_tools.tasks.task import Task, TaskBatch
+
+# An embedded file is saved with the notebook, a third larger than on the disk, and plays wherever the notebook goes.
+# That is worth it for a cover and for a song of a minute; a longer song is played from its path.
+_EMBEDDED: dict[Kind, int] = {"audio": 1_500_000, "wav": 1_500_000, "video": 1_500_000, "stems": 0, "cover": 300_000}
+"""The most bytes that a file of each kind may have to be embedded."""
+
+_FAILED_CARD = f"{CARD};border-left:4px solid rgba(217,83,79,.9)"
+_HEAD = "display:flex;gap:12px"
+_COVER = "width:112px;height:112px;flex:none;object-fit:cover;border-radius:8px;margin:0"
+_TITLE = "font-weight:600;font-size:1.1em"
+_SMALL = "opacity:.65;font-size:.85em;margin-top:2px"
+_WIDE = "display:block;width:100%;margin:8px 0 0"
+_BELOW = "margin-top:6px"
+_WAVE = f"{_WIDE};height:44px"
+_AUDIO = f"{_WIDE};height:40px"
+_LYRICS = "white-space:pre-wrap;max-height:18em;overflow:auto;margin-top:4px"
+
+
+def task_card(task: Task) -> str:
+    """A card for each result of a task, or one card that says why there are none."""
+    return row(_cards(task))
+
+
+def batch_cards(batch: TaskBatch) -> str:
+    """The cards of several tasks, the count of each state, and the ids that were not found."""
+    counts = [f"{count} {state}" for state, count in Counter(task.state for task in batch.tasks).items()]
+    counts += [f"{len(batch.not_found)} not found"] if batch.not_found else []
+    return tag(
+        "div",
+        line(_SMALL, " · ".join(counts) or "No tasks."),
+        row(card for task in batch.tasks for card in _cards(task)),
+        line(_SMALL, f"Not found: {', '.join(batch.not_found)}" if batch.not_found else ""),
+    )
+
+
+def downloads_card(downloads: Downloads) -> str:
+    """The cards of a task, playing its saved files, with their names and the files that could not be saved."""
+    return tag(
+        "div",
+        row(_cards(downloads.task, downloads.files)),
+        *(line(_SMALL, _failure(failed)) for failed in downloads.failed),
+    )
+
+
+def _cards(task: Task, files: Sequence[SavedFile] = ()) -> list[str]:
+    if not task.is_final:
+        return [_unfinished(task)]
+    if task.state == "failed":
+        return [_failed(task), *(_result(result, files, "Partial result") for result in task.partial_results)]
+    if not task.results:
+        return [card(line(_TITLE, "Complete"), line("", "The service made nothing."), _ids(task))]
+    return [_result(result, files) for result in task.results]
+
+
+def _unfinished(task: Task) -> str:
+    """The status only. Previews cannot be played or clicked here, since people would take them for the song."""
+    percent = "" if task.progress is None else f", {task.progress:.0f} %"
+    previews = len(task.preview_urls)
+    return card(
+        line(_TITLE, f"Not finished: {task.state}{percent}"),
+        line("", f"Previews so far: {previews}. Previews are not results." if previews else ""),
+        _ids(task),
+    )
+
+
+def _failed(task: Task) -> str:
+    reason = f"{task.error['code']}: {task.error['message']}" if task.error else ""
+    return card(line(_TITLE, "Failed"), line("", reason), _ids(task), style=_FAILED_CARD)
+
+
+def _ids(task: Task) -> str:
+    trace_id = task.trace_id or (task.error["trace_id"] if task.error else None)
+    ids = (("task", task.task_id), ("trace", trace_id))
+    return line(_SMALL, " · ".join(f"{name} {value}" for name, value in ids if value))
+
+
+def _result(result: Result, files: Sequence[SavedFile], label: str = "") -> str:
+    """The card of one finished item.
+
+    Args:
+        result: the item.
+        files: the saved files of this and other results.
+        label: what kind of result it is, if it is not a normal one.
+    """
+    saved = [file for file in files if file.audio_id == result.get("audio_id") and file.url in result.values()]
+    whole = [file for file in saved if _is_whole(file)]
+    title = result.get("title") or "Untitled"
+    return card(
+        tag(
+            "div",
+            _cover(_source(result.get("image_url"), whole), title),
+            tag(
+                "div",
+                line(_SMALL, label),
+                line(_TITLE, title),
+                line("", _facts(result)),
+                line(_SMALL, result.get("audio_id") or ""),
+                style="min-width:0",
+            ),
+            style=_HEAD,
+        ),
+        _waveform(whole, title),
+        _player(result, whole),
+        _link("Stems", _source(result.get("stems_url"), whole)),
+        _link("Video", web_url(result.get("video_url")) if "audio_url" in result else ""),
+        _lyrics(result.get("lyrics") or result.get("lyric") or ""),
+        *(line(_SMALL, _place(file, is_whole=file in whole)) for file in saved),
+    )
+
+
+def _facts(result: Result) -> str:
+    """Length, model and style: ``2:15 · FUZZ-2.0 · jazz``."""
+    seconds = result.get("duration_seconds")
+    facts = ("" if seconds is None else _minutes(seconds), result.get("model"), result.get("style"))
+    return " · ".join(fact for fact in facts if fact)
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(seconds // 1, 60)
+    return f"{minutes:.0f}:{rest:02.0f}"
+
+
+def _cover(source: str, title: str) -> str:
+    return tag("img", src=source, alt=f"Cover of {title}", loading="lazy", style=_COVER) if source else ""
+
+
+def _waveform(files: Iterable[SavedFile], title: str) -> str:
+    """The waveform of the first file that can be read."""
+    pictures = (waveform(Path(file.path)) for file in files if file.kind in ("audio", "wav"))
+    picture = next(filter(None, pictures), None)
+    if picture is None:
+        return ""
+    return tag("img", src=data_uri("image/svg+xml", picture), alt=f"Waveform of {title}", style=_WAVE)
+
+
+def _player(result: Result, files: Sequence[SavedFile]) -> str:
+    """A player for the audio, or for the video if there is no audio."""
+    audio = _source(result.get("audio_url"), files) or _source(result.get("file_url"), files)
+    if audio:
+        return tag("audio", controls="", preload=_preload(audio), src=audio, style=_AUDIO)
+    video = _source(result.get("video_url"), files)
+    return tag("video", controls="", preload=_preload(video), src=video, style=_WIDE) if video else ""
+
+
+def _preload(source: str) -> str:
+    """An embedded file shows its length at once. Any other is loaded only when it is played."""
+    return "metadata" if source.startswith("data:") else "none"
+
+
+def _link(name: str, address: str) -> str:
+    if not address:
+        return ""
+    opened = {"rel": "noopener noreferrer", "target": "_blank"}
+    return tag("div", tag("a", name, href=address, download="", style="color:inherit", **opened), style=_BELOW)
+
+
+def _lyrics(words: str) -> str:
+    if not words:
+        return ""
+    summary = tag("summary", "Lyrics", style="cursor:pointer")
+    return tag("details", summary, tag("div", words, style=_LYRICS), style=_BELOW)
+
+
+def _place(file: SavedFile, *, is_whole: bool) -> str:
+    there = f"{file.bytes / 1000:,.0f} kB" if is_whole else "no longer there"
+    return f"{Path(file.path).name} ({there})"
+
+
+def _failure(failed: FailedFile) -> str:
+    return f"Not saved: {failed.kind}. {failed.error.code}: {failed.error.message}"
+
+
+def _source(url: str | None, files: Iterable[SavedFile]) -> str:
+    """The address for a browser: a small file embedded, a large one's path, or the URL; empty if there is none.
+
+    Args:
+        url: the service's URL; it is used only if it is http(s).
+        files: the saved files; one of them may come from this URL.
+    """
+    file = next((file for file in files if file.url == url), None)
+    if file is not None:
+        with suppress(OSError, ValueError):  # it went away meanwhile, or is not below the current directory
+            if file.bytes <= _EMBEDDED[file.kind]:
+                return data_uri(file.content_type, Path(file.path).read_bytes())
+            return quote(Path(file.path).resolve().relative_to(Path.cwd()).as_posix())
+    return web_url(url)
+
+
+def _is_whole(file: SavedFile) -> bool:
+    """Whether the file is still the one that was saved. A link in its place could expose any file of the user's."""
+    path = Path(file.path)
+    try:
+        return not path.is_symlink() and path.is_file() and path.stat().st_size == file.bytes
+    except OSError:
+        return False

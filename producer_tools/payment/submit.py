@@ -1,0 +1,180 @@
+"""Sends paid requests: each idempotency key once, within the budgets, a few at a time."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from decimal import Decimal
+from functools import partial
+from random import uniform
+from typing import Any, NamedTuple
+
+from producer_tools.concurrency.clock import Clock, finishes_in_time
+from producer_tools.concurrency.limits import Semaphore
+from producer_tools.errors import ProducerError, SubmissionConflictError, SubmissionUnknownError
+from producer_tools.http.callbacks import CallbackReceiver, ExpectedCallback
+from producer_tools.http.faults import unreadable
+from producer_tools.http.retries import with_retries
+from producer_tools.http.transport import Transport
+from producer_tools.payment.budget import Budget, counted
+from producer_tools.payment.keys import fingerprint
+from producer_tools.payment.ledger import Ledger
+from producer_tools.payment.prices import estimate
+from producer_tools.requests import MusicRequest, PaidRequest
+from producer_tools.tasks.records import read_answer
+from producer_tools.tasks.task import Task
+
+_logger = logging.getLogger("producer_tools")
+# Another process may be waiting for the answer to the same request; an answer takes a second or two.
+_OTHER_PROCESS_SECONDS = 5.0
+_RECHECK_SECONDS = 0.25
+# A song takes 20-50 s, and its callback comes when it is done.
+_CALLBACK_SECONDS = 300.0
+
+
+class _Call(NamedTuple):
+    """A paid request that is ready to be sent."""
+
+    endpoint: str
+    body: dict[str, Any]
+    fingerprint: str
+    usd: Decimal
+    callback: ExpectedCallback | None
+
+
+class _Answer(NamedTuple):
+    """What the service answered: as it came, for the ledger, and as a task."""
+
+    raw: dict[str, Any]
+    task: Task
+
+
+class Submissions:
+    """The paid calls of one client.
+
+    Args:
+        transport: sends the requests.
+        clock: measures and waits.
+        semaphore: limits how many requests are in flight at once.
+        budget: what the client may spend.
+        callbacks: recovers the task id of a submit whose answer was lost.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        clock: Clock,
+        semaphore: Semaphore,
+        budget: Budget | None,
+        callbacks: CallbackReceiver | None,
+    ) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._semaphore = semaphore
+        self._budget = budget
+        self._callbacks = callbacks
+        self._lock = threading.Lock()
+        self._in_progress: dict[str, Future[None]] = {}
+
+    async def submit(self, request: PaidRequest, key: str | None, ledger: Ledger) -> Task:
+        """Send a request once for each ``key``, and return its task."""
+        call = self._prepare(request)
+        if key is None:
+            async with self._semaphore.hold():
+                return (await with_retries(partial(self._send, call), self._clock, paid=True)).task
+        while (other := self._enter(key)) is not None:
+            await asyncio.wait([asyncio.wrap_future(other)])
+        try:
+            # The semaphore comes before the ledger: a request that is cancelled while it waits here leaves no entry.
+            async with self._semaphore.hold():
+                # No ledger entry is open while waiting to retry, so a crash then is not an unknown outcome.
+                return await with_retries(partial(self._send_once, call, key, ledger), self._clock, paid=True)
+        finally:
+            self._leave(key)
+
+    def _prepare(self, request: PaidRequest) -> _Call:
+        callback = None
+        if self._callbacks is not None and isinstance(request, MusicRequest) and request.callback_url is None:
+            callback = self._callbacks.expect()
+            request = request.model_copy(update={"callback_url": callback.url})
+        body = request.body()
+        return _Call(request.endpoint, body, fingerprint(request.endpoint, body), estimate(request), callback)
+
+    async def _send_once(self, call: _Call, key: str, ledger: Ledger) -> Task:
+        known = await self._claim(key, call.fingerprint, ledger)
+        if known is not None:
+            return known
+        try:
+            answer = await self._send(call)
+        except SubmissionUnknownError:
+            raise  # the entry stays, so that the next attempt knows that the outcome is unknown
+        except ProducerError:
+            await ledger.forget(key)
+            raise
+        try:
+            await ledger.finish(key, answer.raw)
+        except Exception:
+            # The song is paid for, so its id must reach the caller. The ledger will report an unknown outcome.
+            _logger.exception("Task %s was submitted, but the ledger could not record it.", answer.task.task_id)
+        return answer.task
+
+    async def _claim(self, key: str, asked: str, ledger: Ledger) -> Task | None:
+        """Begin the ledger's entry, and return ``None``; or return the task if the request was answered before.
+
+        Args:
+            key: the idempotency key.
+            asked: the fingerprint of the request.
+            ledger: where it is written down.
+
+        Raises:
+            SubmissionConflictError: the key belongs to a request with another fingerprint.
+            SubmissionUnknownError: the request was begun before and has no answer.
+        """
+        until = self._clock.now() + (_OTHER_PROCESS_SECONDS if ledger.is_shared else 0)
+        while (entry := await ledger.begin(key, asked)) is not None:
+            task = None if entry.answer is None else read_answer(entry.answer)
+            if task is not None or self._clock.now() >= until:
+                if entry.fingerprint != asked:
+                    raise SubmissionConflictError(key, None if task is None else task.task_id)
+                if task is not None:
+                    return task
+                raise SubmissionUnknownError(
+                    "unknown_outcome", f"This call was sent before, or was about to be, under the key {key}."
+                )
+            # A random pause: two processes that withdrew their claims at one moment must not meet again.
+            await self._clock.sleep(_RECHECK_SECONDS * uniform(0.2, 1.8))  # noqa: S311 - not a secret
+        return None
+
+    async def _send(self, call: _Call) -> _Answer:
+        with counted(call.usd, self._budget, keep_after=(SubmissionUnknownError, asyncio.CancelledError)):
+            try:
+                return self._read(call, await self._transport.post(call.endpoint, call.body, paid=True))
+            except SubmissionUnknownError:
+                if call.callback is None:
+                    raise
+                # If the service did get the request, its callback brings the id that the answer should have brought.
+                arriving = asyncio.shield(asyncio.wrap_future(call.callback.task_id))
+                if not await finishes_in_time(arriving, _CALLBACK_SECONDS, self._clock):
+                    raise
+                return self._read(call, {"task_id": arriving.result()})
+
+    @staticmethod
+    def _read(call: _Call, raw: Mapping[str, Any]) -> _Answer:
+        task = read_answer(raw)
+        if task.task_id is None and not task.results:
+            raise unreadable(call.endpoint, "it has neither a task id nor a result", paid=True)
+        return _Answer(dict(raw), task)
+
+    def _enter(self, key: str) -> "Future[None] | None":
+        """Mark ``key`` as being worked on; or return a future that is done when the other call has finished."""
+        with self._lock:
+            if key in self._in_progress:
+                return self._in_progress[key]
+            self._in_progress[key] = Future()
+            return None
+
+    def _leave(self, key: str) -> None:
+        with self._lock:
+            done = self._in_progress.pop(key)
+        done.set_result(None)

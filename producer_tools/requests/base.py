@@ -1,0 +1,61 @@
+"""What all requests share: validation before anything is sent, and the JSON body that goes to the service."""
+
+from typing import Annotated, Any, ClassVar
+
+from langchain_core.tools import InjectedToolArg
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from producer_tools.requests.fields import Text
+
+AUDIOS = "/producer/audios"
+LYRICS = "/producer/lyrics"
+UPLOAD = "/producer/upload"
+VIDEOS = "/producer/videos"
+WAV = "/producer/wav"
+TASKS = "/producer/tasks"
+
+# LangGraph fills this in when a tool runs in a graph. The serializer avoids copying the graph's state with each dump.
+Runtime = Annotated[Any, InjectedToolArg, PlainSerializer(lambda _: None)]
+
+_NEVER_SENT = frozenset({"submission_key", "runtime"})
+
+
+class Request(BaseModel):
+    """One call to the API. The fields are validated before anything is sent.
+
+    Attributes:
+        endpoint: the path below the base URL.
+        paid: whether the call may cost money. This is the one place that says so; an endpoint that is not known to
+            be free counts as paid.
+    """
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, coerce_numbers_to_str=True, frozen=True)
+
+    endpoint: ClassVar[str]
+    paid: ClassVar[bool] = False
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body: every field that has a value; nulls and empty strings are left out."""
+        fields = self.model_dump(by_alias=True, exclude_none=True)
+        return {name: value for name, value in fields.items() if value != "" and name not in _NEVER_SENT}
+
+
+class PaidRequest(Request):
+    """A call that costs money.
+
+    Attributes:
+        submission_key: the application's idempotency key: the same key is never paid for twice. Without one, a tool
+            that runs in a graph uses the id of its tool call.
+        runtime: LangGraph's runtime, filled in when the tool runs in a graph.
+    """
+
+    paid = True
+
+    submission_key: Annotated[Text | None, InjectedToolArg] = None
+    runtime: Runtime = None
+
+
+class NoArguments(BaseModel):
+    """The schema of a tool without arguments."""
+
+    model_config = ConfigDict(extra="forbid")

@@ -1,0 +1,80 @@
+"""The types, ranges and descriptions that the arguments of several tools share."""
+
+import os
+import re
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, AnyHttpUrl, Field, StringConstraints, TypeAdapter
+from pydantic.json_schema import SkipJsonSchema
+
+from producer_tools.errors import ConfigurationError
+
+Model = Literal[
+    "FUZZ-2.0 Pro",
+    "FUZZ-2.0",
+    "FUZZ-2.0 Raw",
+    "FUZZ-1.1 Pro",
+    "FUZZ-1.0 Pro",
+    "FUZZ-1.0",
+    "FUZZ-1.1",
+    "FUZZ-0.8",
+]
+"""The eight models of the API (spec)."""
+
+MODEL_VARIABLE = "PRODUCER_DEFAULT_MODEL"
+_MODEL: Model = "FUZZ-2.0"
+
+_http_url = TypeAdapter(AnyHttpUrl)
+
+
+def _check_url(url: str) -> str:
+    """Accept an http(s) URL and return it unchanged: pydantic would normalise it, but it is sent as it was given."""
+    _http_url.validate_python(url)
+    if not re.match(r"https?://[^\s/?#\\]", url, re.IGNORECASE):
+        raise ValueError("Input should be a valid URL that begins with http:// or https:// and a host")
+    return url
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+MaybeBlank = Annotated[str, StringConstraints(strip_whitespace=True)]
+Url = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_check_url)]
+Prompt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Strength = Annotated[float, Field(ge=0, le=1)] | SkipJsonSchema[None]
+SoundStrength = Annotated[float, Field(ge=0.2, le=1)] | SkipJsonSchema[None]
+OptionalText = MaybeBlank | SkipJsonSchema[None]
+OptionalPrompt = Prompt | SkipJsonSchema[None]
+
+AUDIO_ID = "`audio_id` of an earlier result (not the task id)."
+LYRICS_STRENGTH = "How closely to follow the lyrics."
+SOUND_STRENGTH = "How closely to follow the style."
+WEIRDNESS = "How experimental (0.5 if left out)."
+UPLOADED = "True if audio_id came from producer_upload_audio."
+
+
+def default_model() -> Model:
+    """``PRODUCER_DEFAULT_MODEL``, else ``FUZZ-2.0`` (spec).
+
+    Raises:
+        ConfigurationError: the variable names no model of the API.
+    """
+    value = os.environ.get(MODEL_VARIABLE) or _MODEL
+    for model in get_args(Model):
+        if model == value:
+            return model  # type: ignore[no-any-return]  # get_args is untyped
+    raise ConfigurationError(
+        "configuration", f"{MODEL_VARIABLE} must be one of {', '.join(get_args(Model))}, not {value!r}."
+    )
+
+
+def optional(description: str) -> Any:
+    """A field that may be left out. The factory keeps ``"default": null`` out of the schema that a model reads."""
+    return Field(default_factory=lambda: None, description=description)
+
+
+def model_field() -> Any:
+    """The field ``model``. Its default is read from the environment at each call."""
+    return Field(
+        default_factory=default_model,
+        description="Default FUZZ-2.0; best quality: FUZZ-2.0 Pro; unprocessed: FUZZ-2.0 Raw.",
+    )

@@ -1,0 +1,190 @@
+"""The nine requests that make or change songs: the actions of ``/producer/audios``.
+
+A field's description is what a model reads. What a model must not set (``callback_url``, ``async``) is marked
+`InjectedToolArg`: LangChain leaves it out of the schema that a model sees.
+"""
+
+from typing import Annotated, Any, ClassVar
+
+from langchain_core.tools import InjectedToolArg
+from pydantic import Field, StringConstraints
+from pydantic.functional_validators import model_validator
+from typing_extensions import Self
+
+from producer_tools.requests.base import AUDIOS, PaidRequest
+from producer_tools.requests.fields import (
+    AUDIO_ID,
+    LYRICS_STRENGTH,
+    SOUND_STRENGTH,
+    UPLOADED,
+    WEIRDNESS,
+    MaybeBlank,
+    Model,
+    OptionalPrompt,
+    OptionalText,
+    Prompt,
+    Seconds,
+    SoundStrength,
+    Strength,
+    Text,
+    Url,
+    model_field,
+    optional,
+)
+
+DELIVERY = frozenset({"async", "callback_url"})
+"""The fields of a body that say how the result is delivered. They do not change what is made."""
+
+
+class MusicRequest(PaidRequest):
+    """One action of ``/producer/audios``."""
+
+    endpoint = AUDIOS
+    action: ClassVar[str]
+
+    callback_url: Annotated[Url | None, InjectedToolArg] = None
+    async_: Annotated[bool | None, InjectedToolArg] = Field(default=None, alias="async")
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body. ``lyric`` and ``prompt`` are always there (spec); ``custom`` says that a lyric was given."""
+        given = super().body()
+        uploaded = given.pop("uploaded", False)
+        body = {"action": f"upload_{self.action}" if uploaded else self.action, "lyric": "", "prompt": "", **given}
+        if body["lyric"]:
+            body["custom"] = True
+        if "callback_url" not in body:
+            body.setdefault("async", True)
+        return body
+
+
+class GenerateMusic(MusicRequest):
+    """A song from a description."""
+
+    action = "generate"
+
+    prompt: Annotated[Prompt, StringConstraints(min_length=1)] = Field(
+        description="Genre, mood, instruments, theme: 'upbeat summer pop, catchy synth', 'calm piano jazz for a rainy "
+        "night', 'epic orchestral film score, strings and brass'."
+    )
+    model: Model = model_field()
+    instrumental: bool = Field(default=False, description="No vocals.")
+    lyrics_strength: Strength = optional(LYRICS_STRENGTH)
+    sound_strength: SoundStrength = optional(SOUND_STRENGTH)
+    weirdness: Strength = optional(WEIRDNESS)
+    seed: OptionalText = optional("Same seed, same result.")
+
+
+class GenerateCustomMusic(MusicRequest):
+    """A song from lyrics."""
+
+    action = "generate"
+
+    lyric: Text = Field(
+        description="Lyrics with markers [Intro] [Verse] [Pre-Chorus] [Chorus] [Bridge] [Outro], e.g. "
+        "'[Verse]\\nCity lights are fading\\n\\n[Chorus]\\nCarry me home'."
+    )
+    title: Text = Field(description="Song title.")
+    prompt: Prompt = Field(default="", description="Style: genre, mood, instruments, voice, tempo.")
+    model: Model = model_field()
+    instrumental: bool = Field(default=False, description="No vocals; the lyrics are ignored.")
+    lyrics_strength: Strength = optional(LYRICS_STRENGTH)
+    sound_strength: SoundStrength = optional(SOUND_STRENGTH)
+    weirdness: Strength = optional(WEIRDNESS)
+    seed: OptionalText = optional("Same seed, same result.")
+
+
+class ExtendMusic(MusicRequest):
+    """A song that goes on from a timestamp."""
+
+    action = "extend"
+
+    audio_id: Text = Field(description=AUDIO_ID)
+    continue_at: Seconds = Field(description="Second from which to go on.")
+    lyric: MaybeBlank = Field(default="", description="Lyrics of the new part, with section markers.")
+    prompt: Prompt = Field(default="", description="Style of the new part; empty keeps the song's.")
+    model: Model = model_field()
+    title: OptionalText = optional("Title of the longer song.")
+    lyrics_strength: Strength = optional(LYRICS_STRENGTH)
+    sound_strength: SoundStrength = optional(SOUND_STRENGTH)
+    weirdness: Strength = optional(WEIRDNESS)
+    uploaded: bool = Field(default=False, description=UPLOADED)
+
+
+class CoverMusic(MusicRequest):
+    """A song in another style."""
+
+    action = "cover"
+
+    audio_id: Text = Field(description=AUDIO_ID)
+    prompt: Prompt = Field(default="", description="Target style: 'smooth jazz, saxophone', 'acoustic folk'.")
+    model: Model = model_field()
+    lyric: OptionalText = optional("Other lyrics.")
+    title: OptionalText = optional("Title of the cover.")
+    cover_strength: SoundStrength = optional("How strongly to change (1 if left out).")
+    uploaded: bool = Field(default=False, description=UPLOADED)
+
+
+class VariationMusic(MusicRequest):
+    """Another take of a song."""
+
+    action = "variation"
+
+    audio_id: Text = Field(description=AUDIO_ID)
+    prompt: Prompt = Field(default="", description="What to do differently.")
+    model: Model = model_field()
+    lyric: OptionalText = optional("Other lyrics.")
+
+
+class SwapVocals(MusicRequest):
+    """A song sung anew."""
+
+    action = "swap_vocals"
+
+    audio_id: Text = Field(description=AUDIO_ID)
+    lyric: OptionalText = optional("What the new vocals sing.")
+    lyrics_strength: Strength = optional(LYRICS_STRENGTH)
+    weirdness: Strength = optional(WEIRDNESS)
+    model: Model = model_field()
+
+
+class SwapInstrumentals(MusicRequest):
+    """A song played anew."""
+
+    action = "swap_instrumentals"
+
+    audio_id: Text = Field(description=AUDIO_ID)
+    prompt: OptionalPrompt = optional("Style of the new instrumental.")
+    sound_strength: SoundStrength = optional(SOUND_STRENGTH)
+    weirdness: Strength = optional(WEIRDNESS)
+    model: Model = model_field()
+
+
+class ReplaceSection(MusicRequest):
+    """A song with one time range made anew."""
+
+    action = "replace_section"
+
+    audio_id: Text = Field(description=AUDIO_ID)
+    replace_section_start: Seconds = Field(description="Start, seconds.")
+    replace_section_end: Seconds = Field(description="End, seconds; after the start.")
+    lyric: MaybeBlank = Field(default="", description="Lyrics of the new section.")
+    prompt: Prompt = Field(default="", description="Style of the new section.")
+    model: Model = model_field()
+    uploaded: bool = Field(default=False, description=UPLOADED)
+
+    @model_validator(mode="after")
+    def _end_after_start(self) -> Self:
+        if self.replace_section_end <= self.replace_section_start:
+            raise ValueError(
+                f"replace_section_end ({self.replace_section_end:g} s) must be after "
+                f"replace_section_start ({self.replace_section_start:g} s)"
+            )
+        return self
+
+
+class StemsMusic(MusicRequest):
+    """A song taken apart."""
+
+    action = "stems"
+
+    audio_id: Text = Field(description=AUDIO_ID)

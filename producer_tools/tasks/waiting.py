@@ -1,0 +1,88 @@
+"""Waits for tasks with a deadline, on top of the watchers."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from producer_tools.concurrency.clock import Clock, finishes_in_time
+from producer_tools.errors import TaskNotFoundError
+from producer_tools.http.transport import Transport
+from producer_tools.tasks.lookups import LookUps
+from producer_tools.tasks.task import Task, TaskBatch
+from producer_tools.tasks.watcher import Event, Watchers
+
+_REMEMBERED_SECONDS = 300.0
+
+OnChange = Callable[[Task], None]
+
+
+class Waits:
+    """The waits of one client.
+
+    Args:
+        transport: knows whose token a call carries; each user's tasks are watched separately.
+        lookups: looks tasks up.
+        clock: measures and waits.
+        interval: seconds between two look-ups of one unfinished task.
+    """
+
+    def __init__(self, transport: Transport, lookups: LookUps, clock: Clock, interval: float) -> None:
+        self._transport = transport
+        self._lookups = lookups
+        self._clock = clock
+        self._watchers = Watchers(lookups.many, clock, interval)
+        self._submitted: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def remember(self, task: Task) -> None:
+        """Remember for five minutes when a task was submitted: its first look-up waits until it may be finished."""
+        if task.task_id is None or task.is_final:
+            return
+        now = self._clock.now()
+        with self._lock:
+            while self._submitted and next(iter(self._submitted.values())) < now - _REMEMBERED_SECONDS:
+                del self._submitted[next(iter(self._submitted))]
+            self._submitted[task.task_id] = now
+
+    def wake(self, task_id: str) -> None:
+        """Make those who wait for a task look it up at once."""
+        self._lookups.wake(task_id)
+        self._watchers.wake(task_id)
+
+    async def events(self, task_ids: list[str]) -> AsyncGenerator[Event, None]:
+        """The changes of the tasks, until each is final or can no longer be watched."""
+        watcher = self._watchers.current(self._transport.token())
+        watching = set(task_ids)
+        async with watcher.listen(task_ids, self._submitted.get) as events:
+            while watching:
+                event = await events.get()
+                if isinstance(event.outcome, Exception) or event.outcome.is_final:
+                    watching.discard(event.task_id)
+                yield event
+
+    async def wait(self, task_ids: list[str], timeout: float, on_change: OnChange | None) -> TaskBatch:
+        """Wait until all tasks are final or the time is over, and return their last known states."""
+        found: dict[str, Task] = {}
+        missing: set[str] = set()
+        collecting = asyncio.ensure_future(self._collect(task_ids, found, missing, on_change))
+        if await finishes_in_time(collecting, timeout, self._clock):
+            collecting.result()
+        if unseen := [task_id for task_id in task_ids if task_id not in found and task_id not in missing]:
+            batch = await self._lookups.many(unseen)
+            found.update((str(task.task_id), task) for task in batch.tasks)
+        return TaskBatch.in_order(task_ids, found)
+
+    async def _collect(
+        self, task_ids: list[str], found: dict[str, Task], missing: set[str], on_change: OnChange | None
+    ) -> None:
+        async with aclosing(self.events(task_ids)) as events:
+            async for task_id, outcome in events:
+                if isinstance(outcome, TaskNotFoundError):
+                    missing.add(task_id)
+                elif isinstance(outcome, Exception):
+                    raise outcome
+                else:
+                    found[task_id] = outcome
+                    if on_change is not None:
+                        on_change(outcome)

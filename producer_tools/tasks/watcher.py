@@ -1,0 +1,203 @@
+"""Watches tasks until they are final: one watcher polls for all who wait, at one pace."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from pydantic import SecretStr
+
+from producer_tools.concurrency.clock import Clock
+from producer_tools.errors import TaskNotFoundError
+from producer_tools.tasks.task import Task, TaskBatch
+
+# No task is final within 15 s and most are after 20-50 s (guide, seen), so the first look-up comes after three
+# intervals of 5 s. It is a number of intervals because a shorter one, as with the sandbox, means shorter songs.
+_INTERVALS_BEFORE_FIRST_LOOKUP = 3
+# Old tasks are looked up less often: from this age, in intervals, only in every n-th round.
+_BACK_OFF = ((60, 3), (24, 2))
+# With a poll interval of 0, the watcher still pauses between its rounds.
+_SHORTEST_INTERVAL = 0.05
+
+LookUp = Callable[[list[str]], Awaitable[TaskBatch]]
+
+
+class Event(NamedTuple):
+    """Something happened to a watched task.
+
+    Attributes:
+        task_id: the task.
+        outcome: the task as it is now, or the error that ended watching it.
+    """
+
+    task_id: str
+    outcome: Task | Exception
+
+
+@dataclass
+class _Watched:
+    since: float
+    due: float
+    last: Task | None = None
+    listeners: list["asyncio.Queue[Event]"] = field(default_factory=list)
+
+
+class Watcher:
+    """Looks up all tasks that are waited for in one event loop, in rounds, and reports each change of each task.
+
+    Its background task runs only while there is something to watch.
+
+    Args:
+        look_up: looks several tasks up.
+        clock: measures and waits.
+        interval: seconds between two rounds.
+    """
+
+    def __init__(self, look_up: LookUp, clock: Clock, interval: float) -> None:
+        self._look_up = look_up
+        self._clock = clock
+        self._interval = max(interval, _SHORTEST_INTERVAL)
+        self._watched: dict[str, _Watched] = {}
+        self._work: asyncio.Task[None] | None = None
+        self._woken: set[str] = set()
+        self._changed = asyncio.Event()
+
+    @asynccontextmanager
+    async def listen(
+        self, task_ids: Collection[str], submitted_at: Callable[[str], float | None]
+    ) -> AsyncIterator["asyncio.Queue[Event]"]:
+        """Watch the tasks during the block; their events are put into the queue.
+
+        Args:
+            task_ids: the tasks, each once.
+            submitted_at: when a task was submitted (Unix seconds), if that is known.
+        """
+        events: asyncio.Queue[Event] = asyncio.Queue()
+        for task_id in task_ids:
+            if task_id not in self._watched:
+                self._watched[task_id] = self._new(submitted_at(task_id))
+            watched = self._watched[task_id]
+            watched.listeners.append(events)
+            if watched.last is not None:
+                events.put_nowait(Event(task_id, watched.last))
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._run(), name="producer-tools watcher")
+        self._changed.set()
+        try:
+            yield events
+        finally:
+            for task_id in task_ids:
+                self._leave(task_id, events)
+            if not self._watched and self._work is not None:
+                self._work.cancel()
+                self._work = None
+
+    def wake(self, task_id: str) -> None:
+        """Look a task up now instead of in its next round: something may have happened to it."""
+        if task_id in self._watched:
+            self._woken.add(task_id)
+            self._changed.set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to watch."""
+        return not self._watched
+
+    def _new(self, submitted: float | None) -> _Watched:
+        now = self._clock.now()
+        if submitted is None:
+            return _Watched(since=now, due=now)
+        return _Watched(since=submitted, due=max(now, submitted + _INTERVALS_BEFORE_FIRST_LOOKUP * self._interval))
+
+    def _leave(self, task_id: str, events: "asyncio.Queue[Event]") -> None:
+        watched = self._watched.get(task_id)
+        if watched is not None:
+            watched.listeners = [listener for listener in watched.listeners if listener is not events]
+            if not watched.listeners:
+                del self._watched[task_id]
+
+    async def _run(self) -> None:
+        last_round = float("-inf")
+        while self._watched:
+            if woken := self._woken & self._watched.keys():
+                self._woken.clear()
+                await self._round(list(woken))
+                continue
+            # Tasks that become due within one interval are looked up together.
+            earliest = min(watched.due for watched in self._watched.values())
+            pause = max(earliest, last_round + self._interval) - self._clock.now()
+            if pause > 0:
+                await self._sleep(pause)
+                continue
+            last_round = self._clock.now()
+            due = [task_id for task_id, watched in self._watched.items() if watched.due <= last_round]
+            for task_id in due:
+                self._watched[task_id].due = last_round + self._interval * self._rounds_between_lookups(task_id)
+            await self._round(due)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep until the time has passed, or until a task was added or woken."""
+        passing = asyncio.ensure_future(self._clock.sleep(seconds))
+        changing = asyncio.ensure_future(self._changed.wait())
+        try:
+            await asyncio.wait((passing, changing), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            passing.cancel()
+            changing.cancel()
+        self._changed.clear()
+
+    async def _round(self, task_ids: list[str]) -> None:
+        try:
+            batch = await self._look_up(task_ids)
+        except Exception as error:  # noqa: BLE001 - whatever it is, everyone who waits must get it
+            for task_id in task_ids:
+                self._report(task_id, error)
+            return
+        for task in batch.tasks:
+            self._report(str(task.task_id), task)
+        for task_id in batch.not_found:
+            self._report(task_id, TaskNotFoundError(task_id))
+
+    def _report(self, task_id: str, outcome: Task | Exception) -> None:
+        watched = self._watched.get(task_id)
+        if watched is None or outcome == watched.last:
+            return
+        for listener in watched.listeners:
+            listener.put_nowait(Event(task_id, outcome))
+        if isinstance(outcome, Exception) or outcome.is_final:
+            del self._watched[task_id]
+        else:
+            watched.last = outcome
+
+    def _rounds_between_lookups(self, task_id: str) -> int:
+        age = (self._clock.now() - self._watched[task_id].since) / self._interval
+        return next((rounds for intervals, rounds in _BACK_OFF if age >= intervals), 1)
+
+
+class Watchers:
+    """One watcher for each event loop and API token, so that users never see or wait for each other's tasks."""
+
+    def __init__(self, look_up: LookUp, clock: Clock, interval: float) -> None:
+        self._make = partial(Watcher, look_up, clock, interval)
+        self._lock = threading.Lock()
+        self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[SecretStr, Watcher]] = WeakKeyDictionary()
+
+    def current(self, token: SecretStr) -> Watcher:
+        """The running loop's watcher for ``token``."""
+        with self._lock:
+            watchers = self._of_loops.setdefault(asyncio.get_running_loop(), {})
+            for idle in [other for other, watcher in watchers.items() if watcher.is_idle and other != token]:
+                del watchers[idle]
+            return watchers.setdefault(token, self._make())
+
+    def wake(self, task_id: str) -> None:
+        """Wake a task in every watcher, in whichever event loop."""
+        with self._lock:
+            watchers = [(loop, watcher) for loop, of_loop in self._of_loops.items() for watcher in of_loop.values()]
+        for loop, watcher in watchers:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(watcher.wake, task_id)

@@ -1,0 +1,32 @@
+"""The tool that saves what a task made. It costs nothing."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from producer_tools import requests
+from producer_tools.files.downloads import DEFAULT_DIRECTORY, Downloader
+from producer_tools.tools.base import ProducerTool
+from producer_tools.tools.output import Output, downloads_output
+
+
+class ProducerDownloadResults(ProducerTool):
+    """Saves the files of a finished task in the application's directory.
+
+    Args:
+        directory: where the files go; default ``./producer-downloads``, made when it is first needed. A model cannot
+            choose another one.
+    """
+
+    name: str = "producer_download_results"
+    description: str = (
+        "Save everything a finished task made (audio, WAV, video, stems, cover) as files, and get their paths. Use it "
+        "when the user wants files, or before URLs expire. Only for state complete with success true: previews are "
+        "refused. Files already saved are not downloaded again."
+    )
+    args_schema: type[BaseModel] = requests.GetTask
+    directory: Path = Field(default=DEFAULT_DIRECTORY, exclude=True)
+
+    async def answer(self, request: requests.GetTask) -> Output:
+        """Save the files."""
+        return downloads_output(await Downloader(self.client, self.directory).save(request.task_id))

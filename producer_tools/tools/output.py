@@ -1,0 +1,183 @@
+"""What a tool returns: compact JSON content for the model, and an artifact that holds everything."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, get_args
+
+from producer_tools.errors import DownloadError, shorten
+from producer_tools.files.downloads import Downloads
+from producer_tools.tasks.results import RESULT_KEYS, Result
+from producer_tools.tasks.task import State, Task, TaskBatch
+
+Output = tuple[str, dict[str, Any]]
+"""LangChain's ``content_and_artifact``: JSON text for the model, a JSON-able dict for the application."""
+
+_SHOWN = tuple(key.name for key in RESULT_KEYS if key.shown != "never")
+# A batch may hold fifty songs, and a model pays for each character.
+_SHOWN_IN_BATCH = tuple(key.name for key in RESULT_KEYS if key.shown == "always")
+_SHOWN_OF_FILE = ("kind", "path", "bytes", "audio_id", "title", "duration_seconds")
+
+_WAIT = (
+    "Not finished. Call producer_wait_for_tasks (or producer_get_task) with this task_id. preview_urls are no "
+    "results. Do not submit again."
+)
+_WAIT_FOR_BATCH = (
+    "Not all finished. Call producer_wait_for_tasks with the unfinished task ids, or come back later: nothing is lost. "
+    "preview_urls are no results. Do not submit again."
+)
+_DONE = "Finished. Give the results to the user; nothing is left to do."
+_DONE_WITH_FILES = (
+    "Finished. Give the results to the user; to save the files, call producer_download_results with this task_id."
+)
+_EMPTY = "Finished, but the service made nothing: tell the user. Nothing is left to do."
+_FAILED = "Failed, and not charged. Tell the user why, or change the arguments and submit once more."
+_PARTIAL = "Failed in part: partial_results are finished and may be used. Tell the user why the rest failed."
+_NONE_FOUND = "None of these tasks exists: check the ids. Do not ask again."
+_ALL_FINAL = "All final. Give the finished results to the user and say which failed; nothing is left to do."
+_ALL_FINAL_WITH_FILES = (
+    "All final. Give the finished results to the user and say which failed; to save the files, call "
+    "producer_download_results with each finished task_id."
+)
+
+_SAVED = "Saved. Tell the user the paths; nothing is left to do."
+_SAVED_IN_PART = "Failed in part, but this is finished and saved. Tell the user the paths, and why the rest failed."
+_SOME_MISSING = (
+    "Some files are missing. Call producer_download_results again with this task_id: what is saved is kept. If they "
+    "fail again, tell the user."
+)
+
+
+def task_output(task: Task) -> Output:
+    """The content and the artifact of one task."""
+    return compact_json({**_content(task, _single), "next_step": _next_step(task)}), task_artifact(task)
+
+
+def batch_output(batch: TaskBatch) -> Output:
+    """The content, some 400 characters for each song, and the artifact of several tasks."""
+    counts = dict.fromkeys(get_args(State), 0)
+    for task in batch.tasks:
+        counts[task.state] += 1
+    common = {
+        "counts": {**counts, "not_found": len(batch.not_found)},
+        "not_found": list(batch.not_found),
+        "next_step": _next_step_of(batch),
+    }
+    content = {"tasks": [_content(task, _in_batch) for task in batch.tasks], **common}
+    return compact_json(content), {"tasks": [task_artifact(task) for task in batch.tasks], **common}
+
+
+def downloads_output(downloads: Downloads) -> Output:
+    """The content and the artifact of a task's saved files.
+
+    Raises:
+        DownloadError: no file could be saved.
+    """
+    if not downloads.files:
+        raise _nothing_saved(downloads)
+    task, next_step = downloads.task, _next_step_of_downloads(downloads)
+    failed = [{"kind": file.kind, "code": file.error.code, "message": file.error.message} for file in downloads.failed]
+    content: dict[str, Any] = {
+        "task_id": task.task_id,
+        "state": task.state,
+        "success": bool(task.success) and not failed,
+        "files": [_select(asdict(file), _SHOWN_OF_FILE) for file in downloads.files],
+        **({"failed": failed} if failed else {}),
+        **_error(task),
+        "next_step": next_step,
+    }
+    artifact = {
+        **task_artifact(task),
+        "files": [asdict(file) for file in downloads.files],
+        "failed": [{**each, "url": file.url} for each, file in zip(failed, downloads.failed, strict=True)],
+        "next_step": next_step,
+    }
+    return compact_json(content), artifact
+
+
+def task_artifact(task: Task) -> dict[str, Any]:
+    """Everything that is known of a task, as JSON values, since a checkpointer restores nothing else."""
+    return {**asdict(task), "success": task.success, "next_step": _next_step(task)} | {
+        name: list(getattr(task, name)) for name in ("results", "preview_urls", "partial_results")
+    }
+
+
+def _content(task: Task, show: Callable[[Result], dict[str, Any]]) -> dict[str, Any]:
+    """The keys that a model reads. Which keys there are depends only on the state."""
+    content: dict[str, Any] = {
+        "task_id": task.task_id,
+        "state": task.state,
+        "success": task.success,
+        "results": [show(result) for result in task.results],
+    }
+    if not task.is_final:
+        content["preview_urls"] = list(task.preview_urls)
+        if task.progress is not None:
+            content["progress"] = task.progress
+    if task.error is not None:
+        content["partial_results"] = [show(result) for result in task.partial_results]
+    return {**content, **_error(task)}
+
+
+def _error(task: Task) -> dict[str, Any]:
+    return {} if task.error is None else {"error": {**task.error, "message": shorten(task.error["message"])}}
+
+
+def _single(result: Result) -> dict[str, Any]:
+    return _select(result, _SHOWN)
+
+
+def _in_batch(result: Result) -> dict[str, Any]:
+    shown = _select(result, _SHOWN_IN_BATCH)
+    if "audio_url" in shown:
+        shown.pop("video_url", None)  # a model that wants a song's video looks the song up
+    return shown
+
+
+def _select(values: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: values[key] for key in keys if values.get(key) is not None}
+
+
+def _next_step(task: Task) -> str:
+    if not task.is_final:
+        return _WAIT
+    if task.state == "failed":
+        return _PARTIAL if task.partial_results else _FAILED
+    if not task.results:
+        return _EMPTY
+    return _DONE_WITH_FILES if _has_files(task) else _DONE
+
+
+def _next_step_of(batch: TaskBatch) -> str:
+    if not batch.tasks:
+        return _NONE_FOUND
+    if not all(task.is_final for task in batch.tasks):
+        return _WAIT_FOR_BATCH
+    return _ALL_FINAL_WITH_FILES if any(map(_has_files, batch.tasks)) else _ALL_FINAL
+
+
+def _has_files(task: Task) -> bool:
+    return any(key.endswith("_url") for result in task.results for key in result)
+
+
+def _next_step_of_downloads(downloads: Downloads) -> str:
+    if downloads.failed:
+        return _SOME_MISSING
+    return _SAVED_IN_PART if downloads.task.error is not None else _SAVED
+
+
+def _nothing_saved(downloads: Downloads) -> DownloadError:
+    """The error for a task of which no file could be saved. If all files have the same reason, it has that code."""
+    errors = [failed.error for failed in downloads.failed]
+    codes = {error.code for error in errors}
+    reasons = "; ".join(dict.fromkeys(f"{failed.kind}: {failed.error.message}" for failed in downloads.failed))
+    return DownloadError(
+        codes.pop() if len(codes) == 1 else "download_failed",
+        f"No file was saved. {reasons}",
+        task_id=downloads.task.task_id,
+    )
+
+
+def compact_json(value: dict[str, Any]) -> str:
+    """JSON without spaces, and with every script as it is: a model pays for each character."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
