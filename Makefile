@@ -44,14 +44,14 @@ mutate: $(INSTALLED)  ## Break the code in hundreds of ways and fail if too few 
 	@$(BIN)/python .ci/mutation-score
 
 torture: $(INSTALLED)  ## Kill 200 processes and make 10,000 calls with faults: what was paid twice, or lost? (minutes)
-	@cd tests && ../$(BIN)/python -m torture $(SEED)
+	@$(BIN)/python -m tests.torture $(SEED)
 
 record: $(INSTALLED)  ## Record the sandbox anew, for the tests that play recordings
 	$(BIN)/python -m pytest -q tests/recorded --record-mode=all -m vcr
 	$(BIN)/python -m pytest -q tests/recorded
 
 record-live: $(INSTALLED)  ## Record the service itself (needs a key, asks first); PAID=1: also what costs money
-	@cd tests && ../$(BIN)/python -m recorded.live $(if $(PAID),--paid)
+	@$(BIN)/python -m tests.recorded.live $(if $(PAID),--paid)
 
 check: $(INSTALLED)  ## Lint, check the format and the types
 	$(BIN)/ruff check

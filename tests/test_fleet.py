@@ -10,13 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hasty_clock import HastyClock
-from torture.processes import quick_starts
 
 from producer_tools import MemoryLedger, ProducerClient, StoreLedger, Task
 from producer_tools.langgraph import Song, album_graph
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import Fault, ProducerSandbox
+from tests.clocks import FastClock
+from tests.torture.processes import quick_starts
 
 # Processes are started over a Unix socket.
 pytestmark = [pytest.mark.usefixtures("silent_files"), pytest.mark.enable_socket]
@@ -71,7 +71,7 @@ async def test_what_is_unknown_is_settled_by_the_account(
     """An album whose submit was lost is complete after a look into the account, and each song was charged once."""
     account, ledger = import_module("account"), MemoryLedger()
     async with ProducerClient(
-        sandbox.api_token, sandbox.base_url, poll_interval=0, ledger=ledger, clock=HastyClock()
+        sandbox.api_token, sandbox.base_url, poll_interval=0, ledger=ledger, clock=FastClock()
     ) as client:
         sandbox.fail_next(fault, endpoint="/producer/audios")
         songs = await made(client, tmp_path)
@@ -154,7 +154,7 @@ async def test_a_wish_of_a_whole_fleet_is_paid_for_once(database: str, sandbox: 
     async def submit(wish: int) -> Task:
         async with (
             opened_store(database) as store,
-            ProducerClient(sandbox.api_token, sandbox.base_url, clock=HastyClock(10)) as client,
+            ProducerClient(sandbox.api_token, sandbox.base_url, clock=FastClock(10)) as client,
         ):
             request = GenerateMusic(prompt=f"wish {wish}")
             return await client.submit(request, key=f"wish {wish}", ledger=StoreLedger(store))

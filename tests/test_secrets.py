@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from instant_clock import InstantClock
 from langchain_core.messages import AIMessage
 from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.schemas import Run
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
-from raw_server import RESET, answering, http
 
 import producer_tools
 from producer_tools import ProducerClient, ProducerError, ProducerToolkit, SqliteLedger
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
+from tests.clocks import InstantClock
+from tests.raw_server import RESET, answering, http
 
 CLIENTS = "sk-client-4f9c1e7a55"
 TENANTS = "sk-tenant-b82d06c3d1"

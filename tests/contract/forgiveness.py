@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api_contract import CONTRACT
+from tests.api_contract import CONTRACT
 
 _ONLY_FOR = {
     "continue_at": "extend",

@@ -5,9 +5,9 @@ import urllib.request
 from typing import Any
 
 import pytest
-from api_contract import CONTRACT, check_answer
 
 from producer_tools.sandbox import ProducerSandbox
+from tests.api_contract import CONTRACT, check_answer
 
 AUDIO = "https://cdn.example/audio.m4a"
 SONG = {

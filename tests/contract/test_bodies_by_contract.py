@@ -6,13 +6,13 @@ from functools import cache
 from typing import Any
 
 import pytest
-from api_contract import CONTRACT, check_request, refuted_request
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from producer_tools import requests
+from tests.api_contract import CONTRACT, check_request, refuted_request
 
 URLS = st.from_regex(r"[Hh][Tt]tps?://[a-z]{1,9}\.example(:[0-9]{2,4})?(/[^\\]{0,9})?", fullmatch=True)
 

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from api_contract import CONTRACT, check_answer, check_request
-from forgiveness import as_meant
+
+from tests.api_contract import CONTRACT, check_answer, check_request
+from tests.contract.forgiveness import as_meant
 
 CASSETTES = Path(__file__).parents[2] / "cassettes"
 

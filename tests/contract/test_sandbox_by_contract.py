@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, get_args
 
 import pytest
 import schemathesis
-from api_contract import CONTRACT, check_answer, refuted_request
-from forgiveness import as_meant
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import CHECKS
 
 from producer_tools.sandbox import ProducerSandbox
 from producer_tools.sandbox.records import Vocabulary
+from tests.api_contract import CONTRACT, check_answer, refuted_request
+from tests.contract.forgiveness import as_meant
 
 Case = schemathesis.Case[Any]
 contract = schemathesis.openapi.from_dict(CONTRACT)

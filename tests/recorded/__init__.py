@@ -1,1 +1,1 @@
-"""Tests that play recordings of the API, and what records, scrubs and compares these."""
+"""Tests that play recordings of the API, and the code that records, scrubs and compares them."""

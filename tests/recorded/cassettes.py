@@ -13,7 +13,7 @@ import yaml
 from vcr.persisters.filesystem import CassetteNotFoundError, FilesystemPersister
 from vcr.serialize import serialize
 
-from recorded.scrubbing import SERVICE, Scrubber
+from tests.recorded.scrubbing import SERVICE, Scrubber
 
 FOLDER = Path(__file__).parents[2] / "cassettes"
 DOCUMENTED = FOLDER / "documented"

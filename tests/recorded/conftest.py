@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from instant_clock import InstantClock
 from vcr import VCR
 from vcr.cassette import Cassette
 
 from producer_tools import ProducerClient, ProducerToolkit
 from producer_tools.concurrency.clock import SystemClock
 from producer_tools.sandbox import ProducerSandbox
-from recorded.calls import Caller, Service
-from recorded.cassettes import COLLECTED, SOURCE, Recorder, Source, cassette_name, cassette_path
-from recorded.scrubbing import SERVICE, Scrubber
+from tests.clocks import InstantClock
+from tests.recorded.calls import Caller, Service
+from tests.recorded.cassettes import COLLECTED, SOURCE, Recorder, Source, cassette_name, cassette_path
+from tests.recorded.scrubbing import SERVICE, Scrubber
 
 _RECORDER = pytest.StashKey[Recorder]()
 

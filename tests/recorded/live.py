@@ -1,4 +1,4 @@
-"""Record the service itself: ``python -m recorded.live`` in the folder of the tests, or ``make record-live``.
+"""Record the service itself: ``make record-live``, or ``python -m tests.recorded.live`` in the root of the project.
 
 It needs a key, says about how much it will cost, and asks. What is recorded goes into a folder of its own; at the end
 stands where the service's answers differ in shape from the sandbox's.
@@ -19,8 +19,8 @@ import pytest
 from producer_tools.http.settings import TOKEN_VARIABLE, default_base_url
 from producer_tools.payment.prices import estimate as price
 from producer_tools.requests import GenerateLyrics, GenerateVideo, GenerateWav, MusicRequest, Request, UploadAudio
-from recorded.cassettes import COLLECTED, FOLDER, LIVE_FOLDER, SOURCE, Source, cassette_path, read
-from recorded.shapes import differences
+from tests.recorded.cassettes import COLLECTED, FOLDER, LIVE_FOLDER, SOURCE, Source, cassette_path, read
+from tests.recorded.shapes import differences
 
 _PAID: tuple[type[Request], ...] = (
     *MusicRequest.__subclasses__(), GenerateLyrics, UploadAudio, GenerateVideo, GenerateWav,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from recorded.cassettes import read
+from tests.recorded.cassettes import read
 
 Shapes = dict[str, dict[str, set[str]]]
 """For each kind of answer, the types found at each place in it."""

@@ -13,9 +13,9 @@ from vcr import VCR
 from vcr.request import Request
 
 from producer_tools.requests import AUDIOS, LYRICS, TASKS, UPLOAD, VIDEOS, WAV, MusicRequest
-from recorded.cassettes import COLLECTED, DOCUMENTED, FOLDER, Recorder, cassette_name, left_over, read
-from recorded.conftest import path_of_recording, pytest_pyfunc_call
-from recorded.scrubbing import SANDBOX_FILES, SERVICE, Scrubber
+from tests.recorded.cassettes import COLLECTED, DOCUMENTED, FOLDER, Recorder, cassette_name, left_over, read
+from tests.recorded.conftest import path_of_recording, pytest_pyfunc_call
+from tests.recorded.scrubbing import SANDBOX_FILES, SERVICE, Scrubber
 
 FILES = sorted(FOLDER.glob("*/*.yaml"))
 RECORDED = {"kind", "server", "recorded_on", "recorded_with"}

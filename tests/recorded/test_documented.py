@@ -24,7 +24,7 @@ from producer_tools import (
 )
 from producer_tools.requests import AUDIOS
 from producer_tools.tasks.records import read_answer, read_record
-from recorded.cassettes import DOCUMENTED, read
+from tests.recorded.cassettes import DOCUMENTED, read
 
 TOKEN = "never-sent-to-anybody"
 TASK = "1a6ac2ad-10f2-4e2b-b500-66ec27fe82ad"

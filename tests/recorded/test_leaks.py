@@ -10,14 +10,14 @@ from urllib.parse import quote, unquote
 
 import aiohttp
 import pytest
-from raw_server import answering
 from vcr import VCR
 from vcr.request import Request
 
 from producer_tools import ProducerClient
 from producer_tools.requests import GenerateMusic
-from recorded.cassettes import FOLDER, LeakError, Recorder
-from recorded.scrubbing import SERVICE, Scrubber
+from tests.raw_server import answering
+from tests.recorded.cassettes import FOLDER, LeakError, Recorder
+from tests.recorded.scrubbing import SERVICE, Scrubber
 
 TOKEN = "k3y/of+a?test~0123456789abcdef"
 ROOT = FOLDER.parent

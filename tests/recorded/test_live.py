@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from producer_tools.sandbox import ProducerSandbox
-from recorded import live
-from recorded.cassettes import FOLDER, read
-from recorded.shapes import differences
+from tests.recorded import live
+from tests.recorded.cassettes import FOLDER, read
+from tests.recorded.shapes import differences
 
 TOKEN = "a-key-made-up-for-this-test"
 
@@ -30,8 +30,8 @@ def record(folder: Path, answer: str, *options: str, base_url: str = "http://127
     """Run it as a person does; gives the exit code and all that is shown."""
     environment = {**os.environ, "ACEDATACLOUD_API_TOKEN": TOKEN, "ACEDATACLOUD_API_BASE_URL": base_url}
     run = subprocess.run(
-        [sys.executable, "-m", "recorded.live", "--folder", str(folder), *options],
-        cwd=Path(__file__).parents[1], env=environment, input=answer, check=False,
+        [sys.executable, "-m", "tests.recorded.live", "--folder", str(folder), *options],
+        cwd=Path(__file__).parents[2], env=environment, input=answer, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=50,
     )  # fmt: skip
     return run.returncode, run.stdout

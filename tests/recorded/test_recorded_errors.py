@@ -7,7 +7,7 @@ from vcr.cassette import Cassette
 
 from producer_tools import ProducerClient, ProducerToolkit
 from producer_tools.sandbox import ProducerSandbox
-from recorded.calls import Caller, Service
+from tests.recorded.calls import Caller, Service
 
 pytestmark = pytest.mark.vcr
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recorded.calls import Caller
+from tests.recorded.calls import Caller
 
 pytestmark = [pytest.mark.vcr, pytest.mark.paid]
 

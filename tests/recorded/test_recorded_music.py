@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from recorded.calls import Caller
+from tests.recorded.calls import Caller
 
 pytestmark = [pytest.mark.vcr, pytest.mark.paid]
 

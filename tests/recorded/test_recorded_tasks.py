@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from producer_tools.sandbox import ProducerSandbox
-from recorded.calls import Caller
+from tests.recorded.calls import Caller
 
 pytestmark = pytest.mark.vcr
 

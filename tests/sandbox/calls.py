@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from email.message import Message
 from typing import Any, NamedTuple
 
-from api_contract import CONTRACT, check_answer
-from manual_clock import ManualClock
-
 from producer_tools.sandbox import ProducerSandbox
+from tests.api_contract import CONTRACT, check_answer
+from tests.clocks import ManualClock
 
 SONG_SECONDS = 8.0
 

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from calls import Api, send, serving
-from manual_clock import ManualClock
 
 from producer_tools.sandbox import Charge, ProducerSandbox
+from tests.clocks import ManualClock
+from tests.sandbox.calls import Api, send, serving
 
 PAID = {
     "/producer/audios": {"action": "generate", "prompt": "rain", "async": True},

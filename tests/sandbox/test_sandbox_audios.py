@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from calls import SONG_SECONDS, Api, send, serving
+
+from tests.sandbox.calls import SONG_SECONDS, Api, send, serving
 
 GENERATE = {"action": "generate", "prompt": "rain"}
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from calls import Api, serving
+
+from tests.sandbox.calls import Api, serving
 
 GENERATE = {"action": "generate", "prompt": "rain", "lyric": "", "async": True}
 

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from calls import SONG_SECONDS, serving
 
 from producer_tools.sandbox import Fault, ProducerSandbox
 from producer_tools.sandbox.__main__ import main
+from tests.sandbox.calls import SONG_SECONDS, serving
 
 LYRICS = "/producer/lyrics"
 RAIN = {"prompt": "rain"}

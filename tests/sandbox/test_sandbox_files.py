@@ -6,7 +6,8 @@ import zipfile
 from collections.abc import Iterator
 
 import pytest
-from calls import SONG_SECONDS, Api, send, serving
+
+from tests.sandbox.calls import SONG_SECONDS, Api, send, serving
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from calls import Api, send, serving
-from manual_clock import ManualClock
 
 from producer_tools.sandbox import ProducerSandbox
 from producer_tools.sandbox.__main__ import main
+from tests.clocks import ManualClock
+from tests.sandbox.calls import Api, send, serving
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,8 @@ import re
 from typing import Any
 
 import pytest
-from calls import serving
+
+from tests.sandbox.calls import serving
 
 PROMPT = "A song about rainy nights and old trains"
 

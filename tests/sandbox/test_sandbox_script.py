@@ -1,10 +1,10 @@
 """A sandbox that fails when it is told to, and one that does the same thing each time."""
 
 import pytest
-from calls import SONG_SECONDS, Api, serving
-from manual_clock import ManualClock
 
 from producer_tools.sandbox import ProducerSandbox
+from tests.clocks import ManualClock
+from tests.sandbox.calls import SONG_SECONDS, Api, serving
 
 ORDER = {"action": "generate", "prompt": "a song", "async": True}
 

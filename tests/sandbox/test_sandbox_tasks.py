@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from calls import SONG_SECONDS, Api, serving
+
+from tests.sandbox.calls import SONG_SECONDS, Api, serving
 
 RECORD_KEYS = {
     "id",

@@ -1,1 +1,1 @@
-"""What is only shown by doing it often: processes that are killed, and thousands of calls with faults."""
+"""Processes that are killed, and thousands of calls with faults."""

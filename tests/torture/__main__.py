@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from torture import kills, soak
+from tests.torture import kills, soak
 
 KILLS = 200
 SONGS_PER_RUN = 18

@@ -6,8 +6,8 @@ from pathlib import Path
 from random import Random
 
 from producer_tools.sandbox import ProducerSandbox
-from torture.processes import quick_starts
-from torture.worker import Job, outcomes, work
+from tests.torture.processes import quick_starts
+from tests.torture.worker import Job, outcomes, work
 
 # About as long as an undisturbed process takes for its songs: some are killed while they start, some near the end.
 _LONGEST_LIFE = 0.6

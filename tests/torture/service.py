@@ -6,7 +6,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from producer_tools.sandbox import Charge, ProducerSandbox
-from torture.processes import quick_starts
+from tests.torture.processes import quick_starts
 
 
 class Truth(NamedTuple):

@@ -15,10 +15,9 @@ from queue import Empty, SimpleQueue
 from random import Random
 from typing import NamedTuple
 
-from hasty_clock import HastyClock
-
 from producer_tools import ProducerClient, ProducerGenerateMusic, ProducerGetTasksBatch, SqliteLedger
-from torture.service import Truth, serving
+from tests.clocks import FastClock
+from tests.torture.service import Truth, serving
 
 THREADS = 32
 LOOPS = 8
@@ -149,7 +148,7 @@ def soak(calls: int, directory: Path, seed: int) -> Soak:
             request_timeout=_PATIENCE,
             poll_interval=0,
             ledger=SqliteLedger(directory / "ledger.sqlite"),
-            clock=HastyClock(),
+            clock=FastClock(),
         )
         with client:
             crowd, warm = Crowd(client), len(wishes) // 5

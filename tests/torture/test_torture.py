@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from torture.kills import torture
-from torture.soak import soak
+from tests.torture.kills import torture
+from tests.torture.soak import soak
 
 # Processes are started over a Unix socket; what they talk to is on this machine as well.
 pytestmark = pytest.mark.enable_socket

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, NamedTuple
 
-from hasty_clock import HastyClock
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
@@ -14,6 +13,7 @@ from langgraph.prebuilt import ToolNode
 from typing_extensions import TypedDict
 
 from producer_tools import ProducerClient, ProducerGenerateMusic, SqliteLedger
+from tests.clocks import FastClock
 
 AT_ONCE = 3
 """Songs that one step of the graph asks for."""
@@ -73,7 +73,7 @@ def opened(job: Job) -> Iterator[tuple[Any, Any]]:
     ledger = SqliteLedger(f"{job.directory}/ledger.sqlite")
     with (
         SqliteSaver.from_conn_string(f"{job.directory}/checkpoints.sqlite") as saver,
-        ProducerClient(job.api_token, job.base_url, ledger=ledger, clock=HastyClock()) as client,
+        ProducerClient(job.api_token, job.base_url, ledger=ledger, clock=FastClock()) as client,
     ):
         builder = StateGraph(State)
         builder.add_node("ask", _ask)

@@ -1,0 +1,125 @@
+"""Clocks that tests use in place of the machine's, so that no test waits."""
+
+import asyncio
+import heapq
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+
+# After this many turns of the event loop, every task that can go on has gone on.
+_SETTLED = 20
+
+
+class InstantClock:
+    """Every sleep ends at once and is remembered. Time passes only in `sleep`."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+        await asyncio.sleep(0)
+
+
+class FastClock:
+    """The machine's time, a hundred times as fast. All clocks of one speed show the same time, in every process."""
+
+    def __init__(self, speed: float = 100.0) -> None:
+        self._speed = speed
+
+    def now(self) -> float:
+        return time.time() * self._speed
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds) / self._speed)
+
+
+class ManualClock:
+    """Time passes only when a test calls `advance`. It may be called from any thread and event loop."""
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self._now = now
+        self._changed = threading.Condition()
+        self._sleepers: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
+
+    def now(self) -> float:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        until = self._now + seconds
+        while self._now < until:
+            woken = asyncio.Event()
+            with self._changed:
+                self._sleepers[woken] = asyncio.get_running_loop()
+                self._changed.notify_all()
+            try:
+                await woken.wait()
+            finally:
+                with self._changed:
+                    del self._sleepers[woken]
+
+    def advance(self, seconds: float) -> None:
+        """Let ``seconds`` pass and wake everyone who sleeps."""
+        with self._changed:
+            self._now += seconds
+            for woken, loop in self._sleepers.items():
+                loop.call_soon_threadsafe(woken.set)
+
+    def wait_for_sleepers(self, number: int) -> None:
+        """Return once exactly ``number`` sleeps are in progress."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self._sleepers) == number, timeout=10)
+
+
+class VirtualClock:
+    """Time of one event loop: when nothing else can happen, it jumps to the end of the next sleep.
+
+    Real work that takes real time, such as HTTP, is done inside `working`.
+    """
+
+    def __init__(self) -> None:
+        self.time = 1_800_000_000.0
+        self.slept: list[float] = []
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._order = count()
+        self._under_way = 0
+        self._driver: asyncio.Task[None] | None = None
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.time + max(0.0, seconds), next(self._order), woken))
+        if self._driver is None or self._driver.done():
+            self._driver = asyncio.create_task(self._drive())
+        await woken
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Time does not pass during the block."""
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    async def _drive(self) -> None:
+        while self._sleepers:
+            for _ in range(_SETTLED):
+                await asyncio.sleep(0)
+            if self._under_way:
+                await asyncio.sleep(0.0005)
+                continue
+            at, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                self.time = at
+                woken.set_result(None)

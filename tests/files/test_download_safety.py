@@ -1,0 +1,222 @@
+"""Where files may come from, what they are called, and what they are taken for."""
+
+import socket
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ThreadedResolver
+from hypothesis import given
+from hypothesis import strategies as st
+from yarl import URL
+
+from producer_tools import Downloader, DownloadError, ProducerClient
+from producer_tools.files.names import file_stem
+from producer_tools.files.types import detect
+from producer_tools.files.url_rules import CheckedResolver, UrlRules
+from tests.clocks import InstantClock
+from tests.files.song_server import song_at
+
+PUBLIC = ["8.8.8.8", "142.250.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
+LOOPBACK = ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"]
+INSIDE = [
+    "10.0.0.1", "172.16.0.1", "192.168.1.1",  # private
+    "169.254.169.254", "fe80::1", "fe80::1%1",  # link-local: clouds' metadata
+    "100.64.0.1", "100.127.255.254",  # shared by a provider's customers
+    "224.0.0.1", "239.1.1.1", "ff02::1", "ff0e::1",  # multicast
+    "0.0.0.0", "::", "255.255.255.255", "240.0.0.1", "192.0.2.1", "198.18.0.1", "2001:db8::1",  # noqa: S104 - reserved
+    "fc00::1", "fd12::1", "fec0::1", "100::1", "4000::1",  # not global
+    "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::10.0.0.1",  # IPv4 in IPv6 ...
+    "64:ff9b::a00:1", "64:ff9b:1::a00:1", "2002:a00:1::1", "2001:0:a00:1::1",  # ... through gateways
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_public_addresses(address: str) -> None:
+    assert UrlRules().allows(address)
+
+
+@pytest.mark.parametrize("address", INSIDE)
+def test_addresses_inside_a_network(address: str) -> None:
+    """Behind them are routers, databases and a cloud's credentials, for whoever can get a URL into a result."""
+    assert not UrlRules().allows(address)
+    assert not UrlRules(loopback=True).allows(address)
+
+
+@pytest.mark.parametrize("address", LOOPBACK)
+def test_loopback_only_beside_an_api_on_loopback(address: str) -> None:
+    assert not UrlRules().allows(address)
+    assert UrlRules(loopback=True).allows(address)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "loopback"),
+    [
+        ("http://127.0.0.1:8080", True), ("http://localhost:1", True), ("http://[::1]:1", True),
+        ("https://api.acedata.cloud", False), ("http://10.0.0.1", False), ("http://127.0.0.1.example.com", False),
+        ("http://[", False),
+    ],
+)  # fmt: skip
+def test_which_apis_are_on_loopback(base_url: str, *, loopback: bool) -> None:
+    assert UrlRules.beside(base_url).loopback is loopback
+
+
+FORBIDDEN = [
+    "http://example.com/x.m4a", "ftp://example.com/x", "file:///etc/passwd", "https:///x", "example.com/x", "",
+    "https://user@example.com/x", "https://user:secret@example.com/x", "https://example.com@10.0.0.1/x",
+    "http://127.0.0.1/x", "https://127.0.0.1/x", "https://[::1]/x", "https://[::ffff:7f00:1]/x", "https://0/x",
+    "https://2130706433/x", "https://127.1/x", "https://0177.0.0.1/x", "https://127.0.0.1./x", "https://10.0.0.1:443/",
+    "https://\uff11\uff12\uff17.\uff10.\uff10.\uff11/x", "https://[fe80::1%25eth0]/x", "https://169.254.169.254/latest/meta-data/",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", FORBIDDEN)
+def test_forbidden_urls(url: str) -> None:
+    with pytest.raises((DownloadError, ValueError)):
+        UrlRules().check(URL(url))
+
+
+@pytest.mark.parametrize("url", FORBIDDEN)
+async def test_a_forbidden_url_in_a_result_is_never_connected_to(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_connection(*_: Any, **__: Any) -> None:
+        pytest.fail("a connection was tried")
+
+    monkeypatch.setattr("aiohttp.TCPConnector.connect", no_connection)
+    async with ProducerClient("t") as client:
+        downloads = await Downloader(client, tmp_path).save(song_at(url))
+    assert [failed.error.code for failed in downloads.failed] == ["forbidden_url"]
+
+
+def resolving_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Have names resolve to these addresses, one answer after another; returns the names asked for."""
+    asked: list[str] = []
+
+    async def resolve(_: ThreadedResolver, host: str, port: int = 0, family: int = socket.AF_INET) -> list[Any]:
+        asked.append(host)
+        addresses = answers[min(len(asked), len(answers)) - 1]
+        return [
+            {"hostname": host, "host": address, "port": port, "family": family, "proto": 0, "flags": 0}
+            for address in addresses
+        ]
+
+    monkeypatch.setattr(ThreadedResolver, "resolve", resolve)
+    return asked
+
+
+@pytest.mark.parametrize("host", ["music.example", "0x7f000001", "0x7f.1", "localhost", "localhost."])
+async def test_a_name_that_leads_inside_is_never_connected_to(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the system's resolver makes of a name, or of an odd spelling, is what is checked."""
+    asked = resolving_to(monkeypatch, ["127.0.0.1", "10.0.0.1"])
+
+    async def no_connection(*_: Any, **__: Any) -> None:
+        pytest.fail("a connection was tried")
+
+    monkeypatch.setattr("aiohappyeyeballs.start_connection", no_connection)
+    async with ProducerClient("t") as client:
+        downloads = await Downloader(client, tmp_path).save(song_at(f"https://{host}/x.m4a"))
+    assert downloads.failed[0].error.code == "forbidden_url"
+    assert "no public address" in downloads.failed[0].error.message
+    assert len(asked) == 1, "it is not tried again"
+
+
+async def test_a_name_that_changes_its_mind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS rebinding: public when checked, private when connected to. Only what was checked is connected to."""
+    asked = resolving_to(monkeypatch, ["8.8.8.8", "192.168.0.1"], ["127.0.0.1"])
+    tried: list[str] = []
+
+    async def refuse(addr_infos: Any, **_: Any) -> None:
+        tried.extend(info[4][0] for info in addr_infos)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("aiohappyeyeballs.start_connection", refuse)
+    monkeypatch.setattr("aiohttp.connector._DNSCacheTable.expired", lambda *_: True)
+    async with ProducerClient("t", clock=InstantClock()) as client:
+        downloads = await Downloader(client, tmp_path).save(song_at("https://music.example/x.m4a"))
+    assert tried == ["8.8.8.8"]
+    assert len(asked) == 2
+    assert downloads.failed[0].error.code == "forbidden_url"
+
+
+async def test_a_resolver_keeps_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving_to(monkeypatch, ["10.0.0.1", "8.8.8.8", "fe80::1%2", "127.0.0.1"])
+    resolver = CheckedResolver(UrlRules())
+    assert [found["host"] for found in await resolver.resolve("x", 443)] == ["8.8.8.8"]
+    await resolver.close()
+
+
+TITLES = {
+    "Summer Rain": "Summer_Rain",
+    "  Vol. 2: Don't / Stop? ": "Vol_2_Don_t_Stop",
+    "../../etc/passwd": "etc_passwd",
+    "..\\..\\windows": "windows",
+    ".hidden": "hidden",
+    "-rf": "rf",
+    "CON": "CON",
+    "": "untitled",
+    "\0\n\t": "untitled",
+    "🎵🎶": "untitled",
+    "a\u202egpj.exe": "a_gpj_exe",
+    "\ud800x": "x",
+    "夜曲": "夜曲",
+    "Ночь": "Ночь",
+    "हिन्दी गीत": "हिन्दी_गीत",
+    "เพลงรัก": "เพลงรัก",
+    "Cafe\u0301": "Café",
+}
+
+
+@pytest.mark.parametrize(("title", "name"), TITLES.items())
+def test_titles_become_names(title: str, name: str) -> None:
+    assert file_stem(title, "audio", "t1", "a1") == f"{name}-audio.t1.a1"
+
+
+def test_a_long_title_is_cut_between_characters() -> None:
+    assert file_stem("夜" * 300, "audio", "t1") == f"{'夜' * 26}-audio.t1"
+
+
+def test_an_id_that_cannot_stand_in_a_name() -> None:
+    """Ids come from the service, and a digest of a bad one is as good."""
+    bad = ["../x", "a.b", "A", "a", "", "x" * 65, "con/..", "é", "\ud800"]
+    stems = [file_stem("t", "audio", part, "a1") for part in bad]
+    assert len(set(stems)) == len(bad)
+    assert all("/" not in stem and ".." not in stem and len(stem) < 100 for stem in stems)
+
+
+@given(st.text(max_size=300), st.text(max_size=100), st.text(max_size=100))
+def test_any_name_is_safe(title: str, task_id: str, audio_id: str) -> None:
+    name = file_stem(title, "audio", task_id, audio_id) + ".webp"
+    assert len(name.encode()) <= 255
+    assert Path(name).name == name
+    assert not name.startswith((".", "-", "~"))
+    assert name.count(".") == 3
+    assert all(unicodedata.category(char)[0] in "LMN" or char in "._-" for char in name)
+
+
+@given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), unique=True, max_size=5))
+def test_other_ids_make_another_name(pairs: list[tuple[str, str]]) -> None:
+    """Otherwise one task's file would be taken for another's, or be written over by it."""
+    assert len({file_stem("t", "audio", *pair).lower() for pair in pairs}) == len(pairs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "head", "extension"),
+    [
+        ("audio", b"\0\0\0\x1cftypM4A ", "m4a"), ("audio", b"\0\0\0\x1cftypisom", "m4a"), ("audio", b"ID3\4\0", "mp3"),
+        ("audio", b"\xff\xfb\x90\x64", "mp3"), ("audio", b"RIFF\x10\0\0\0WAVE", "wav"),
+        ("wav", b"RIFF\x10\0\0\0WAVE", "wav"), ("video", b"\0\0\0\x1cftypisom", "mp4"), ("stems", b"PK\3\4", "zip"),
+        ("cover", b"\xff\xd8\xff\xe0", "jpg"), ("cover", b"\x89PNG\r\n\x1a\n", "png"),
+        ("cover", b"RIFF\x10\0\0\0WEBP", "webp"),
+        ("audio", b"\xff\xf1\x50\x80", None), ("audio", b"\xff\xff\xff\xff", None), ("audio", b"\xff\xfe<\0h\0", None),
+        ("audio", b"RIFF\x10\0\0\0WEBP", None), ("audio", b"\xff", None), ("wav", b"ID3\4\0", None),
+        ("video", b"RIFF\x10\0\0\0AVI ", None), ("stems", b"PK\5\6", None), ("stems", b"\x1f\x8b", None),
+        ("cover", b"<svg xmlns=", None), ("cover", b"GIF89a", None), ("cover", b"", None),
+    ],
+)  # fmt: skip
+def test_first_bytes_tell_the_type(kind: Any, head: bytes, extension: str | None) -> None:
+    file_type = detect(kind, head)
+    assert (file_type and file_type.extension) == extension

@@ -1,1 +1,0 @@
-"""Tests of the LangGraph nodes, and of the graph that makes an album."""

@@ -1,0 +1,97 @@
+"""One process, many users: whose token a call carries."""
+
+import asyncio
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import producer_tools
+from producer_tools import ConfigurationError, MissingTokenError, ProducerClient, ProducerGetTask
+from tests.clocks import InstantClock
+from tests.raw_server import RawServer, answering, http
+
+PENDING = http({"id": "t1", "state": "pending"})
+
+
+def tokens(server: RawServer) -> list[str]:
+    lines = [line for raw in server.requests for line in raw.decode().splitlines()]
+    return [line.removeprefix("Authorization: Bearer ") for line in lines if line.startswith("Authorization")]
+
+
+async def test_the_block_wins_over_client_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "of-the-environment")
+    async with answering(PENDING) as server:
+        own = ProducerGetTask(client=ProducerClient("of-the-client", server.base_url, poll_interval=0))
+        bare = ProducerGetTask(client=ProducerClient(base_url=server.base_url, poll_interval=0))
+        with producer_tools.api_token(" of-the-block\n"):
+            await own.ainvoke({"task_id": "t1"})
+            with producer_tools.api_token("of-the-inner-block"):
+                await own.ainvoke({"task_id": "t1"})
+        await own.ainvoke({"task_id": "t1"})
+        await bare.ainvoke({"task_id": "t1"})
+        await own.client.aclose()
+        await bare.client.aclose()
+    assert tokens(server) == ["of-the-block", "of-the-inner-block", "of-the-client", "of-the-environment"]
+
+
+async def test_tenants_side_by_side_never_mix() -> None:
+    """Across await, in tasks, and into the sync bridge from many threads."""
+    async with answering(PENDING) as server:
+        client = ProducerClient(base_url=server.base_url, poll_interval=0)
+        tool = ProducerGetTask(client=client)
+
+        async def awaited(name: str) -> None:
+            with producer_tools.api_token(name):
+                await asyncio.sleep(0)
+                await asyncio.gather(tool.ainvoke({"task_id": name}), tool.ainvoke({"task_id": name}))
+
+        def blocking(name: str) -> None:
+            with producer_tools.api_token(name):
+                tool.invoke({"task_id": name})
+
+        await asyncio.gather(*(awaited(f"user-{n}") for n in range(8)))
+        with ThreadPoolExecutor(8) as pool:
+            loop = asyncio.get_running_loop()
+            await asyncio.gather(*(loop.run_in_executor(pool, blocking, f"user-{n}") for n in range(8, 16)))
+        await client.aclose()
+    for raw in server.requests:
+        head, body = raw.decode().split("\r\n\r\n")
+        name = body.split('"id": "')[1].split('"')[0]
+        assert f"Bearer {name}\r" in head + "\r"
+    assert len(server.requests) == 24
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+async def test_a_tenant_without_a_token_is_not_served_on_anothers_account(blank: str) -> None:
+    client = ProducerClient("of-the-application", "http://127.0.0.1:1")
+    with producer_tools.api_token(blank), pytest.raises(MissingTokenError):
+        await client.get_task("t")
+    with pytest.raises(MissingTokenError):
+        await ProducerClient(blank, "http://127.0.0.1:1").get_task("t")
+
+
+async def test_a_token_that_is_no_header_is_told_without_showing_it() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        await ProducerClient("tok\r\nX-Evil: 1", "http://127.0.0.1:1").get_task("t")
+    assert "Evil" not in f"{caught.value!r} {caught.value}"
+
+
+async def test_the_token_is_in_no_repr_no_error_and_no_pickle() -> None:
+    """The service quotes the token back, in each place of an error where it could."""
+    token = "sk-a-very-secret-token"
+    quoting = {"error": {"code": f"c-{token}", "message": f"bad token {token}"}, "trace_id": token}
+    async with answering(http(quoting, "401 Unauthorized"), b"\x00not http\r\n\r\n") as server:
+        client = ProducerClient(token, server.base_url, poll_interval=0, clock=InstantClock())
+        errors: list[BaseException] = []
+        for _ in range(2):
+            with pytest.raises(producer_tools.ProducerError) as caught:
+                await client.get_task("t")
+            errors.append(caught.value)
+        await client.aclose()
+    shown = [repr(client), str(client), repr(ProducerGetTask(client=client)), repr(pickle.dumps(client))]
+    while errors:
+        error = errors.pop()
+        errors.extend(linked for linked in (error.__cause__, error.__context__) if linked)
+        shown += [repr(error), str(error), repr(vars(error))]
+    assert token not in " ".join(shown)

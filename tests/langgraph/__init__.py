@@ -1,0 +1,1 @@
+"""The LangGraph nodes and the album graph."""

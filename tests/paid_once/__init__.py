@@ -1,1 +1,0 @@
-"""Tests of what is paid for: once, whatever goes wrong."""
