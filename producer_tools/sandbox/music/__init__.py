@@ -6,7 +6,7 @@ knows the server, and nothing needs more than the standard library. Read on in t
 ``render`` make it sound; ``clip`` and ``song`` cut and join; ``files`` packs.
 """
 
-from producer_tools.sandbox.music.picture import cover_png
+from producer_tools.sandbox.music.picture import cover_png, plain_png
 from producer_tools.sandbox.music.song import Song, compose, uploaded
 
-__all__ = ["Song", "compose", "cover_png", "uploaded"]
+__all__ = ["Song", "compose", "cover_png", "plain_png", "uploaded"]

@@ -18,10 +18,18 @@ _Columns = list[list[_Colour]]
 def cover_png(seed: str) -> bytes:
     """Paint a square picture, 256 pixels wide, that the seed alone decides; returns a PNG file."""
     chance = dice("cover", seed)
-    columns = pick(chance, (_landscape, _landscape, _record, _waves))(chance)
-    # PNG wants rows, each after a byte that names its filter (none).
+    return _png(pick(chance, (_landscape, _landscape, _record, _waves))(chance))
+
+
+def plain_png() -> bytes:
+    """Make a small square picture of one colour; returns a PNG file."""
+    return _png([[b"\x60\x70\x80"] * 16] * 16)
+
+
+def _png(columns: _Columns) -> bytes:
+    # A PNG file has rows, each with a first byte that names its filter (here none).
     rows = b"".join(b"\0" + b"".join(row) for row in zip(*columns, strict=True))
-    header = struct.pack(">2I5B", _SIZE, _SIZE, 8, 2, 0, 0, 0)
+    header = struct.pack(">2I5B", len(columns), len(columns[0]), 8, 2, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in parts)
 
