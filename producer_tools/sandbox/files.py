@@ -20,7 +20,7 @@ from producer_tools.sandbox.music import Song, cover_png, plain_png
 FileKind = Literal["audio", "preview", "stems", "video", "cover"]
 
 _NAME = re.compile(r"(?P<id>[0-9a-f-]{36})(?P<ending>(?:-preview)?\.wav|-stems\.zip|\.mp4|\.png)")
-# Files that are cached. A WAV has a few megabytes, and a player or a resumed download soon asks for it again.
+# Files that are cached: a player or a resumed download soon asks for the same file again. A WAV is under 1 MB.
 _CACHED = 8
 
 
