@@ -1,4 +1,4 @@
-"""Requests to a sandbox as any client sends them, and a sandbox whose time stands still."""
+"""Plain HTTP requests to a sandbox, and a sandbox whose clock moves only when a test moves it."""
 
 import json
 import urllib.error
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
     @property
     def refusal(self) -> tuple[int, str]:
-        """The status and the error's code, once the error has its exact form."""
+        """The status and the error's code, after checking the exact form of the error."""
         body = self.json
         assert set(body) == {"success", "error", "trace_id"}
         assert set(body["error"]) == {"code", "message"}
@@ -64,7 +64,7 @@ class Api:
         return answer
 
     def submit(self, action: str, **fields: object) -> str:
-        """Submit to ``/producer/audios`` without waiting; gives the task id."""
+        """Submit to ``/producer/audios`` asynchronously; returns the task id."""
         answer = self.post("/producer/audios", {"action": action, "async": True, **fields})
         assert answer.status == 200, answer.json
         task_id = answer.json["task_id"]
@@ -79,7 +79,7 @@ class Api:
         return record
 
     def finish(self, task_id: str) -> Any:
-        """The ``response`` of a task once its time is over."""
+        """Advance the clock by the time of a song; returns the ``response`` of the task's record."""
         self.clock.advance(SONG_SECONDS)
         return self.look_up(task_id)["response"]
 
@@ -92,16 +92,16 @@ class Api:
         return self.make("generate", prompt=prompt, **fields)
 
     def upload(self) -> str:
-        """The audio id of an upload."""
+        """Upload audio; returns its audio id."""
         audio_id = self.post("/producer/upload", {"audio_url": "https://example.org/own.mp3"}).json["data"]["audio_id"]
         assert isinstance(audio_id, str)
         return audio_id
 
     @contextmanager
-    def held(self, count: int = 1, **delivery: object) -> Iterator[list[Future[Answer]]]:
-        """``count`` submits that wait for their results; gives them once all of them are being held."""
+    def waiting_submits(self, count: int = 1, **delivery: object) -> Iterator[list[Future[Answer]]]:
+        """Send ``count`` synchronous submits, and yield their futures when all of them wait for their songs."""
         with ThreadPoolExecutor(count) as threads:
-            body = {"action": "generate", "prompt": "held", **delivery}
+            body = {"action": "generate", "prompt": "rain", **delivery}
             futures = [threads.submit(self.post, "/producer/audios", body) for _ in range(count)]
             self.clock.wait_for_sleepers(count)
             yield futures
@@ -109,7 +109,7 @@ class Api:
 
 @contextmanager
 def serving(**options: Any) -> Iterator[Api]:
-    """A sandbox on a clock that only the test moves; a song takes ``SONG_SECONDS``."""
+    """Run a sandbox on a clock that only the test moves; a song takes ``SONG_SECONDS``."""
     clock = ManualClock()
     with ProducerSandbox(**{"render_seconds": SONG_SECONDS, "clock": clock, **options}) as sandbox:
         yield Api(sandbox, clock)
