@@ -1,14 +1,16 @@
 """Plain HTTP requests to a sandbox, and a sandbox whose clock moves only when a test moves it."""
 
+import asyncio
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from email.message import Message
 from typing import Any, NamedTuple
 
+from aiohttp import web
 from api_contract import CONTRACT, check_answer
 from manual_clock import ManualClock
 
@@ -78,10 +80,14 @@ class Api:
         assert isinstance(record, dict)
         return record
 
+    def look_up_after(self, task_id: str, seconds: float) -> dict[str, Any]:
+        """Advance the clock by ``seconds``, and look the task up."""
+        self.clock.advance(seconds)
+        return self.look_up(task_id)
+
     def finish(self, task_id: str) -> Any:
         """Advance the clock by the time of a song; returns the ``response`` of the task's record."""
-        self.clock.advance(SONG_SECONDS)
-        return self.look_up(task_id)["response"]
+        return self.look_up_after(task_id, SONG_SECONDS)["response"]
 
     def make(self, action: str, **fields: object) -> Any:
         """The item that an action makes."""
@@ -105,6 +111,30 @@ class Api:
             futures = [threads.submit(self.post, "/producer/audios", body) for _ in range(count)]
             self.clock.wait_for_sleepers(count)
             yield futures
+
+
+class Receiver:
+    """A web server that receives callbacks."""
+
+    def __init__(self) -> None:
+        self.received: asyncio.Queue[Any] = asyncio.Queue()
+        self.status = 200
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        self.received.put_nowait(await request.json())
+        return web.Response(status=self.status, headers={"Location": "/hook"})
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        app = web.Application()
+        app.router.add_post("/hook", self._receive)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+        finally:
+            await runner.cleanup()
 
 
 @contextmanager

@@ -1,13 +1,11 @@
 """The actions of ``/producer/audios``, and delivery by a synchronous answer and by callback."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aiohttp import web
-from calls import SONG_SECONDS, Api, send, serving
+from calls import SONG_SECONDS, Api, Receiver, send, serving
 
 GENERATE = {"action": "generate", "prompt": "rain"}
 
@@ -136,30 +134,6 @@ class TestSynchronousSubmit:
             answer = api.post("/producer/audios", {"action": "stems", "audio_id": "unknown"})
             assert answer.refusal == (400, "bad_request")
             assert api.sandbox.charges == ()
-
-
-class Receiver:
-    """A web server that receives callbacks."""
-
-    def __init__(self) -> None:
-        self.received: asyncio.Queue[Any] = asyncio.Queue()
-        self.status = 200
-
-    async def _receive(self, request: web.Request) -> web.Response:
-        self.received.put_nowait(await request.json())
-        return web.Response(status=self.status, headers={"Location": "/hook"})
-
-    @contextlib.asynccontextmanager
-    async def serving(self) -> AsyncIterator[str]:
-        app = web.Application()
-        app.router.add_post("/hook", self._receive)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-        finally:
-            await runner.cleanup()
 
 
 class TestCallback:

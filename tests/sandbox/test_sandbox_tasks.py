@@ -1,7 +1,6 @@
 """The states of a task over time, and its record in both vocabularies."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from calls import SONG_SECONDS, Api, serving
@@ -32,12 +31,6 @@ def state_api() -> Iterator[Api]:
         yield api
 
 
-def look_up_after(api: Api, task_id: str, seconds: float) -> dict[str, Any]:
-    """Advance the clock by ``seconds``, and look the task up."""
-    api.clock.advance(seconds)
-    return api.look_up(task_id)
-
-
 class TestRecord:
     def test_a_submit_is_answered_with_only_its_ids(self, api: Api) -> None:
         answer = api.post("/producer/audios", {"action": "generate", "prompt": "rain", "async": True}).json
@@ -65,7 +58,7 @@ class TestRecord:
 
     def test_a_processing_task_has_a_preview(self, api: Api) -> None:
         task_id = api.submit("generate", prompt="rain")
-        record = look_up_after(api, task_id, SONG_SECONDS / 4)
+        record = api.look_up_after(task_id, SONG_SECONDS / 4)
         assert record["started_at"] == api.clock.now()
         assert record["finished_at"] is None
         assert set(record["response"]) == {"task_id", "data"}
@@ -85,7 +78,7 @@ class TestRecord:
 
     def test_a_complete_task_has_its_item_and_no_success_field(self, api: Api) -> None:
         task_id = api.submit("generate", prompt="rain")
-        record = look_up_after(api, task_id, SONG_SECONDS)
+        record = api.look_up_after(task_id, SONG_SECONDS)
         assert set(record) == RECORD_KEYS
         assert record["finished_at"] == record["created_at"] + SONG_SECONDS
         assert record["elapsed"] == record["finished_at"] - record["started_at"]
@@ -95,8 +88,8 @@ class TestRecord:
 
     def test_a_failed_task_has_its_error(self, api: Api) -> None:
         task_id = api.submit("cover", audio_id="unknown")
-        assert look_up_after(api, task_id, SONG_SECONDS / 2)["response"] is None
-        record = look_up_after(api, task_id, SONG_SECONDS / 2)
+        assert api.look_up_after(task_id, SONG_SECONDS / 2)["response"] is None
+        record = api.look_up_after(task_id, SONG_SECONDS / 2)
         assert record["finished_at"] == api.clock.now()
         response = record["response"]
         assert set(response) == {"success", "task_id", "trace_id", "error"}
@@ -122,14 +115,14 @@ class TestState:
 
     def test_a_processing_task_has_no_success_yet(self, state_api: Api) -> None:
         task_id = state_api.submit("generate", prompt="rain")
-        record = look_up_after(state_api, task_id, SONG_SECONDS / 4)
+        record = state_api.look_up_after(task_id, SONG_SECONDS / 4)
         assert record["state"] == "processing"
         assert "success" not in record["response"]
         assert record["response"]["data"][0]["state"] == "processing"
 
     def test_a_complete_task_says_so_and_repeats_its_data_at_the_top(self, state_api: Api) -> None:
         task_id = state_api.submit("generate", prompt="rain")
-        record = look_up_after(state_api, task_id, SONG_SECONDS)
+        record = state_api.look_up_after(task_id, SONG_SECONDS)
         assert set(record) == RECORD_KEYS | {"state", "data"}
         assert (record["state"], record["response"]["success"]) == ("complete", True)
         assert record["data"] == record["response"]["data"]
@@ -138,7 +131,7 @@ class TestState:
     def test_a_failing_task_has_a_response_object_from_the_start(self, state_api: Api) -> None:
         task_id = state_api.submit("cover", audio_id="unknown")
         assert state_api.look_up(task_id)["response"] == {"task_id": task_id, "data": []}
-        record = look_up_after(state_api, task_id, SONG_SECONDS)
+        record = state_api.look_up_after(task_id, SONG_SECONDS)
         assert (record["state"], record["response"]["success"]) == ("failed", False)
         assert record["response"]["error"]["code"] == "bad_request"
         assert record["data"][0]["state"] == "failed", "producer-cli waits for this"
