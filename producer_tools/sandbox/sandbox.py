@@ -39,8 +39,8 @@ class ProducerSandbox:
     from any thread, before, while and after the server runs.
 
     Args:
-        render_seconds: How long a song takes, in seconds; 0 finishes it at once. Can be changed later, see
-            `render_seconds`.
+        render_seconds: How long a song takes, in seconds; 0 finishes it at once. The property of the same name can
+            be changed at any time.
         vocabulary: The form of task records: ``record`` as specified, ``state`` as released clients expect.
         api_token: The token to accept; default a random one.
         port: The port on 127.0.0.1; 0 lets the system choose a free one.
@@ -132,8 +132,8 @@ class ProducerSandbox:
     def requests(self) -> tuple[ReceivedRequest, ...]:
         """The requests so far, in order: those with the right token and a JSON object as their body.
 
-        Requests that are refused later are included. A request that a fault or a code of `fail_next` stops before any
-        work is not.
+        It includes requests that were then refused, but not those that a fault or a code of `fail_next` stopped before
+        any work.
         """
         return tuple(self._backend.requests)
 
@@ -165,7 +165,7 @@ class ProducerSandbox:
         self._faults.plan(fault if isinstance(fault, Fault) else ApiError(fault, message, status), endpoint)
 
     def spoil_next(self, code: str = "api_error", message: str = "scripted") -> None:
-        """Make the next task of ``/producer/audios`` fail in part: it has a finished song and an error, and is free.
+        """Make the next task of ``/producer/audios`` fail in part: it has a song and an error, and is not charged.
 
         Args:
             code: One of the API's error codes.

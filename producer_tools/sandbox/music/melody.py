@@ -131,8 +131,8 @@ def _is_sung(line: str) -> bool:
 
 def _vowels(word: str) -> str:
     if word.isascii():
-        heard = re.findall(r"[aeiouy]+", word.removesuffix("e")) or ["e"]
-        return "".join("i" if vowels[0] == "y" else vowels[0] for vowels in heard)
+        groups = re.findall(r"[aeiouy]+", word.removesuffix("e")) or ["e"]
+        return "".join("i" if vowels[0] == "y" else vowels[0] for vowels in groups)
     # In other scripts a letter is about one syllable (Chinese) or half of one (Cyrillic): a rough count is enough.
     return "".join(VOWELS[ord(letter) % len(VOWELS)] for letter in word)
 

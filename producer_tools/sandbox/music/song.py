@@ -161,8 +161,8 @@ class Song:
 
     def _clip_at(self, sample: int) -> Clip:
         """The clip that is heard at a sample; at the end of the song, the last clip."""
-        heard = [clip for clip in self.clips if clip.start <= sample < clip.end]
-        return (heard or self.clips)[-1]
+        playing = [clip for clip in self.clips if clip.start <= sample < clip.end]
+        return (playing or self.clips)[-1]
 
     def _vocals(self) -> "array[int]":
         return mix(self.clips, lambda clip: render.vocals(clip.vocals))

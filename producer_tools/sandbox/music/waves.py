@@ -61,12 +61,12 @@ def _swing(samples: int) -> "array[int]":
 def _table(voice: Voice, partials: Partials, frequency: float) -> "array[int]":
     """One period of a voice, scaled so that all voices are equally loud at all pitches."""
     audible = max(1, int(_TOP / frequency))
-    lasting, heard = (
-        [strength * _formant_gain(voice, number, frequency) for number, strength in enumerate(strengths[:audible], 1)]
-        for strengths in (voice.partials, partials)
+    sustained, strengths = (
+        [strength * _formant_gain(voice, number, frequency) for number, strength in enumerate(source[:audible], 1)]
+        for source in (voice.partials, partials)
     )
-    scale = LOUD / math.sqrt(math.fsum(strength**2 for strength in lasting) / 2)
-    harmonics = (round(scale * strength) * _harmonic(number) for number, strength in enumerate(heard, 1))
+    scale = LOUD / math.sqrt(math.fsum(strength**2 for strength in sustained) / 2)
+    harmonics = (round(scale * strength) * _harmonic(number) for number, strength in enumerate(strengths, 1))
     return array("q", [sample // _SINE for sample in unpack(sum(harmonics), _TABLE)])
 
 
