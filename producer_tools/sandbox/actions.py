@@ -1,4 +1,4 @@
-"""What each action of ``/producer/audios`` makes of a song, its words and its title."""
+"""The actions of ``/producer/audios``: the song, lyric and title that each one makes."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ from producer_tools.sandbox.music import Song, compose
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """A piece that has no id yet."""
+class Draft:
+    """A new song that has no id yet."""
 
     song: Song
     title: str
@@ -19,18 +19,18 @@ class Work:
     prompt: str
 
 
-def generate(body: AudiosBody, seed: str) -> Work:
-    """A song from ``body``'s words; where it brings none, and is sung, some are written for it."""
+def generate(body: AudiosBody, seed: str) -> Draft:
+    """A new song. If it is to be sung and ``body`` has no lyric, one is written from the prompt."""
     lyric = "" if body.instrumental else body.lyric or lyrics.write(body.prompt).text
     song = compose(body.prompt, lyric, seed, instrumental=body.instrumental)
-    return Work(song, body.title or lyrics.title(body.prompt or body.lyric), lyric, body.prompt)
+    return Draft(song, body.title or lyrics.title(body.prompt or body.lyric), lyric, body.prompt)
 
 
-def edit(body: AudiosBody, source: Audio, seed: str) -> Work:
-    """``source`` changed as ``body`` asks; what the body leaves out stays as it was.
+def edit(body: AudiosBody, source: Audio, seed: str) -> Draft:
+    """``source`` changed as ``body`` asks. Fields that the body leaves out keep their values.
 
     Raises:
-        ApiError: ``bad_request``: the action is not meant for audio that came from where ``source`` came from.
+        ApiError: ``bad_request``: an ``upload_`` action on a song, or on an upload the action for songs.
     """
     action = _checked_action(body, source)
     song, lyric, prompt = source.song, body.lyric or source.lyric, body.prompt or source.prompt
@@ -51,11 +51,11 @@ def edit(body: AudiosBody, source: Audio, seed: str) -> Work:
         case "replace_section":
             lyric = _joined(source.lyric, body.lyric)
             song = song.with_section(*body.section(), body.prompt, body.lyric, seed)
-    return Work(song, title, lyric, prompt)
+    return Draft(song, title, lyric, prompt)
 
 
 def _checked_action(body: AudiosBody, source: Audio) -> str:
-    """The action without its ``upload_``, once that fits the source."""
+    """The action without ``upload_``, after checking that the prefix fits the source."""
     plain = body.action.removeprefix("upload_")
     if source.uploaded and body.action in {"cover", "extend", "replace_section"}:
         raise ApiError("bad_request", f"audio {source.id} was uploaded: use the action upload_{plain}")

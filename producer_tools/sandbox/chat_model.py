@@ -1,4 +1,4 @@
-"""A chat model without a mind, for first runs, examples and tests where there is no key to a real one."""
+"""A chat model that follows fixed rules, for first runs, examples and tests without a key for a real model."""
 
 import json
 import re
@@ -19,12 +19,11 @@ _TOOL_NAME = re.compile(r"producer_[a-z_]+")
 
 
 class ScriptedChatModel(BaseChatModel):
-    """Follows a script, and understands nothing: what a person says becomes the prompt of one song.
+    """Calls the producer tools by fixed rules, without understanding anything. For showing and testing the tools.
 
-    It submits that song, then does to the letter what each result's ``next_step`` says, and ends by telling what
-    came of it. Three words it knows at the beginning of what a person says: ``extend`` and ``cover`` are about the
-    newest song of the conversation, ``compare`` lists what it was told of all of them. It stands in for a real model
-    wherever what is shown or tested is the tools.
+    The user's message becomes the prompt of one song. The model submits that song, calls the tool that each result's
+    ``next_step`` names, and ends with a summary of the result. Three first words have a meaning of their own:
+    ``extend`` and ``cover`` work on the newest song of the conversation, and ``compare`` lists all its songs.
     """
 
     @property
@@ -34,7 +33,7 @@ class ScriptedChatModel(BaseChatModel):
     def bind_tools(
         self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Remember what the tools are called and which arguments they take."""
+        """Bind the tools' names and argument schemas."""
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
     def _generate(
@@ -53,60 +52,60 @@ class ScriptedChatModel(BaseChatModel):
 def _answer(messages: list[BaseMessage], tools: dict[str, Any]) -> AIMessage:
     last = messages[-1]
     if isinstance(last, HumanMessage):
-        return _begin(last.text, _songs(messages), tools)
+        return _first_answer(last.text, _songs(messages), tools)
     if not isinstance(last, ToolMessage) or last.status == "error":
         return AIMessage(f"That did not work. {last.text}")
     if '{"task' not in last.text:
-        return AIMessage(last.text)  # another pack's tool
-    result = _read(last)
+        return AIMessage(last.text)  # a tool of another package
+    result = _result(last)
     for name in _TOOL_NAME.findall(result.get("next_step", "")):
         if name in tools:
             return _calls(name, _arguments(result, tools[name]["parameters"]["properties"]))
     return AIMessage(_summary(result))
 
 
-def _begin(words: str, songs: list[dict[str, Any]], tools: dict[str, Any]) -> AIMessage:
-    """The first answer to what a person says."""
-    first = next(iter(words.lower().split()), "")
+def _first_answer(text: str, songs: list[dict[str, Any]], tools: dict[str, Any]) -> AIMessage:
+    """The first answer to a user's message."""
+    first = next(iter(text.lower().split()), "")
     if first == "compare" and songs:
-        told = [f"- {song.get('title', 'Untitled')}: {song.get('duration_seconds', 0):.1f} s" for song in songs]
-        return AIMessage("\n".join(["No model has heard them. What was told of each:", *told]))
+        lines = [f"- {song.get('title', 'Untitled')}: {song.get('duration_seconds', 0):.1f} s" for song in songs]
+        return AIMessage("\n".join(["No model has heard these songs. The tools report:", *lines]))
     if first == "extend" and songs:
-        given = {"audio_id": songs[-1]["audio_id"], "continue_at": songs[-1].get("duration_seconds", 0)}
-        return _calls("producer_extend_music", [given])
+        arguments = {"audio_id": songs[-1]["audio_id"], "continue_at": songs[-1].get("duration_seconds", 0)}
+        return _calls("producer_extend_music", [arguments])
     if first == "cover" and songs:
-        return _calls("producer_cover_music", [{"audio_id": songs[-1]["audio_id"], "prompt": words[:_LONGEST_PROMPT]}])
+        return _calls("producer_cover_music", [{"audio_id": songs[-1]["audio_id"], "prompt": text[:_LONGEST_PROMPT]}])
     if "producer_generate_music" in tools:
-        return _calls("producer_generate_music", [{"prompt": words[:_LONGEST_PROMPT]}])
-    return AIMessage("Keep it. This model understands nothing, so it likes everything.")
+        return _calls("producer_generate_music", [{"prompt": text[:_LONGEST_PROMPT]}])
+    return AIMessage("Keep it. This model cannot judge music, so it accepts every song.")
 
 
-def _read(message: ToolMessage) -> dict[str, Any]:
-    # Middleware may write a note before it, such as that a person has changed the call.
+def _result(message: ToolMessage) -> dict[str, Any]:
+    # Middleware may put a note before the result, for example that a person has changed the call.
     result: dict[str, Any] = json.loads(message.text[message.text.find('{"task') :])
     return result
 
 
 def _songs(messages: list[BaseMessage]) -> list[dict[str, Any]]:
     """The finished songs of the conversation, each once, oldest first."""
-    done = [_read(message) for message in messages if isinstance(message, ToolMessage) and '"results"' in message.text]
-    made = [item for result in done for item in _made(result)]
-    return list({song["audio_id"]: song for song in made if "audio_id" in song}.values())
+    finished = [m for m in messages if isinstance(m, ToolMessage) and '"results"' in m.text]
+    items = [item for message in finished for item in _items(_result(message))]
+    return list({song["audio_id"]: song for song in items if "audio_id" in song}.values())
 
 
-def _made(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the tasks of a tool's result have made."""
+def _items(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The items that the tasks of a tool's result have made."""
     return [item for task in result.get("tasks", [result]) for item in task.get("results", [])]
 
 
 def _calls(name: str, arguments: list[dict[str, Any]]) -> AIMessage:
     return AIMessage(
-        "", tool_calls=[{"name": name, "args": given, "id": uuid4().hex, "type": "tool_call"} for given in arguments]
+        "", tool_calls=[{"name": name, "args": args, "id": uuid4().hex, "type": "tool_call"} for args in arguments]
     )
 
 
 def _arguments(result: dict[str, Any], parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """The tasks a step is about, the unfinished or else the finished ones, in whichever form the tool takes them."""
+    """The ids of the unfinished tasks, or else of the successful ones, as the tool's parameters take them."""
     tasks = result.get("tasks", [result])
     unfinished = [task["task_id"] for task in tasks if task["success"] is None]
     ids = unfinished or [task["task_id"] for task in tasks if task["success"]]
@@ -114,7 +113,7 @@ def _arguments(result: dict[str, Any], parameters: dict[str, Any]) -> list[dict[
 
 
 def _summary(result: dict[str, Any]) -> str:
-    lines = [f"{item.get('title', 'Untitled')}: {item.get('audio_url', 'no audio')}" for item in _made(result)]
+    lines = [f"{item.get('title', 'Untitled')}: {item.get('audio_url', 'no audio')}" for item in _items(result)]
     lines += [f"Saved {saved['path']}" for saved in result.get("files", [])]
     errors = [str(task["error"]) for task in result.get("tasks", [result]) if task.get("error")]
-    return "\n".join(lines + errors) or "There is nothing to hand over."
+    return "\n".join(lines + errors) or "There is no result."

@@ -1,7 +1,7 @@
-"""The bodies that the endpoints take, checked by the API's own rules.
+"""The request bodies that the endpoints accept, checked by the API's rules.
 
-The service forgives what its guides' examples and released clients send, and so do these models: a field left out,
-``null`` for a value, ``false`` for an unset number. Fields that nobody knows are ignored.
+Like the service, these models accept what the examples in its guides and released clients send although the contract
+does not allow it: a missing field, ``null`` for a value, ``false`` for an unset number. Unknown fields are ignored.
 """
 
 import re
@@ -39,25 +39,25 @@ _NUMBERS = frozenset(
     }
 )
 
-_WEB_ADDRESS = re.compile(r"https?://[^\s/?#\\]", re.IGNORECASE)
+_HTTP_URL = re.compile(r"https?://[^\s/?#\\]", re.IGNORECASE)
 
 
-def _not_blank(text: str) -> str:
+def _check_not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be blank")
     return text
 
 
-def _web_address(url: str) -> str:
-    """``url`` as it came, once it is an http(s) address with a host."""
-    if not _WEB_ADDRESS.match(url) or not urlsplit(url).hostname:
+def _check_http_url(url: str) -> str:
+    """``url`` unchanged, after checking that it is an http(s) URL with a host."""
+    if not _HTTP_URL.match(url) or not urlsplit(url).hostname:
         raise ValueError("must be an http or https URL")
     return url
 
 
-def _loopback_address(url: str) -> str:
-    """``url`` as it came, once it is empty or points at this machine."""
-    host = urlsplit(_web_address(url)).hostname if url else "localhost"
+def _check_loopback_url(url: str) -> str:
+    """``url`` unchanged, after checking that it is empty or points at this machine."""
+    host = urlsplit(_check_http_url(url)).hostname if url else "localhost"
     if host != "localhost" and not _is_loopback(host or ""):
         raise ValueError("must point at this machine (localhost or a loopback address): the sandbox reaches no further")
     return url
@@ -70,22 +70,22 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-Text = Annotated[str, AfterValidator(_not_blank)]
+Text = Annotated[str, AfterValidator(_check_not_blank)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 UpperShare = Annotated[float, Field(ge=0.2, le=1, allow_inf_nan=False)]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
-LoopbackAddress = Annotated[str, AfterValidator(_loopback_address)]
+WebUrl = Annotated[str, AfterValidator(_check_http_url)]
+LoopbackUrl = Annotated[str, AfterValidator(_check_loopback_url)]
 
 
 class Body(BaseModel):
-    """A request body: no value is bent into another type, unset values may be spelled in several ways."""
+    """A request body. Values are not converted to another type; unset values may be written in several ways."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     @model_validator(mode="before")
     @classmethod
-    def _forgive(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _drop_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
         return {
             name: value
             for name, value in values.items()
@@ -94,7 +94,7 @@ class Body(BaseModel):
 
 
 class AudiosBody(Body):
-    """``/producer/audios``: what to make, and how the result is to be delivered."""
+    """``/producer/audios``: what to make, and how to deliver the result."""
 
     action: Action
     lyric: str = ""
@@ -112,8 +112,8 @@ class AudiosBody(Body):
     sound_strength: UpperShare | None = None
     weirdness: Share | None = None
     cover_strength: UpperShare | None = None
-    at_once: Annotated[bool | None, Field(alias="async")] = None
-    callback_url: LoopbackAddress = ""
+    async_: Annotated[bool | None, Field(alias="async")] = None
+    callback_url: LoopbackUrl = ""
 
     @model_validator(mode="after")
     def _fits_action(self) -> "AudiosBody":
@@ -132,7 +132,7 @@ class AudiosBody(Body):
         return self
 
     def position(self) -> float:
-        """Where to go on from, in seconds.
+        """Where to continue, in seconds.
 
         Raises:
             ValueError: It is missing.
@@ -155,21 +155,21 @@ class AudiosBody(Body):
         return start, end
 
     @property
-    def held(self) -> bool:
-        """Whether the answer waits for the result."""
-        return self.at_once is False or (self.at_once is None and not self.callback_url)
+    def synchronous(self) -> bool:
+        """Whether the request is answered only when the result is there."""
+        return self.async_ is False or (self.async_ is None and not self.callback_url)
 
 
 class LyricsBody(Body):
-    """``/producer/lyrics``: what the words are to be about."""
+    """``/producer/lyrics``: what the lyrics are about."""
 
     prompt: Text
 
 
 class UploadBody(Body):
-    """``/producer/upload``: where the outside audio lies; nothing is fetched from there."""
+    """``/producer/upload``: the URL of the outside audio; the sandbox does not fetch it."""
 
-    audio_url: WebAddress
+    audio_url: WebUrl
 
 
 class AudioBody(Body):
@@ -198,10 +198,10 @@ AnyBody = TypeVar("AnyBody", bound=Body)
 
 
 def check(model: type[AnyBody], values: dict[str, Any]) -> AnyBody:
-    """Read ``values`` as ``model``.
+    """Parse ``values`` as ``model``.
 
     Raises:
-        ApiError: ``bad_request``, naming the field and the bound that the first fault breaks.
+        ApiError: ``bad_request``, which names the first invalid field and what is wrong with it.
     """
     try:
         return model.model_validate(values)

@@ -1,4 +1,4 @@
-"""The refusals of the API: an error code, its HTTP status and a sentence."""
+"""The API's errors: an error code, its HTTP status and a message."""
 
 STATUS = {
     "bad_request": 400,
@@ -19,12 +19,12 @@ STATUS = {
 
 
 class ApiError(Exception):
-    """A request the API refuses, or a task that fails.
+    """The error of a request that the API refuses, or of a task that fails.
 
     Attributes:
         code: One of ``STATUS``.
         message: What is wrong, for the caller to read.
-        status: The HTTP status the code is answered with; some codes come with more than one.
+        status: The HTTP status to answer with. The code has a usual one, but some codes occur with others too.
     """
 
     def __init__(self, code: str, message: str, status: int | None = None) -> None:
@@ -34,5 +34,5 @@ class ApiError(Exception):
         self.status = STATUS[code] if status is None else status
 
     def body(self) -> dict[str, str]:
-        """The ``error`` object of an answer or a record."""
+        """The ``error`` object of an answer or a task record."""
         return {"code": self.code, "message": self.message}

@@ -1,6 +1,8 @@
-"""What goes wrong on purpose: which faults there are, and which request meets which, scripted or by chance."""
+"""Faults on purpose: which ones there are, and which requests they hit, planned or at random."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from random import Random
 from typing import NamedTuple
@@ -12,38 +14,38 @@ ENDPOINTS = ("/producer/audios", "/producer/lyrics", "/producer/upload", "/produ
 
 
 class Fault(Enum):
-    """A way for a request to go wrong. `does_work` says whether what it asks for is done, and charged, all the same.
+    """A way for a request to fail. `does_work` says whether the request is carried out, and charged, nevertheless.
 
-    A request that is refused anyway, for a wrong token or a wrong body, is refused as ever.
+    A request with a wrong token or an invalid body is refused in the normal way.
     """
 
     RATE_LIMITED = "429 too_many_requests; no work"
     ERROR_BEFORE_WORK = "500 api_error; no work"
     ERROR_AFTER_WORK = "500 api_error; the work is done"
-    GATEWAY_BEFORE_WORK = "a proxy's 502 page in HTML; no work"
-    GATEWAY_AFTER_WORK = "a proxy's 502 page in HTML; the work is done"
+    GATEWAY_BEFORE_WORK = "a proxy's HTML page with status 502; no work"
+    GATEWAY_AFTER_WORK = "a proxy's HTML page with status 502; the work is done"
     TIMEOUT_AFTER_WORK = "504 timeout; the work is done"
-    RESET_BEFORE_WORK = "the connection is reset once the request is read; no work"
-    RESET_AFTER_WORK = "the connection is reset before a byte of the answer; the work is done"
+    RESET_BEFORE_WORK = "the connection is reset after the request is read; no work"
+    RESET_AFTER_WORK = "the connection is reset before the first byte of the answer; the work is done"
     RESET_IN_ANSWER = "the connection is reset after half of the answer; the work is done"
     SILENCE_BEFORE_WORK = "no answer until the client gives up, or the sandbox closes; no work"
     SILENCE_AFTER_WORK = "no answer until the client gives up, or the sandbox closes; the work is done"
-    CUT_OFF = "200 with half of the JSON, and no more announced; the work is done"
-    HTML = "200 with a page in HTML; the work is done"
-    EMPTY = "200 with nothing; the work is done"
-    LIST = "200 with the answer in a JSON list; the work is done"
-    OTHER_OBJECT = "200 with a JSON object of something else; the work is done"
+    CUT_OFF = "200 with the first half of the JSON and a Content-Length that fits it; the work is done"
+    HTML = "200 with an HTML page; the work is done"
+    EMPTY = "200 with an empty body; the work is done"
+    LIST = "200 with the answer inside a JSON list; the work is done"
+    OTHER_OBJECT = "200 with an unrelated JSON object; the work is done"
     HUGE = "200 with 50 MiB; the work is done"
-    SLOW = "the true answer, in drips over 0.2 seconds; the work is done"
-    BACKWARDS = "a look-up that shows tasks as they were earlier: unfinished"
+    SLOW = "the correct answer, sent in parts over 0.2 seconds; the work is done"
+    BACKWARDS = "a look-up that shows tasks in an earlier state: unfinished"
 
     @property
     def does_work(self) -> bool:
-        """Whether the work is done, and charged, although the answer goes wrong."""
+        """Whether the request is carried out, and charged, although its answer is faulty."""
         return self not in _WITHOUT_WORK
 
     def fits(self, path: str) -> bool:
-        """Whether a request to ``path`` can go wrong so."""
+        """Whether a request to ``path`` can have this fault."""
         return path == TASKS if self is Fault.BACKWARDS else path in ENDPOINTS
 
 
@@ -66,29 +68,30 @@ class _Planned(NamedTuple):
 
 
 class Faults:
-    """Decides which request goes wrong, and how.
+    """Decides which requests fail, and how.
 
     Attributes:
-        happened: What has gone wrong so far, in order.
+        triggered: The faults that requests have had so far, in order.
 
     Args:
-        rate: The share of requests, from 0 to 1, that go wrong by chance.
-        random: Where the chance comes from.
+        rate: The share of requests, from 0 to 1, that fail at random.
+        random: Source of the random faults.
     """
 
     def __init__(self, rate: float, random: Random) -> None:
-        self.happened: list[Fault | ApiError] = []
+        self.triggered: list[Fault | ApiError] = []
         self._rate = rate
         self._random = random
         self._planned: list[_Planned] = []
+        self._missing: list[str] = []
         self._lock = threading.Lock()
 
     def plan(self, fault: Fault | ApiError, endpoint: str | None) -> None:
-        """Let the next request that ``fault`` fits go wrong; each further call the one after.
+        """Make the next request that can have ``fault`` fail; further calls affect the requests after it.
 
         Args:
-            fault: How; an `ApiError` for a refusal before anything is done.
-            endpoint: Its path; None for any.
+            fault: How it fails; an `ApiError` refuses it before any work.
+            endpoint: The path of the request; None for any.
 
         Raises:
             ValueError: There is no such endpoint.
@@ -99,20 +102,33 @@ class Faults:
             self._planned.append(_Planned(fault, endpoint))
 
     def next(self, path: str) -> Fault | ApiError | None:
-        """What goes wrong with the request to ``path`` that has just come in."""
+        """The fault of the request to ``path`` that has just arrived; None for no fault."""
         with self._lock:
-            fault = self._scripted(path) or self._by_chance(path)
+            fault = self._next_planned(path) or self._next_random(path)
             if fault is not None:
-                self.happened.append(fault)
+                self.triggered.append(fault)
             return fault
 
-    def _scripted(self, path: str) -> Fault | ApiError | None:
+    @contextmanager
+    def missing_files(self, kind: str) -> Iterator[None]:
+        """Make the files of one kind missing inside the block."""
+        self._missing.append(kind)
+        try:
+            yield
+        finally:
+            self._missing.remove(kind)
+
+    def is_missing(self, kind: str) -> bool:
+        """Whether the files of this kind are missing."""
+        return kind in self._missing
+
+    def _next_planned(self, path: str) -> Fault | ApiError | None:
         for at, planned in enumerate(self._planned):
             if planned.fits(path):
                 return self._planned.pop(at).fault
         return None
 
-    def _by_chance(self, path: str) -> Fault | None:
+    def _next_random(self, path: str) -> Fault | None:
         if path not in ENDPOINTS or self._random.random() >= self._rate:
             return None
         return self._random.choice([fault for fault in Fault if fault.fits(path)])

@@ -1,74 +1,99 @@
-"""The files behind the URLs: rendered when somebody asks, a few kept, served whole or in part."""
+"""The files behind the URLs: rendered on request, the newest ones cached, sent whole or in part."""
 
 import asyncio
 import io
 import re
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from aiohttp import web
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.sandbox.errors import ApiError
+from producer_tools.sandbox.faults import Faults
 from producer_tools.sandbox.jobs import Audio
-from producer_tools.sandbox.music import cover_png
+from producer_tools.sandbox.music import Song, cover_png, plain_png
+
+FileKind = Literal["audio", "preview", "stems", "video", "cover"]
 
 _NAME = re.compile(r"(?P<id>[0-9a-f-]{36})(?P<ending>(?:-preview)?\.wav|-stems\.zip|\.mp4|\.png)")
-# A WAV is a few megabytes, and whoever asks for one tends to ask again soon: a player, a resumed download.
-_KEPT = 8
+# Files that are cached: a player or a resumed download soon asks for the same file again. A WAV is under 1 MB.
+_CACHED = 8
+
+
+class _FileType(NamedTuple):
+    kind: FileKind
+    content_type: str
+
+
+_TYPES = {
+    ".wav": _FileType("audio", "audio/wav"),
+    "-preview.wav": _FileType("preview", "audio/wav"),
+    "-stems.zip": _FileType("stems", "application/zip"),
+    ".mp4": _FileType("video", "video/mp4"),
+    ".png": _FileType("cover", "image/png"),
+}
 
 
 class Files:
-    """Serves the files of finished songs, and previews and pictures of the unfinished.
+    """Serves the files of finished songs, and the previews and covers of unfinished ones.
 
     Args:
-        audio: All audio by id; what is added later is served as well.
-        clock: Tells what is finished.
+        audio: All audio by id; audio that is added later is served too.
+        clock: Decides which songs are finished.
+        faults: Which kinds of file are missing.
+        silent: Whether the files have silence and a plain cover in place of music and a picture.
     """
 
-    def __init__(self, audio: dict[str, Audio], clock: Clock) -> None:
+    def __init__(self, audio: Mapping[str, Audio], clock: Clock, faults: Faults, *, silent: bool) -> None:
         self._audio = audio
         self._clock = clock
-        # One thread: the second request for a file finds it rendered, and the event loop goes on meanwhile.
+        self._faults = faults
+        # Rendering would block the event loop. With a single thread, the second request for a file finds it cached.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="producer-sandbox-render")
-        self._rendered = lru_cache(maxsize=_KEPT)(_render)
+        renderers = _SILENT_RENDERERS if silent else _RENDERERS
+        self._render = lru_cache(maxsize=_CACHED)(lambda audio, ending: renderers[ending](audio))
 
     def close(self) -> None:
-        """End the rendering thread, once it is through with what it is at."""
+        """End the rendering thread after the file that it is working on."""
         self._thread.shutdown(cancel_futures=True)
 
     async def serve(self, request: web.Request) -> web.Response:
         """Answer a GET of ``/sandbox/files/{name}``.
 
         Raises:
-            ApiError: ``no_api``: there is no such file, or not yet.
+            ApiError: ``no_api``: the file does not exist, or not yet.
         """
         name = request.match_info["name"]
         parts = _NAME.fullmatch(name)
         audio = self._audio.get(parts["id"]) if parts else None
         if parts is None or audio is None:
             raise ApiError("no_api", f"there is no file {name}")
-        ending = parts["ending"]
-        if self._clock.now() < audio.ready_at and ending not in {"-preview.wav", ".png"}:
+        kind, content_type = _TYPES[parts["ending"]]
+        if self._faults.is_missing(kind):
+            raise ApiError("no_api", f"there is no file {name}")
+        if self._clock.now() < audio.ready_at and kind not in {"preview", "cover"}:
             raise ApiError("no_api", f"there is no file {name} yet: the song is not finished")
-        # A name is never given to other bytes, so it is its own fingerprint.
+        # The content behind a name never changes, so the name can be its entity tag.
         tag = f'"{name}"'
         if request.headers.get("If-None-Match") == tag:
             return web.Response(status=304, headers={"ETag": tag})
-        data = await asyncio.get_running_loop().run_in_executor(self._thread, self._rendered, audio, ending)
-        return _part(request, data, tag, _CONTENT_TYPES[ending])
+        loop = asyncio.get_running_loop()
+        data = await loop.run_in_executor(self._thread, self._render, audio, parts["ending"])
+        return _response(request, data, tag, content_type)
 
 
-def _part(request: web.Request, data: bytes, tag: str, content_type: str) -> web.Response:
-    """``data``, or the one range of it that ``request`` asks for."""
+def _response(request: web.Request, data: bytes, tag: str, content_type: str) -> web.Response:
+    """``data``, or the range of it that ``request`` asks for."""
     headers = {"ETag": tag, "Accept-Ranges": "bytes"}
     if "Range" not in request.headers or request.headers.get("If-Range", tag) != tag:
         return web.Response(body=data, content_type=content_type, headers=headers)
     try:
         start, stop, _ = request.http_range.indices(len(data))
-    except ValueError:  # several ranges, or none that can be read: the whole is a right answer to that
+    except ValueError:  # several ranges, or an invalid one: HTTP allows answering with the whole file
         return web.Response(body=data, content_type=content_type, headers=headers)
     if start >= stop:
         return web.Response(status=416, headers=headers | {"Content-Range": f"bytes */{len(data)}"})
@@ -77,7 +102,7 @@ def _part(request: web.Request, data: bytes, tag: str, content_type: str) -> web
 
 
 def _first_half(wav: bytes) -> bytes:
-    """What can be heard of a song before it is finished."""
+    """The preview of a song: the first half of its WAV file."""
     preview = io.BytesIO()
     with wave.open(io.BytesIO(wav)) as whole, wave.open(preview, "wb") as half:
         half.setparams(whole.getparams())
@@ -85,21 +110,16 @@ def _first_half(wav: bytes) -> bytes:
     return preview.getvalue()
 
 
-_RENDERERS: dict[str, Callable[[Audio], bytes]] = {
-    ".wav": lambda audio: audio.song.wav(),
-    "-preview.wav": lambda audio: _first_half(audio.song.wav()),
-    "-stems.zip": lambda audio: audio.song.stems(),
-    ".mp4": lambda audio: audio.song.video(cover_png(audio.seed)),
-    ".png": lambda audio: cover_png(audio.seed),
-}
-_CONTENT_TYPES = {
-    ".wav": "audio/wav",
-    "-preview.wav": "audio/wav",
-    "-stems.zip": "application/zip",
-    ".mp4": "video/mp4",
-    ".png": "image/png",
-}
+def _renderers(song: Callable[[Audio], Song], cover: Callable[[Audio], bytes]) -> dict[str, Callable[[Audio], bytes]]:
+    """By ending of the file's name: how to make each file from a song and a cover."""
+    return {
+        ".wav": lambda audio: song(audio).wav(),
+        "-preview.wav": lambda audio: _first_half(song(audio).wav()),
+        "-stems.zip": lambda audio: song(audio).stems(),
+        ".mp4": lambda audio: song(audio).video(cover(audio)),
+        ".png": cover,
+    }
 
 
-def _render(audio: Audio, ending: str) -> bytes:
-    return _RENDERERS[ending](audio)
+_RENDERERS = _renderers(lambda audio: audio.song, lambda audio: cover_png(audio.seed))
+_SILENT_RENDERERS = _renderers(lambda audio: audio.song.silenced(), lambda _: plain_png())

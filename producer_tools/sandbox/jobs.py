@@ -1,4 +1,4 @@
-"""Tasks and the audio they make: what is remembered of them, and how far they are at a moment."""
+"""Tasks and the audio they make: what is stored, and how far a task is at a given time."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,24 +9,24 @@ from producer_tools.sandbox.music import Song
 Product = Literal["song", "stems", "lyrics", "upload", "video", "wav"]
 State = Literal["pending", "processing", "complete", "failed"]
 
-# The share of a task's time before the work on it starts.
-_WAITING = 0.25
+# A task is pending for this share of its time, and then processing.
+_PENDING_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A song, or an upload, that other requests can name by its id.
+    """A song, or an upload, that other requests can refer to by its id.
 
     Attributes:
         id: The audio id.
-        song: The music; files are rendered from it when somebody asks for one.
-        title: As the caller gave it, else made up.
-        lyric: What is sung.
-        prompt: What was asked to be heard.
-        model: The model that was asked for.
+        song: The music; its files are rendered when they are first requested.
+        title: The title that the caller gave, or a made-up one.
+        lyric: The words that are sung.
+        prompt: The description of the music in the request.
+        model: The model in the request.
         seed: The seed it was made with.
         created_at: Unix seconds.
-        ready_at: Unix seconds; before that there is a preview only.
+        ready_at: Unix seconds; before that, only a preview can be downloaded.
         uploaded: Whether it came from ``/producer/upload``.
     """
 
@@ -44,17 +44,17 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Lyrics:
-    """Words for a song."""
+    """The title and the words of a song."""
 
     title: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """One submitted request and, known from the start, what becomes of it.
+class StoredTask:
+    """One accepted request and its outcome, which is known from the start.
 
-    Nothing runs while a task is unfinished: its state follows from the clock when somebody looks.
+    Nothing runs while a task is unfinished: its state is computed from the clock at each look-up.
 
     Attributes:
         id: The task id.
@@ -62,9 +62,9 @@ class Task:
         product: What the task makes.
         request: The body as it was received.
         created_at: Unix seconds.
-        finished_at: Unix seconds, at which the outcome shows.
-        outcome: What it makes, or why it fails.
-        fault: Why it fails although it has made something: it fails in part.
+        finished_at: Unix seconds; look-ups show the outcome from then on.
+        outcome: What it makes, or the error it fails with.
+        partial_failure: The error of a task that fails although it has made its outcome.
     """
 
     id: str
@@ -74,17 +74,17 @@ class Task:
     created_at: float
     finished_at: float
     outcome: Audio | Lyrics | ApiError
-    fault: ApiError | None = None
+    partial_failure: ApiError | None = None
 
     @property
     def error(self) -> ApiError | None:
-        """Why it fails, if it does."""
-        return self.outcome if isinstance(self.outcome, ApiError) else self.fault
+        """The error it fails with; None if it succeeds."""
+        return self.outcome if isinstance(self.outcome, ApiError) else self.partial_failure
 
     @property
     def started_at(self) -> float:
         """Unix seconds at which the work starts."""
-        return self.created_at + _WAITING * (self.finished_at - self.created_at)
+        return self.created_at + _PENDING_SHARE * (self.finished_at - self.created_at)
 
     def state(self, now: float) -> State:
         """The state at ``now`` (Unix seconds)."""
@@ -93,7 +93,7 @@ class Task:
         return "processing" if now >= self.started_at else "pending"
 
     def progress(self, now: float) -> int:
-        """How much of its time has passed at ``now``, in percent; 100 only when it is finished."""
+        """The share of its time that has passed at ``now``, in percent; 100 only when it is finished."""
         if now >= self.finished_at:
             return 100
         return min(99, int(100 * (now - self.created_at) / (self.finished_at - self.created_at)))

@@ -1,12 +1,12 @@
-"""Words for a song, woven from the words of a prompt: the same prompt, the same lyrics."""
+"""Lyrics made from the words of a prompt: the same prompt always gives the same lyrics."""
 
 import re
 from random import Random
 
 from producer_tools.sandbox.jobs import Lyrics
 
-# Lines that any one word fits into, and their rhymes.
-_PAIRS = (
+# Pairs of rhyming lines; the first one takes any word.
+_COUPLETS = (
     ("say {}, say it soft and slow", "and I will follow where you go"),
     ("I hear the word {} in the rain", "it calls me back to you again"),
     ("they whisper {} to the sea", "the waves will carry it to me"),
@@ -17,8 +17,8 @@ _PAIRS = (
     ("just {}, and a little time", "and let the bells begin to chime"),
 )
 _PLAN = ("Verse", "Chorus", "Verse", "Chorus", "Bridge", "Chorus")
-# Words that carry no picture.
-_SMALL = re.compile(
+# Words that say nothing about the subject of a song.
+_STOP_WORDS = re.compile(
     r"a|about|an|and|are|as|at|be|by|for|from|her|his|i|in|into|is|it|its|lyrics|me|music|my|of|on|or|our|please|some"
     r"|song|that|the|their|this|to|track|we|with|write|you|your"
 )
@@ -27,26 +27,26 @@ _SMALL = re.compile(
 def write(prompt: str) -> Lyrics:
     """Lyrics about ``prompt`` in marked sections, in rhyming lines of four to eight words."""
     random = Random(prompt)
-    words = _telling_words(prompt) or ["morning"]
-    pairs = list(_PAIRS)
-    random.shuffle(pairs)
-    chorus = _section(pairs[:2], words, random)
-    others = iter([_section(pairs[at : at + 2], words, random) for at in (2, 4, 6)])
+    words = _keywords(prompt) or ["morning"]
+    couplets = list(_COUPLETS)
+    random.shuffle(couplets)
+    chorus = _section(couplets[:2], words, random)
+    others = iter([_section(couplets[at : at + 2], words, random) for at in (2, 4, 6)])
     text = "\n\n".join(f"[{name}]\n{chorus if name == 'Chorus' else next(others)}" for name in _PLAN)
     return Lyrics(title(prompt), text)
 
 
 def title(text: str) -> str:
-    """A title made up from the first telling words of ``text``, that says it is the sandbox's."""
-    words = _telling_words(text)[:4]
+    """A title from the first keywords of ``text``; it says that the sandbox made it."""
+    words = _keywords(text)[:4]
     return f"Sandbox: {' '.join(words).title()}" if words else "Sandbox song"
 
 
-def _section(pairs: list[tuple[str, str]], words: list[str], random: Random) -> str:
-    return "\n".join(f"{first.format(random.choice(words))}\n{second}" for first, second in pairs)
+def _section(couplets: list[tuple[str, str]], words: list[str], random: Random) -> str:
+    return "\n".join(f"{first.format(random.choice(words))}\n{second}" for first, second in couplets)
 
 
-def _telling_words(text: str) -> list[str]:
-    """The words of ``text`` without section markers and without the small ones, each once."""
+def _keywords(text: str) -> list[str]:
+    """The words of ``text`` without section markers, stop words and repetitions."""
     words = re.findall(r"\w[\w']{0,30}", re.sub(r"\[.*?\]", " ", text.lower()))
-    return list(dict.fromkeys(word for word in words if not _SMALL.fullmatch(word)))
+    return list(dict.fromkeys(word for word in words if not _STOP_WORDS.fullmatch(word)))

@@ -1,15 +1,15 @@
-"""Tasks as the API writes them, in either of the two vocabularies.
+"""Writes tasks as JSON, in one of two vocabularies.
 
-``record`` is the newest specification: no word for the state, no ``success``, ``response`` null until there is
-something. ``state`` is what released clients look for: a ``state`` at the top, ``response`` always an object with
-``success`` once the task is over, and its ``data`` once more at the top.
+``record`` follows the newest specification: no field for the state, no ``success``, and ``response`` is null until
+there is something to show. ``state`` is what released clients expect: a ``state`` at the top, ``response`` always an
+object, which has ``success`` once the task is finished, and its ``data`` repeated at the top.
 """
 
 from datetime import datetime, timezone
 from typing import Any, Literal
 
 from producer_tools.sandbox.errors import ApiError
-from producer_tools.sandbox.jobs import Audio, Lyrics, Product, Task
+from producer_tools.sandbox.jobs import Audio, Lyrics, Product, StoredTask
 
 Vocabulary = Literal["record", "state"]
 
@@ -27,29 +27,29 @@ class Writer:
     """Writes tasks for one request.
 
     Args:
-        vocabulary: Which words to use.
-        base_url: What the URLs of files start with, without a slash at the end.
+        vocabulary: Which form records have.
+        base_url: Start of the URLs of files, without a trailing slash.
     """
 
     def __init__(self, vocabulary: Vocabulary, base_url: str) -> None:
         self._vocabulary = vocabulary
-        self._files = f"{base_url}/sandbox/files"
+        self._files_url = f"{base_url}/sandbox/files"
 
-    def submitted(self, task: Task) -> dict[str, Any]:
-        """The answer to a submit that does not wait."""
+    def submitted(self, task: StoredTask) -> dict[str, Any]:
+        """The answer to an asynchronous submit."""
         ids = {"task_id": task.id, "trace_id": task.trace_id}
         return {"success": True, **ids} if self._vocabulary == "state" else ids
 
-    def result(self, task: Task) -> dict[str, Any]:
-        """How ``task`` ends: the answer to a submit that waits, and the body of a callback."""
+    def result(self, task: StoredTask) -> dict[str, Any]:
+        """The result of ``task``: the answer to a synchronous submit, and the body of a callback."""
         ids = {"task_id": task.id, "trace_id": task.trace_id}
-        made = {} if isinstance(task.outcome, ApiError) else {"data": self._data(task, task.outcome, task.finished_at)}
+        data = {} if isinstance(task.outcome, ApiError) else {"data": self._data(task, task.outcome, task.finished_at)}
         if task.error is not None:
-            return {"success": False, **ids, "error": task.error.body(), **made}
-        return {"success": True, **ids, **made}
+            return {"success": False, **ids, "error": task.error.body(), **data}
+        return {"success": True, **ids, **data}
 
-    def record(self, task: Task, now: float) -> dict[str, Any]:
-        """``task`` as a look-up at ``now`` (Unix seconds) finds it."""
+    def record(self, task: StoredTask, now: float) -> dict[str, Any]:
+        """The record of ``task`` in a look-up at ``now`` (Unix seconds)."""
         state = task.state(now)
         finished = state in {"complete", "failed"}
         record = {
@@ -64,13 +64,13 @@ class Writer:
         }
         if self._vocabulary == "record":
             return record | {"response": self._response(task, now)}
-        response = self._eager_response(task, now)
-        # producer-cli looks for the word `failed` in an item at the top, where a failed task has none.
-        shown = [{"id": task.id, "state": "failed"}] if state == "failed" else response["data"]
-        return record | {"state": state, "response": response, "data": shown}
+        response = self._state_response(task, now)
+        # producer-cli reads the state `failed` from an item at the top, but a failed task has no items.
+        data = [{"id": task.id, "state": "failed"}] if state == "failed" else response["data"]
+        return record | {"state": state, "response": response, "data": data}
 
-    def _response(self, task: Task, now: float) -> dict[str, Any] | None:
-        """The specification's ``response``: null before there is something to show."""
+    def _response(self, task: StoredTask, now: float) -> dict[str, Any] | None:
+        """``response`` in the vocabulary ``record``: null until there is something to show."""
         state = task.state(now)
         if state == "failed":
             return self.result(task)
@@ -78,8 +78,8 @@ class Writer:
             return None
         return {"task_id": task.id, "data": self._data(task, task.outcome, now)}
 
-    def _eager_response(self, task: Task, now: float) -> dict[str, Any]:
-        """The released clients' ``response``: always an object, with a preview from the first moment."""
+    def _state_response(self, task: StoredTask, now: float) -> dict[str, Any]:
+        """``response`` in the vocabulary ``state``: always an object, with a preview while the task is pending."""
         state = task.state(now)
         if state == "failed":
             return {"data": []} | self.result(task)
@@ -89,8 +89,8 @@ class Writer:
         response = {"task_id": task.id, "data": data if isinstance(data, list) else [data]}
         return {"success": True, **response} if state == "complete" else response
 
-    def _data(self, task: Task, outcome: Audio | Lyrics, now: float) -> list[dict[str, Any]] | dict[str, Any]:
-        """What ``task`` has made by ``now``."""
+    def _data(self, task: StoredTask, outcome: Audio | Lyrics, now: float) -> list[dict[str, Any]] | dict[str, Any]:
+        """The items that ``task`` shows at ``now``."""
         if isinstance(outcome, Lyrics):
             data = {"title": outcome.title, "text": outcome.text, "status": "complete"}
             return data if self._vocabulary == "record" else data | {"lyrics": outcome.text}
@@ -105,7 +105,7 @@ class Writer:
         wav = {"title": outcome.title, "file_url": self._file(outcome, ".wav")}
         return [wav] if self._vocabulary == "record" else wav
 
-    def _song(self, task: Task, audio: Audio, now: float) -> dict[str, Any]:
+    def _song(self, task: StoredTask, audio: Audio, now: float) -> dict[str, Any]:
         ready = now >= task.finished_at
         return {
             "id": audio.id,
@@ -124,7 +124,7 @@ class Writer:
             **_status(task, now),
         }
 
-    def _stems(self, task: Task, audio: Audio, now: float) -> dict[str, Any]:
+    def _stems(self, task: StoredTask, audio: Audio, now: float) -> dict[str, Any]:
         return {
             "title": audio.title,
             "lyric": audio.lyric,
@@ -134,11 +134,11 @@ class Writer:
         }
 
     def _file(self, audio: Audio, ending: str) -> str:
-        return f"{self._files}/{audio.id}{ending}"
+        return f"{self._files_url}/{audio.id}{ending}"
 
 
-def _status(task: Task, now: float) -> dict[str, str]:
-    """An item's own word for how far it is: another one than the record's when it is finished."""
+def _status(task: StoredTask, now: float) -> dict[str, str]:
+    """An item's progress and state. A finished item is ``succeeded``, where its record says ``complete``."""
     state = task.state(now)
-    # A task that fails in part has items that are finished all the same.
+    # The items of a task that fails after making them are finished too.
     return {"progress": f"{task.progress(now)}%", "state": state if now < task.finished_at else "succeeded"}

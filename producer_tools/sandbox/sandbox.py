@@ -1,55 +1,63 @@
-"""The server's life: started in a thread of its own, reachable over loopback, gone without a trace."""
+"""The public class: starts the server in its own thread, stops it, and controls it from tests."""
 
 import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, get_args
 
 from aiohttp import web
-from anyio.from_thread import start_blocking_portal
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from producer_tools.concurrency.clock import Clock, SystemClock
 from producer_tools.sandbox.app import Api
+from producer_tools.sandbox.backend import Backend, Charge, ReceivedRequest
 from producer_tools.sandbox.errors import ApiError
 from producer_tools.sandbox.faults import Fault, Faults
+from producer_tools.sandbox.files import FileKind
 from producer_tools.sandbox.records import Vocabulary
-from producer_tools.sandbox.studio import Charge, Studio
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 _HOST = "127.0.0.1"
-# What a closing sandbox still waits for requests under way: those it holds would take as long as a song.
-_GRACE_SECONDS = 0.05
+# How long closing waits for open requests. A synchronous submit would take as long as its song, so this is short.
+_SHUTDOWN_SECONDS = 0.05
 
 _logger = logging.getLogger("producer_tools.sandbox")
 
 
 class ProducerSandbox:
-    """A local stand-in for the Producer API: a real HTTP server on loopback, with music of its own.
+    """A local stand-in for the Producer API: a real HTTP server on loopback that makes music itself.
 
-    Use it as ``with ProducerSandbox() as sandbox:``, as ``async with`` just so, or between ``start()`` and
-    ``close()``. It serves from a daemon thread, so that also a blocking client may call it from inside an event loop.
+    Use it in ``with ProducerSandbox() as sandbox:`` or ``async with``, or call `start` and `close`. The server runs in
+    a thread of its own, so a blocking client may call it from inside an event loop. Properties and methods may be used
+    from any thread, before, while and after the server runs.
 
     Args:
-        render_seconds: How long a song takes, in seconds; 0 for at once.
-        vocabulary: ``record`` for the records of the specification, ``state`` for what released clients look for.
-        api_token: The token it accepts; made up when not given.
-        port: The port of 127.0.0.1 to listen on; 0 for one of the system's choice.
-        balance: How many charged requests the account is good for; None for no end of them.
-        max_unfinished: How many songs may be unfinished at once, further ones being refused: the stricter reading of
-            "5 in flight per token" (faq), which by the other is about requests. None for no end of them.
-        clock: The time that tasks take.
-        seed: Ids, seeds and faults by chance come out the same for the same requests; None for new ones each time.
-        fault_rate: The share of requests, from 0 to 1, that go wrong by chance, in any way of `Fault`.
+        render_seconds: How long a song takes, in seconds; 0 finishes it at once. The property of the same name can
+            be changed at any time.
+        vocabulary: The form of task records: ``record`` as specified, ``state`` as released clients expect.
+        api_token: The token to accept; default a random one.
+        port: The port on 127.0.0.1; 0 lets the system choose a free one.
+        balance: How many charged requests the account can pay for; None for no limit.
+        max_unfinished: How many songs may be unfinished at once; further submits are refused with
+            ``too_many_requests``. None for no limit. The service's FAQ allows "5 in flight per token", which can mean
+            unfinished songs or open requests. The sandbox always limits open paid requests to 5; this option adds
+            the stricter reading.
+        clock: Decides when tasks are finished; default the system's clock.
+        seed: Makes ids, seeds and random faults the same for the same sequence of requests; None makes them new each
+            time.
+        fault_rate: The share of requests, from 0 to 1, that fail at random, each with any `Fault`.
+        silent: Serve silence of the song's length and a plain cover in place of music and a picture. Rendering music
+            takes about half a second for each song, so this makes tests of downloads faster.
 
     Raises:
-        ValueError: An argument is out of its range.
+        ValueError: An argument is out of range.
     """
 
     def __init__(
@@ -64,9 +72,8 @@ class ProducerSandbox:
         clock: Clock | None = None,
         seed: int | None = None,
         fault_rate: float = 0.0,
+        silent: bool = False,
     ) -> None:
-        if not 0 <= render_seconds < float("inf"):
-            raise ValueError(f"render_seconds must be zero or more, not {render_seconds}")
         if vocabulary not in get_args(Vocabulary):
             raise ValueError(f"vocabulary must be 'record' or 'state', not {vocabulary!r}")
         if api_token is not None and not api_token.strip():
@@ -84,48 +91,72 @@ class ProducerSandbox:
         self._vocabulary = vocabulary
         self._port = port
         self._clock = clock or SystemClock()
-        self._studio = Studio(self._clock, random, render_seconds, balance, max_unfinished)
-        # Chances of their own: with faults or without, the ids of a seed are the same.
+        self._backend = Backend(self._clock, random, _checked_seconds(render_seconds), balance, max_unfinished)
+        # A separate random source, so that ids do not depend on whether there are random faults.
         self._faults = Faults(fault_rate, Random(seed))
+        self._silent = silent
+        self._portal: BlockingPortal | None = None
         self._running: ExitStack | None = None
         self._base_url: str | None = None
 
     @property
     def api_token(self) -> str:
-        """The token it accepts."""
+        """The token that the sandbox accepts."""
         return self._api_token
 
     @property
     def base_url(self) -> str:
-        """Where it listens, ``http://127.0.0.1:PORT``.
+        """The address of the server, ``http://127.0.0.1:PORT``.
 
         Raises:
-            RuntimeError: It has not been started.
+            RuntimeError: The sandbox has not been started.
         """
         if self._base_url is None:
             raise RuntimeError("the sandbox has no address before it is started")
         return self._base_url
 
     @property
+    def render_seconds(self) -> float:
+        """How long a song takes that is submitted from now on, in seconds.
+
+        Setting it does not change songs that were submitted before; `finish_now` finishes them. A value that is
+        negative or not finite raises ValueError.
+        """
+        return self._backend.render_seconds
+
+    @render_seconds.setter
+    def render_seconds(self, seconds: float) -> None:
+        self._backend.render_seconds = _checked_seconds(seconds)
+
+    @property
+    def requests(self) -> tuple[ReceivedRequest, ...]:
+        """The requests so far, in order: those with the right token and a JSON object as their body.
+
+        It includes requests that were then refused, but not those that a fault or a code of `fail_next` stopped before
+        any work.
+        """
+        return tuple(self._backend.requests)
+
+    @property
     def charges(self) -> tuple[Charge, ...]:
-        """The charged requests so far, in order. Neither a refused request nor a task that fails is charged."""
-        return tuple(self._studio.charges)
+        """The charged requests so far, in order. Refused requests and tasks that fail are not charged."""
+        return tuple(self._backend.charges)
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The faults that requests have met so far, scripted and by chance, in order."""
-        return tuple(fault for fault in self._faults.happened if isinstance(fault, Fault))
+        """The faults that requests have had so far, planned and random, in order."""
+        return tuple(fault for fault in self._faults.triggered if isinstance(fault, Fault))
 
     def fail_next(
         self, fault: Fault | str, message: str = "scripted", *, status: int | None = None, endpoint: str | None = None
     ) -> None:
-        """Let the next request go wrong; each further call the one after.
+        """Make the next request fail. Further calls make the requests after it fail, in order.
 
         Args:
-            fault: How it goes wrong; or one of the API's error codes, to refuse it before anything is done for it.
-            message: What the refusal with a code says of it.
-            status: The HTTP status of the refusal with a code; default the code's usual one.
-            endpoint: Only a request to this path goes wrong, such as ``/producer/audios``; default any.
+            fault: How it fails; or one of the API's error codes, to refuse it with that code before any work.
+            message: The message that goes with a code.
+            status: The HTTP status that goes with a code; default the code's usual one.
+            endpoint: Only a request to this path fails, such as ``/producer/audios``; default any endpoint.
 
         Raises:
             KeyError: The API has no such code.
@@ -134,39 +165,68 @@ class ProducerSandbox:
         self._faults.plan(fault if isinstance(fault, Fault) else ApiError(fault, message, status), endpoint)
 
     def spoil_next(self, code: str = "api_error", message: str = "scripted") -> None:
-        """Let the next task of ``/producer/audios`` fail in part: what it makes is finished, and it is not charged.
+        """Make the next task of ``/producer/audios`` fail in part: it has a song and an error, and is not charged.
+
+        Args:
+            code: One of the API's error codes.
+            message: The message that goes with it.
 
         Raises:
             KeyError: The API has no such code.
         """
-        self._studio.spoiled.append(ApiError(code, message))
+        self._backend.partial_failures.append(ApiError(code, message))
+
+    def missing_files(self, kind: FileKind) -> AbstractContextManager[None]:
+        """Answer requests for files of one kind with 404 inside a ``with`` block, to test downloads that fail.
+
+        Args:
+            kind: ``audio`` (also that of uploads and of ``/producer/wav``), ``preview``, ``stems``, ``video`` or
+                ``cover``.
+
+        Raises:
+            ValueError: There is no such kind.
+        """
+        if kind not in get_args(FileKind):
+            raise ValueError(f"kind must be one of {', '.join(get_args(FileKind))}, not {kind!r}")
+        return self._faults.missing_files(kind)
+
+    def finish_now(self) -> None:
+        """Finish every unfinished task at the clock's present time.
+
+        Waiting requests are answered and callbacks are sent. Songs that are submitted later take `render_seconds`
+        again.
+        """
+        if self._portal is None:
+            self._backend.finish_now()
+        else:
+            self._portal.call(self._backend.finish_now)
 
     def start(self) -> None:
-        """Start to serve; returns when requests are accepted.
+        """Start the server; returns when it accepts requests.
 
         Raises:
             OSError: The port is in use, or not allowed.
-            RuntimeError: It is running already.
+            RuntimeError: The sandbox is running already.
         """
         if self._running is not None:
             raise RuntimeError("the sandbox is running already")
         with ExitStack() as stack:
             portal = stack.enter_context(start_blocking_portal("asyncio"))
             self._base_url = stack.enter_context(portal.wrap_async_context_manager(self._serve()))
-            self._running = stack.pop_all()
+            self._running, self._portal = stack.pop_all(), portal
         _logger.info("%r", self)
 
     def close(self) -> None:
-        """Stop to serve and leave nothing open: a request still held is cut off. Closing twice is harmless."""
-        running, self._running = self._running, None
+        """Stop the server and its thread. Open requests are cut off. A second call does nothing."""
+        running, self._running, self._portal = self._running, None, None
         if running is not None:
             running.close()
 
     @asynccontextmanager
     async def _serve(self) -> AsyncIterator[str]:
-        """Serve, in the thread's event loop, as long as the context lasts; gives the base URL."""
-        api = Api(self._studio, self._clock, self._vocabulary, self._api_token, self._faults)
-        runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=_GRACE_SECONDS)
+        """Run the server in the thread's event loop inside the context; yields the base URL."""
+        api = Api(self._backend, self._clock, self._vocabulary, self._api_token, self._faults, silent=self._silent)
+        runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         try:
             await runner.setup()
             await _listen(runner, self._port)
@@ -201,16 +261,22 @@ class ProducerSandbox:
         return f"<ProducerSandbox (a local stand-in, not the service) {where}>"
 
 
+def _checked_seconds(render_seconds: float) -> float:
+    if not 0 <= render_seconds < float("inf"):
+        raise ValueError(f"render_seconds must be zero or more, not {render_seconds}")
+    return render_seconds
+
+
 async def _listen(runner: web.AppRunner, port: int) -> None:
     try:
         await web.TCPSite(runner, _HOST, port).start()
     except OSError as error:
-        # asyncio's own text tells the address once more, each Python in its own way.
+        # asyncio's own message repeats the address, and differs between Python versions.
         reason = os.strerror(error.errno) if error.errno else error
         raise OSError(error.errno, f"cannot listen on port {port} of {_HOST}: {reason}") from None
 
 
 async def _in_thread(function: Callable[[], None]) -> None:
-    """Run ``function`` without blocking the loop; its thread is gone afterwards, also after a cancellation."""
+    """Run ``function`` in a thread that ends before this returns, even when this is cancelled."""
     with ThreadPoolExecutor(1) as thread:
         await asyncio.get_running_loop().run_in_executor(thread, function)

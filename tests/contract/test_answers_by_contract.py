@@ -1,4 +1,4 @@
-"""What the contract says of answers: the shapes that are known are in it, and what must never pass is not."""
+"""Answers against the contract: it allows all known shapes, and no impossible ones."""
 
 import json
 import urllib.request
@@ -74,20 +74,20 @@ IMPOSSIBLE: list[tuple[str, int, Any]] = [
 
 
 @pytest.mark.parametrize(("endpoint", "status", "body"), KNOWN)
-def test_a_known_answer_is_in_the_contract(endpoint: str, status: int, body: dict[str, Any]) -> None:
-    """Missing, the recordings and the sandbox could not show it either."""
+def test_the_contract_allows_a_known_answer(endpoint: str, status: int, body: dict[str, Any]) -> None:
+    """Otherwise the recordings and the sandbox could not contain it either."""
     check_answer(f"/producer/{endpoint}", status, body)
 
 
 @pytest.mark.parametrize(("endpoint", "status", "body"), IMPOSSIBLE)
-def test_an_impossible_answer_is_not(endpoint: str, status: int, body: object) -> None:
-    """Let through, a recording or the sandbox could drift away from the API and no test would say so."""
+def test_the_contract_refuses_an_impossible_answer(endpoint: str, status: int, body: object) -> None:
+    """Otherwise a recording or the sandbox could differ from the API without a failing test."""
     with pytest.raises(AssertionError):
         check_answer(f"/producer/{endpoint}", status, body)
 
 
-def test_the_sandbox_serves_the_contract_to_anybody(sandbox: ProducerSandbox) -> None:
-    """Without it, or behind the token, a tool that generates clients could not be pointed at the sandbox."""
+def test_the_sandbox_serves_the_contract_without_a_token(sandbox: ProducerSandbox) -> None:
+    """Tools that generate clients read it, and they have no token."""
     with urllib.request.urlopen(f"{sandbox.base_url}/openapi.json", timeout=20) as response:  # noqa: S310 - loopback
         assert response.headers.get_content_type() == "application/json"
         assert response.headers["X-Producer-Sandbox"] == "not-the-service"

@@ -1,4 +1,4 @@
-"""The sandbox against the contract: whoever writes a client from the one must get along with the other."""
+"""The sandbox against the contract: a client written for one must work with the other."""
 
 import json
 import re
@@ -14,36 +14,36 @@ from schemathesis.checks import CHECKS
 from producer_tools.sandbox import ProducerSandbox
 from producer_tools.sandbox.records import Vocabulary
 from tests.api_contract import CONTRACT, check_answer, refuted_request
-from tests.contract.forgiveness import as_meant
+from tests.contract.leniency import normalised
 
 Case = schemathesis.Case[Any]
 contract = schemathesis.openapi.from_dict(CONTRACT)
 
-# For each of six endpoints in two vocabularies, so that there are a thousand in all.
+# For each of six endpoints in two vocabularies: a thousand in all.
 CASES = 1000 // (6 * 2) + 1
-GENERATED = 65  # of them; the others are the boundary cases that schemathesis reads out of the contract
+GENERATED = 65  # of these; the others are boundary cases that schemathesis derives from the contract
 
 NOT_CHECKED: list[Any] = [
     CHECKS.get_one(name)
     for name in (
-        # `check_decision` takes their place: the sandbox forgives on purpose, and refuses audio it does not know.
+        # `check_decision` replaces these: the sandbox accepts more than the contract, and refuses unknown audio.
         "negative_data_rejection",
         "positive_data_acceptance",
-        # The API's errors have no 405: another method than POST is a bad request.
+        # The API has no error with status 405: a method other than POST is a bad request.
         "unsupported_method",
-        # They expect 401 without a token, and the API answers 400 `no_token`, which `check_decision` looks for.
+        # These expect 401 without a token, but the API answers 400 `no_token`, which `check_decision` checks.
         "ignored_auth",
         "missing_required_header",
     )
 ]
-# Rules of the API that a schema cannot say.
+# Rules of the API that a schema cannot express.
 BEYOND_THE_CONTRACT = re.compile(
     r"there is no audio|audio \S+ was (not )?uploaded|replace_section_end must be greater|(callback|audio)_url: "
 )
 
 
 class Served(NamedTuple):
-    """A sandbox that has made a song and taken in an upload."""
+    """The address and the token of a running sandbox."""
 
     base_url: str
     token: str
@@ -60,8 +60,8 @@ class Served(NamedTuple):
         return answer
 
 
-class Known(NamedTuple):
-    """Ids that a request may name with success."""
+class Existing(NamedTuple):
+    """Ids that exist in the sandbox."""
 
     song: str
     upload: str
@@ -75,15 +75,15 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def known(served: Served) -> Known:
+def existing(served: Served) -> Existing:
     song = served.post("/producer/audios", {"action": "generate", "prompt": "rain", "lyric": ""})
     upload = served.post("/producer/upload", {"audio_url": "https://audio.example/a.mp3"})
-    return Known(song["data"][0]["id"], upload["data"]["audio_id"], song["task_id"])
+    return Existing(song["data"][0]["id"], upload["data"]["audio_id"], song["task_id"])
 
 
 @pytest.fixture
 def sent() -> Iterator[list[Case]]:
-    """Where a test puts each case it has sent; afterwards there must have been enough."""
+    """Collects the cases that a test sends, and checks at the end that there were enough."""
     cases: list[Case] = []
     yield cases
     assert len(cases) >= CASES
@@ -95,11 +95,11 @@ def sent() -> Iterator[list[Case]]:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_the_sandbox_keeps_to_the_contract(case: Case, served: Served, known: Known, sent: list[Case]) -> None:
-    """Broken, a client written from the contract fails at the sandbox, or one tried at the sandbox at the service."""
+def test_the_sandbox_matches_the_contract(case: Case, served: Served, existing: Existing, sent: list[Case]) -> None:
+    """Otherwise a client that works with the sandbox fails with the service, or the other way round."""
     sent.append(case)
     if isinstance(case.body, dict):
-        _name_what_exists(case.body, known)
+        _use_existing_ids(case.body, existing)
     response = case.call(base_url=served.base_url, headers=served.headers)
     case.validate_response(response, excluded_checks=NOT_CHECKED, headers=served.headers)
     if case.method == "POST":
@@ -108,20 +108,20 @@ def test_the_sandbox_keeps_to_the_contract(case: Case, served: Served, known: Kn
 
 
 def check_decision(path: str, body: object, response: schemathesis.Response) -> None:
-    """What the contract allows is accepted; what it does not allow is refused, but for what is forgiven."""
+    """The sandbox accepts what the contract allows, and refuses the rest, except for what the service accepts."""
     answer = response.json()
     if "Authorization" not in response.request.headers:
         assert answer["error"]["code"] == "no_token"
-    elif not isinstance(body, dict) or refuted_request(path, as_meant(path, body)):
+    elif not isinstance(body, dict) or refuted_request(path, normalised(path, body)):
         assert answer.get("error", {}).get("code") == "bad_request", body
     elif refuted_request(path, body) is None and response.status_code != 200:
         assert BEYOND_THE_CONTRACT.match(answer["error"]["message"]), answer
 
 
-def _name_what_exists(body: dict[str, Any], known: Known) -> None:
-    """Let every other body that names something name something that exists: the rest is refused for that alone."""
+def _use_existing_ids(body: dict[str, Any], existing: Existing) -> None:
+    """Put existing ids into half of the bodies; otherwise all of them would be refused for an unknown id."""
     uploaded = str(body.get("action")).startswith("upload_")
-    for name, existing in (("audio_id", known.upload if uploaded else known.song), ("id", known.task)):
+    for name, audio_or_task in (("audio_id", existing.upload if uploaded else existing.song), ("id", existing.task)):
         text = body.get(name)
         if isinstance(text, str) and text.strip() and len(text) % 2:
-            body[name] = existing
+            body[name] = audio_or_task

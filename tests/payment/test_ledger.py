@@ -138,7 +138,7 @@ async def test_who_is_stopped_while_waiting_for_the_service_leaves_nothing_unkno
 
 async def test_a_cancelled_submit_is_not_sent_again(make: Make, sandbox: ProducerSandbox) -> None:
     """It was cut off between sending and answer: nobody knows, so nobody guesses."""
-    sandbox._studio._render_seconds = 60
+    sandbox.render_seconds = 60
     async with client_on(sandbox, make()) as client:
         held = asyncio.create_task(client.submit(GenerateMusic(prompt="x", async_=False), key="k"))
         while not sandbox.charges:

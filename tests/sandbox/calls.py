@@ -1,13 +1,16 @@
-"""Requests to a sandbox as any client sends them, and a sandbox whose time stands still."""
+"""Plain HTTP requests to a sandbox, and a sandbox whose clock moves only when a test moves it."""
 
+import asyncio
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from email.message import Message
 from typing import Any, NamedTuple
+
+from aiohttp import web
 
 from producer_tools.sandbox import ProducerSandbox
 from tests.api_contract import CONTRACT, check_answer
@@ -27,7 +30,7 @@ class Answer(NamedTuple):
 
     @property
     def refusal(self) -> tuple[int, str]:
-        """The status and the error's code, once the error has its exact form."""
+        """The status and the error's code, after checking the exact form of the error."""
         body = self.json
         assert set(body) == {"success", "error", "trace_id"}
         assert set(body["error"]) == {"code", "message"}
@@ -63,7 +66,7 @@ class Api:
         return answer
 
     def submit(self, action: str, **fields: object) -> str:
-        """Submit to ``/producer/audios`` without waiting; gives the task id."""
+        """Submit to ``/producer/audios`` asynchronously; returns the task id."""
         answer = self.post("/producer/audios", {"action": action, "async": True, **fields})
         assert answer.status == 200, answer.json
         task_id = answer.json["task_id"]
@@ -77,10 +80,14 @@ class Api:
         assert isinstance(record, dict)
         return record
 
+    def look_up_after(self, task_id: str, seconds: float) -> dict[str, Any]:
+        """Advance the clock by ``seconds``, and look the task up."""
+        self.clock.advance(seconds)
+        return self.look_up(task_id)
+
     def finish(self, task_id: str) -> Any:
-        """The ``response`` of a task once its time is over."""
-        self.clock.advance(SONG_SECONDS)
-        return self.look_up(task_id)["response"]
+        """Advance the clock by the time of a song; returns the ``response`` of the task's record."""
+        return self.look_up_after(task_id, SONG_SECONDS)["response"]
 
     def make(self, action: str, **fields: object) -> Any:
         """The item that an action makes."""
@@ -91,24 +98,48 @@ class Api:
         return self.make("generate", prompt=prompt, **fields)
 
     def upload(self) -> str:
-        """The audio id of an upload."""
+        """Upload audio; returns its audio id."""
         audio_id = self.post("/producer/upload", {"audio_url": "https://example.org/own.mp3"}).json["data"]["audio_id"]
         assert isinstance(audio_id, str)
         return audio_id
 
     @contextmanager
-    def held(self, count: int = 1, **delivery: object) -> Iterator[list[Future[Answer]]]:
-        """``count`` submits that wait for their results; gives them once all of them are being held."""
+    def waiting_submits(self, count: int = 1, **delivery: object) -> Iterator[list[Future[Answer]]]:
+        """Send ``count`` synchronous submits, and yield their futures when all of them wait for their songs."""
         with ThreadPoolExecutor(count) as threads:
-            body = {"action": "generate", "prompt": "held", **delivery}
+            body = {"action": "generate", "prompt": "rain", **delivery}
             futures = [threads.submit(self.post, "/producer/audios", body) for _ in range(count)]
             self.clock.wait_for_sleepers(count)
             yield futures
 
 
+class Receiver:
+    """A web server that receives callbacks."""
+
+    def __init__(self) -> None:
+        self.received: asyncio.Queue[Any] = asyncio.Queue()
+        self.status = 200
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        self.received.put_nowait(await request.json())
+        return web.Response(status=self.status, headers={"Location": "/hook"})
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        app = web.Application()
+        app.router.add_post("/hook", self._receive)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+        finally:
+            await runner.cleanup()
+
+
 @contextmanager
 def serving(**options: Any) -> Iterator[Api]:
-    """A sandbox on a clock that only the test moves; a song takes ``SONG_SECONDS``."""
+    """Run a sandbox on a clock that only the test moves; a song takes ``SONG_SECONDS``."""
     clock = ManualClock()
     with ProducerSandbox(**{"render_seconds": SONG_SECONDS, "clock": clock, **options}) as sandbox:
         yield Api(sandbox, clock)

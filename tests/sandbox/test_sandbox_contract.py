@@ -1,4 +1,4 @@
-"""Which bodies are refused, with the field named, and which are forgiven."""
+"""Which bodies are refused, with a message that names the field, and which are accepted."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -83,11 +83,11 @@ def test_generate_refuses(api: Api, fields: dict[str, Any], named: str) -> None:
         {"style": "folk", "swap_audio_id": "x", "mystery": {"deep": [1]}},
     ],
 )
-def test_generate_takes(api: Api, fields: dict[str, Any]) -> None:
+def test_generate_accepts(api: Api, fields: dict[str, Any]) -> None:
     assert api.post("/producer/audios", {**GENERATE, **fields}).status == 200
 
 
-def test_generate_takes_a_body_without_a_lyric_or_without_a_prompt(api: Api) -> None:
+def test_generate_accepts_a_body_without_a_lyric_or_without_a_prompt(api: Api) -> None:
     assert api.post("/producer/audios", {"action": "generate", "prompt": "rain", "async": True}).status == 200
     assert api.post("/producer/audios", {"action": "generate", "lyric": "la", "async": True}).status == 200
 
@@ -141,7 +141,7 @@ def test_an_edit_refuses(api: Api, audio_id: str, action: str, fields: dict[str,
         ("/producer/upload", {"audio_url": "https://"}, "audio_url"),
         ("/producer/videos", {"audio_id": ""}, "audio_id"),
         ("/producer/wav", {"audio_id": None}, "audio_id"),
-        ("/producer/wav", {"audio_id": "nobody"}, "nobody"),
+        ("/producer/wav", {"audio_id": "unknown"}, "unknown"),
         ("/producer/tasks", {"id": "x"}, "action"),
         ("/producer/tasks", {"action": "cancel", "id": "x"}, "action"),
         ("/producer/tasks", {"action": "retrieve"}, "id"),
@@ -159,7 +159,7 @@ def test_the_other_endpoints_refuse(api: Api, path: str, body: dict[str, Any], n
     assert named in answer.json["error"]["message"]
 
 
-def test_the_other_endpoints_answer_at_once_whatever_is_said_about_delivery(api: Api) -> None:
+def test_the_other_endpoints_answer_at_once_and_ignore_delivery_fields(api: Api) -> None:
     delivery = {"async": True, "callback_url": "https://example.org/hook"}
     answer = api.post("/producer/lyrics", {"prompt": "rain", **delivery})
     assert answer.status == 200

@@ -1,4 +1,4 @@
-"""Starting and stopping: in a thread, in a loop, as a program; nothing is left behind."""
+"""Starting and stopping: in a thread, in an event loop, as a program; nothing stays open."""
 
 import asyncio
 import gc
@@ -25,8 +25,8 @@ from tests.sandbox.calls import Api, send, serving
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
-    """Each test here ends with the threads and the open files it began with."""
+def _no_leaks() -> Iterator[None]:
+    """Each test must end with the threads and the open files that it started with."""
     threads, files = set(threading.enumerate()), open_files()
     yield
     assert set(threading.enumerate()) == threads
@@ -34,8 +34,8 @@ def nothing_is_left() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def nothing_is_forgotten() -> Iterator[None]:
-    """What was not closed is warned about when it is collected, and pytest makes an error of it."""
+def _no_unclosed_resources() -> Iterator[None]:
+    """Collecting an unclosed resource gives a warning, which pytest turns into an error."""
     yield
     gc.collect()
 
@@ -55,13 +55,13 @@ def refuses_connections(sandbox: ProducerSandbox) -> bool:
         return client.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_a_plain_with_serves_and_stops() -> None:
+def test_with_starts_and_stops_it() -> None:
     with ProducerSandbox() as sandbox:
         assert answers(sandbox)
     assert refuses_connections(sandbox)
 
 
-def test_an_async_with_serves_and_stops_also_to_a_client_that_blocks_the_loop() -> None:
+def test_async_with_starts_and_stops_it_and_a_client_may_block_the_loop() -> None:
     async def main() -> None:
         async with ProducerSandbox() as sandbox:
             assert answers(sandbox), "a synchronous call inside the running loop"
@@ -75,7 +75,7 @@ def test_an_async_with_serves_and_stops_also_to_a_client_that_blocks_the_loop() 
     asyncio.run(main())
 
 
-def test_neither_starting_nor_stopping_blocks_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_starting_and_stopping_do_not_block_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         sandbox, loop_went_on = ProducerSandbox(), threading.Event()
         for name in ("start", "close"):
@@ -118,7 +118,7 @@ def test_start_and_close_without_a_context() -> None:
     assert refuses_connections(sandbox)
 
 
-def test_a_sandbox_that_is_started_again_remembers_its_tasks() -> None:
+def test_a_restarted_sandbox_still_has_its_tasks() -> None:
     sandbox = ProducerSandbox(render_seconds=0)
     api = Api(sandbox, ManualClock())
     with sandbox:
@@ -128,15 +128,16 @@ def test_a_sandbox_that_is_started_again_remembers_its_tasks() -> None:
         assert send(url).status == 200
 
 
-def test_it_stops_while_a_client_keeps_its_connection() -> None:
+def test_it_stops_while_a_client_keeps_its_connection_open() -> None:
     with ProducerSandbox() as sandbox:
         client = http.client.HTTPConnection(urlsplit(sandbox.base_url).netloc)
         client.request("GET", "/")
         client.getresponse().read()
+    assert refuses_connections(sandbox)
     client.close()
 
 
-def test_it_stops_while_a_request_is_held_and_cuts_it_off() -> None:
+def test_it_stops_while_a_submit_waits_and_cuts_it_off() -> None:
     with serving() as api, closing(raw_submit(api)) as client:
         api.clock.wait_for_sleepers(1)
         api.sandbox.close()
@@ -144,7 +145,7 @@ def test_it_stops_while_a_request_is_held_and_cuts_it_off() -> None:
 
 
 def raw_submit(api: Api) -> socket.socket:
-    """A connection over which a synchronous submit has been sent, and nobody reads."""
+    """Send a synchronous submit; returns the connection, from which nothing has been read."""
     body = b'{"action": "generate", "prompt": "rain"}'
     client = socket.create_connection(("127.0.0.1", urlsplit(api.sandbox.base_url).port or 0), timeout=10)
     head = f"POST /producer/audios HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.sandbox.api_token}\r\n"
@@ -159,7 +160,7 @@ def test_it_stops_while_a_callback_waits() -> None:
         api.clock.wait_for_sleepers(1)
 
 
-def test_a_port_in_use_is_one_clear_error() -> None:
+def test_a_port_in_use_is_named_in_the_error() -> None:
     with ProducerSandbox() as first:
         port = urlsplit(first.base_url).port
         second = ProducerSandbox(port=port or 0)
@@ -180,13 +181,13 @@ def test_a_port_in_use_is_one_clear_error() -> None:
         ("port", 70000),
     ],
 )
-def test_an_argument_out_of_its_range_is_named(argument: str, value: object) -> None:
+def test_an_argument_out_of_range_is_named(argument: str, value: object) -> None:
     options: dict[str, Any] = {argument: value}
     with pytest.raises(ValueError, match=argument):
         ProducerSandbox(**options)
 
 
-def test_it_says_what_it_is_once_and_without_its_token(
+def test_it_logs_once_what_it_is_without_its_token(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.INFO, "producer_tools.sandbox")
@@ -203,7 +204,7 @@ def test_it_says_what_it_is_once_and_without_its_token(
 
 class TestProgram:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_it_says_what_it_is_serves_and_stops_quietly_at_a_signal(self, number: signal.Signals) -> None:
+    def test_it_prints_its_address_serves_and_stops_at_a_signal(self, number: signal.Signals) -> None:
         command = [sys.executable, "-W", "error", "-m", "producer_tools.sandbox", "--port", "0", "--balance", "1"]
         command += ["--api-token", "chosen", "--vocabulary", "state", "--render-seconds", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
@@ -223,11 +224,11 @@ class TestProgram:
                 program.kill()
 
     @pytest.mark.parametrize(
-        ("options", "said"),
+        ("options", "message"),
         [(["--port", "USED"], "cannot listen on port"), (["--balance", "-1"], "balance must be zero or more")],
     )
-    def test_what_keeps_it_from_starting_is_one_line_and_exit_code_1(
-        self, monkeypatch: pytest.MonkeyPatch, options: list[str], said: str
+    def test_a_failed_start_is_one_line_on_stderr_and_exit_code_1(
+        self, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
     ) -> None:
         monkeypatch.setattr(signal, "signal", lambda *_: None)
         with ProducerSandbox() as sandbox:
@@ -235,5 +236,5 @@ class TestProgram:
             with pytest.raises(SystemExit) as stopped:
                 main([port if option == "USED" else option for option in options])
         assert isinstance(stopped.value.code, str), "printed on stderr, with exit code 1"
-        assert stopped.value.code.startswith(f"producer-sandbox: {said}")
+        assert stopped.value.code.startswith(f"producer-sandbox: {message}")
         assert "\n" not in stopped.value.code

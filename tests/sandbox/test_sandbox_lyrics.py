@@ -1,4 +1,4 @@
-"""The words that the sandbox writes."""
+"""The lyrics that the sandbox writes."""
 
 import re
 from typing import Any
@@ -22,16 +22,16 @@ def test_the_same_prompt_gives_the_same_lyrics_in_any_sandbox() -> None:
     assert write(PROMPT)["text"] != write("another prompt")["text"]
 
 
-def test_either_vocabulary_has_the_keys_its_clients_read() -> None:
+def test_each_vocabulary_has_the_keys_that_its_clients_read() -> None:
     assert set(write(PROMPT)) == {"title", "text", "status"}
-    eager = write(PROMPT, "state")
-    assert set(eager) == {"title", "lyrics", "text", "status"}
-    assert eager["lyrics"] == eager["text"]
-    assert eager["status"] == "complete"
+    state = write(PROMPT, "state")
+    assert set(state) == {"title", "lyrics", "text", "status"}
+    assert state["lyrics"] == state["text"]
+    assert state["status"] == "complete"
 
 
 @pytest.mark.parametrize("prompt", [PROMPT, "the", "!!!", "夜の雨", "x" * 5000])
-def test_lyrics_have_marked_sections_of_singable_lines(prompt: str) -> None:
+def test_lyrics_have_marked_sections_with_lines_of_4_to_8_words(prompt: str) -> None:
     data = write(prompt)
     assert data["title"].startswith("Sandbox")
     lines = [line for line in data["text"].splitlines() if line]
@@ -40,24 +40,24 @@ def test_lyrics_have_marked_sections_of_singable_lines(prompt: str) -> None:
     assert all(4 <= len(line.split()) <= 8 for line in lines if line not in markers)
 
 
-def test_the_prompts_own_words_are_sung() -> None:
+def test_the_lyrics_contain_words_of_the_prompt() -> None:
     text = write(PROMPT)["text"]
     assert re.search(r"\b(rainy|nights|old|trains)\b", text)
 
 
-def test_a_song_without_words_of_its_own_is_given_lyrics_about_its_prompt() -> None:
+def test_a_song_without_a_lyric_gets_the_lyrics_for_its_prompt() -> None:
     with serving() as api:
         assert api.song(PROMPT)["lyric"] == api.post("/producer/lyrics", {"prompt": PROMPT}).json["data"]["text"]
 
 
-def test_words_and_title_can_be_sent_back_for_a_song() -> None:
+def test_lyrics_and_title_can_be_used_for_a_song() -> None:
     with serving() as api:
         words = api.post("/producer/lyrics", {"prompt": PROMPT}).json["data"]
         item = api.make("generate", custom=True, lyric=words["text"], title=words["title"])
         assert (item["lyric"], item["title"]) == (words["text"], words["title"])
 
 
-def test_lyrics_cost_no_time() -> None:
+def test_lyrics_are_finished_at_once() -> None:
     with serving() as api:
         before = api.clock.now()
         record = api.look_up(api.post("/producer/lyrics", {"prompt": PROMPT}).json["task_id"])

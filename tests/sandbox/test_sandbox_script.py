@@ -1,4 +1,4 @@
-"""A sandbox that fails when it is told to, and one that does the same thing each time."""
+"""Planned errors and partial failures, and repeatable answers by seed."""
 
 import pytest
 
@@ -6,35 +6,35 @@ from producer_tools.sandbox import ProducerSandbox
 from tests.clocks import ManualClock
 from tests.sandbox.calls import SONG_SECONDS, Api, serving
 
-ORDER = {"action": "generate", "prompt": "a song", "async": True}
+SUBMIT = {"action": "generate", "prompt": "a song", "async": True}
 
 
-def test_requests_fail_one_after_the_other() -> None:
-    """A scripted refusal is for one request, of any endpoint; nothing is made or charged for it."""
+def test_planned_errors_apply_to_one_request_each_in_order() -> None:
+    """A planned error refuses one request to any endpoint; nothing is made or charged for it."""
     with serving() as api:
         api.sandbox.fail_next("forbidden", "not these words")
         api.sandbox.fail_next("token_mismatched", status=401)
         api.sandbox.fail_next("timeout")
-        first = api.post("/producer/audios", ORDER)
+        first = api.post("/producer/audios", SUBMIT)
         assert first.refusal == (403, "forbidden")
         assert first.json["error"]["message"] == "not these words"
         assert api.post("/producer/lyrics", {"prompt": "rain"}).refusal == (401, "token_mismatched")
         assert api.post("/producer/tasks", {"action": "retrieve", "id": "t1"}).refusal == (504, "timeout")
         assert api.sandbox.charges == ()
-        assert api.post("/producer/audios", ORDER).status == 200
+        assert api.post("/producer/audios", SUBMIT).status == 200
         assert len(api.sandbox.charges) == 1
 
 
 @pytest.mark.parametrize("method", ["fail_next", "spoil_next"])
-def test_a_code_that_the_api_has_not(method: str) -> None:
-    """A misspelt code would be an answer that no client can ever get."""
+def test_a_code_that_the_api_does_not_have_is_refused(method: str) -> None:
+    """A misspelt code would give an answer that the API never gives."""
     with pytest.raises(KeyError):
         getattr(ProducerSandbox(), method)("no_such_code")
 
 
 @pytest.mark.parametrize("vocabulary", ["record", "state"])
-def test_a_task_that_fails_in_part(vocabulary: str) -> None:
-    """It looks like any other until its end; then it has its song, an error, and no charge. The next is whole again."""
+def test_a_partial_failure_has_a_song_an_error_and_no_charge(vocabulary: str) -> None:
+    """The task looks like any other until it is finished. The next task succeeds."""
     with serving(vocabulary=vocabulary) as api:
         api.sandbox.spoil_next("api_error", "half of it was lost")
         task_id = api.submit("generate", prompt="a song")
@@ -49,17 +49,17 @@ def test_a_task_that_fails_in_part(vocabulary: str) -> None:
         assert api.song()["state"] == "succeeded"
 
 
-def test_a_submit_that_waits_for_a_task_that_fails_in_part() -> None:
-    """It is answered as any failure is: the API has no answer that is both."""
+def test_a_synchronous_submit_is_answered_with_the_error_of_a_partial_failure() -> None:
+    """The API has no answer with both a result and an error."""
     with ProducerSandbox(render_seconds=0) as sandbox:
         sandbox.spoil_next()
         api = Api(sandbox, ManualClock())
-        assert api.post("/producer/audios", {**ORDER, "async": False}).refusal == (500, "api_error")
+        assert api.post("/producer/audios", {**SUBMIT, "async": False}).refusal == (500, "api_error")
         assert sandbox.charges == ()
 
 
-def test_a_seed_brings_the_same_answers() -> None:
-    """Recordings are compared line by line: an id that changed by itself would look like a change of the API."""
+def test_the_same_seed_gives_the_same_answers() -> None:
+    """Recordings are compared line by line: an id that changes every time would look like a change of the API."""
 
     def answers(seed: int | None) -> list[object]:
         with serving(seed=seed) as api:

@@ -1,12 +1,13 @@
-"""Music for ProducerSandbox: songs that are composed and played on the spot, the same every time.
+"""Music for ProducerSandbox: songs that are composed and rendered on request, repeatably.
 
-`compose` plans a song from a prompt, a lyric and a seed; a `Song` makes other songs of itself, and plays. Nothing here
-knows the server, and nothing needs more than the standard library. Read on in the order of the imports: ``style`` and
-``melody`` make a ``score``, and ``accompaniment`` adds the band; ``voices``, ``waves``, ``track``, ``synth`` and
-``render`` make it sound; ``clip`` and ``song`` cut and join; ``files`` packs.
+`compose` plans a song from a prompt, a lyric and a seed. A `Song` renders its files, and derives other songs from
+itself. This package uses only the standard library and does not depend on the server. Its modules, in reading order:
+``style`` and ``melody`` make a ``score``, and ``accompaniment`` adds the band; ``voices``, ``waves``, ``track``,
+``synth`` and ``render`` turn it into sound; ``clip`` and ``song`` cut and join; ``formats`` writes files; ``picture``
+draws covers.
 """
 
-from producer_tools.sandbox.music.picture import cover_png
+from producer_tools.sandbox.music.picture import cover_png, plain_png
 from producer_tools.sandbox.music.song import Song, compose, uploaded
 
-__all__ = ["Song", "compose", "cover_png", "uploaded"]
+__all__ = ["Song", "compose", "cover_png", "plain_png", "uploaded"]

@@ -1,23 +1,23 @@
-"""The backing: chords, bass and drums under a tune, and its melody too when nobody sings."""
+"""The backing of a tune: chords, bass and drums, and also the melody if the piece is instrumental."""
 
 import math
 from collections.abc import Iterator
 from random import Random
 
-from producer_tools.sandbox.music.dice import dice, pick
+from producer_tools.sandbox.music.chance import pick, seeded_random
 from producer_tools.sandbox.music.score import Note, Score
 from producer_tools.sandbox.music.style import COMMON, WALTZ
 from producer_tools.sandbox.music.voices import BANDS
 
 DRUMS = ("kick", "snare", "hat", "cymbal")
 
-_SLOW, _FAST = 80, 135  # beats per minute below and above which the rhythm section plays otherwise
-_CHORD_FLOOR = 52  # E3: chord tones are taken from the octave above it, so that neighbouring chords lie close together
+_SLOW, _FAST = 80, 135  # beats per minute below and above which drums and bass have other patterns
+_CHORD_FLOOR = 52  # E3; all chord tones are in the octave above it, so that successive chords are close together
 _BASS_FLOOR = 36
 _OCTAVE = 12
 
-# How a bar's chord is figured: (beat, beats held, which tones). Tones 0, 1, 2 are the chord's own from the lowest up,
-# 3, 4, 5 the same an octave higher.
+# How a chord is played in one bar: (beat, beats held, which tones). Tones 0, 1 and 2 are the chord's, lowest first;
+# 3, 4 and 5 are the same an octave higher.
 _Figure = tuple[tuple[float, float, tuple[int, ...]], ...]
 _ALL = (0, 1, 2)
 
@@ -42,7 +42,7 @@ _FIGURES: dict[int, tuple[_Figure, ...]] = {
     ),
 }
 
-# Where the bass plays: (beat, beats held, semitones above the root).
+# How the bass plays one bar: (beat, beats held, semitones above the root).
 _Walk = tuple[tuple[float, float, int], ...]
 _WALKS: dict[int, tuple[_Walk, ...]] = {
     COMMON: (
@@ -54,9 +54,13 @@ _WALKS: dict[int, tuple[_Walk, ...]] = {
 }
 _DRIVING_WALK: _Walk = tuple((index / 2, 0.45, 0) for index in range(8))
 
-# What the drummer plays: drum -> (beat, loudness).
+# How the drums play one bar: drum -> (beat, loudness).
 _Groove = dict[str, tuple[tuple[float, int], ...]]
-_TURNING: _Groove = {"kick": ((0, 80),), "snare": ((1, 22), (2, 30)), "hat": ((0, 30), (1, 50), (2, 45), (2.5, 20))}
+_WALTZ_GROOVE: _Groove = {
+    "kick": ((0, 80),),
+    "snare": ((1, 22), (2, 30)),
+    "hat": ((0, 30), (1, 50), (2, 45), (2.5, 20)),
+}
 _BALLAD: _Groove = {"kick": ((0, 75), (2.5, 45)), "snare": ((2, 45),), "hat": tuple((beat, 40) for beat in range(4))}
 _EIGHTHS = tuple((index / 2, 30 if index % 2 else 50) for index in range(8))
 _GROOVES: tuple[_Groove, ...] = (
@@ -70,11 +74,11 @@ _DANCE: _Groove = {
 }
 
 
-def played(score: Score) -> list[Note]:
-    """Write out every note of the backing, in no particular order."""
-    chance = dice("arrangement", score.arrangement)
+def backing_notes(score: Score) -> list[Note]:
+    """All notes of the backing, unordered."""
+    rng = seeded_random("arrangement", score.arrangement)
     metre, band = score.style.metre, BANDS[score.style.sound]
-    notes = [*_chords(score, chance), *_bass(score, chance), *_drums(score, chance)]
+    notes = [*_chords(score, rng), *_bass(score, rng), *_drums(score, rng)]
     for bar in range(score.bars + 1):
         held = metre if bar < score.bars else score.ending
         notes.append(Note(band.pad, bar * metre, held, _tones(score, bar)[:3], 12))
@@ -83,16 +87,16 @@ def played(score: Score) -> list[Note]:
     return notes
 
 
-def _chords(score: Score, chance: Random) -> Iterator[Note]:
+def _chords(score: Score, rng: Random) -> Iterator[Note]:
     voice, metre = BANDS[score.style.sound].chords, score.style.metre
-    figure = pick(chance, _FIGURES[metre])
-    other = pick(chance, [choice for choice in _FIGURES[metre] if choice != figure])
+    figure = pick(rng, _FIGURES[metre])
+    other = pick(rng, [choice for choice in _FIGURES[metre] if choice != figure])
     for bar in range(score.bars):
-        # The second half of the piece moves differently, as a second verse would.
+        # The second half of the piece has another pattern, as a second verse would.
         for beat, beats, which in figure if bar < score.bars // 2 else other:
             tones = _tones(score, bar)
-            loudness = (50 if beat % 1 == 0 else 42) + chance.random() * 8
-            # Each tone of several is played softer, so that all of them are as loud as one.
+            loudness = (50 if beat % 1 == 0 else 42) + rng.random() * 8
+            # Tones played together are softer, so that a chord is as loud as a single tone.
             each = int(loudness / math.sqrt(len(which)))
             yield Note(voice, bar * metre + beat, beats, tuple(tones[tone] for tone in which), each)
     end = score.bars * metre
@@ -100,57 +104,57 @@ def _chords(score: Score, chance: Random) -> Iterator[Note]:
         yield Note(voice, end + delay * 0.06, score.ending, (tone,), 26)
 
 
-def _bass(score: Score, chance: Random) -> Iterator[Note]:
+def _bass(score: Score, rng: Random) -> Iterator[Note]:
     voice, metre = BANDS[score.style.sound].bass, score.style.metre
-    walk = pick(chance, _WALKS[metre])
+    walk = pick(rng, _WALKS[metre])
     if score.style.tempo > _FAST and metre == COMMON:
-        walk = pick(chance, (_DRIVING_WALK, *_WALKS[metre]))
+        walk = pick(rng, (_DRIVING_WALK, *_WALKS[metre]))
     for bar in range(score.bars):
         for beat, beats, above in walk:
-            yield Note(voice, bar * metre + beat, beats, (_root(score, bar) + above,), 52 + int(chance.random() * 8))
+            yield Note(voice, bar * metre + beat, beats, (_root(score, bar) + above,), 52 + int(rng.random() * 8))
     yield Note(voice, score.bars * metre, score.ending, (_root(score, score.bars),), 55)
 
 
-def _drums(score: Score, chance: Random) -> Iterator[Note]:
+def _drums(score: Score, rng: Random) -> Iterator[Note]:
     metre, level = score.style.metre, BANDS[score.style.sound].drums
-    groove = _groove(score, chance)
+    groove = _choose_groove(score, rng)
     for bar in range(score.bars):
         for drum, hits in groove.items():
             for beat, loudness in hits:
-                yield _hit(drum, bar * metre + beat, loudness * level * (0.9 + chance.random() * 0.2))
+                yield _drum_note(drum, bar * metre + beat, loudness * level * (0.9 + rng.random() * 0.2))
         if bar == score.bars - 1 or (bar + 1) % 4 == 0:
             for beat in (metre - 0.75, metre - 0.5, metre - 0.25):
-                yield _hit("snare", bar * metre + beat, 45 * level * (0.8 + chance.random() * 0.4))
-    yield _hit("kick", score.bars * metre, 85 * level)
+                yield _drum_note("snare", bar * metre + beat, 45 * level * (0.8 + rng.random() * 0.4))
+    yield _drum_note("kick", score.bars * metre, 85 * level)
     for bar in (0, score.bars):
-        yield _hit("cymbal", bar * metre, 40 * level)
+        yield _drum_note("cymbal", bar * metre, 40 * level)
 
 
-def _groove(score: Score, chance: Random) -> _Groove:
+def _choose_groove(score: Score, rng: Random) -> _Groove:
     if score.style.metre == WALTZ:
-        return _TURNING
+        return _WALTZ_GROOVE
     if score.style.tempo < _SLOW:
         return _BALLAD
     if score.style.sound == "electronic":
         return _DANCE
-    return pick(chance, _GROOVES)
+    return pick(rng, _GROOVES)
 
 
-def _hit(drum: str, beat: float, loudness: float) -> Note:
+def _drum_note(drum: str, beat: float, loudness: float) -> Note:
     return Note(drum, beat, 0, (), max(1, int(loudness)))
 
 
 def _tones(score: Score, bar: int) -> tuple[int, ...]:
-    """The three tones of a bar's chord from the lowest up, and the same an octave higher."""
+    """The three tones of a bar's chord, lowest first, and the same tones an octave higher."""
     degree = score.chord(bar)
-    low = sorted(_above(_CHORD_FLOOR, score.pitch(degree + third)) for third in (0, 2, 4))
+    low = sorted(_in_octave_above(_CHORD_FLOOR, score.pitch(degree + third)) for third in (0, 2, 4))
     return (*low, *(tone + _OCTAVE for tone in low))
 
 
 def _root(score: Score, bar: int) -> int:
-    return _above(_BASS_FLOOR, score.pitch(score.chord(bar)))
+    return _in_octave_above(_BASS_FLOOR, score.pitch(score.chord(bar)))
 
 
-def _above(floor: int, pitch: int) -> int:
-    """The same note in the octave above ``floor``."""
+def _in_octave_above(floor: int, pitch: int) -> int:
+    """``pitch`` moved by octaves into the octave above ``floor``."""
     return floor + (pitch - floor) % _OCTAVE

@@ -1,4 +1,4 @@
-"""Cover pictures: a landscape, a record or a play of waves, painted column by column and written as PNG."""
+"""Cover pictures: a landscape, a vinyl record or waves, painted column by column and written as PNG."""
 
 import colorsys
 import math
@@ -6,22 +6,30 @@ import struct
 import zlib
 from random import Random
 
-from producer_tools.sandbox.music.dice import dice, pick
+from producer_tools.sandbox.music.chance import pick, seeded_random
 
 _SIZE = 256  # pixels in width and height
-_NIGHT = 0.35  # share of the landscapes that are seen by night
+_NIGHT = 0.35  # share of the landscapes that are at night
 
 _Colour = bytes  # red, green and blue
 _Columns = list[list[_Colour]]
 
 
 def cover_png(seed: str) -> bytes:
-    """Paint a square picture, 256 pixels wide, that the seed alone decides; returns a PNG file."""
-    chance = dice("cover", seed)
-    columns = pick(chance, (_landscape, _landscape, _record, _waves))(chance)
-    # PNG wants rows, each after a byte that names its filter (none).
+    """Paint a square picture, 256 pixels wide, that depends only on the seed; returns a PNG file."""
+    rng = seeded_random("cover", seed)
+    return _png(pick(rng, (_landscape, _landscape, _record, _waves))(rng))
+
+
+def plain_png() -> bytes:
+    """Make a small square picture of one colour; returns a PNG file."""
+    return _png([[b"\x60\x70\x80"] * 16] * 16)
+
+
+def _png(columns: _Columns) -> bytes:
+    # A PNG file has rows, each with a first byte that names its filter (here none).
     rows = b"".join(b"\0" + b"".join(row) for row in zip(*columns, strict=True))
-    header = struct.pack(">2I5B", _SIZE, _SIZE, 8, 2, 0, 0, 0)
+    header = struct.pack(">2I5B", len(columns), len(columns[0]), 8, 2, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in parts)
 
@@ -30,53 +38,55 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
-def _landscape(chance: Random) -> _Columns:
-    """Hills behind hills under a sun or a moon."""
-    hue, night = chance.random(), chance.random() < _NIGHT
-    horizon = _colour(hue + 0.09 + chance.random() * 0.08, 0.42 if night else 0.8, 0.6)
+def _landscape(rng: Random) -> _Columns:
+    """Rows of hills under a sun or a moon."""
+    hue, night = rng.random(), rng.random() < _NIGHT
+    horizon = _colour(hue + 0.09 + rng.random() * 0.08, 0.42 if night else 0.8, 0.6)
     columns = _sky(_colour(hue, 0.1 if night else 0.5, 0.55), horizon)
     if night:
         for _ in range(60):
-            column, y = pick(chance, columns), int(chance.random() * _SIZE * 0.6)
-            column[y] = _blend(column[y], b"\xff\xff\xff", 0.3 + 0.7 * chance.random())
+            column, y = pick(rng, columns), int(rng.random() * _SIZE * 0.6)
+            column[y] = _blend(column[y], b"\xff\xff\xff", 0.3 + 0.7 * rng.random())
     light = _colour(hue + 0.12, 0.93, 0.9)
-    centre = (_SIZE * (0.2 + 0.6 * chance.random()), _SIZE * (0.2 + 0.3 * chance.random()))
-    radius = _SIZE * (0.07 + (0.03 if night else 0.09) * chance.random())
+    centre = (_SIZE * (0.2 + 0.6 * rng.random()), _SIZE * (0.2 + 0.3 * rng.random()))
+    radius = _SIZE * (0.07 + (0.03 if night else 0.09) * rng.random())
     for halo, strength in ((1.9, 0.12), (1.4, 0.2), (1.0, 1.0)):
         _disc(columns, centre, radius * halo, light, strength)
-    near = _colour(hue + pick(chance, (0.05, 0.35, 0.5, 0.9)), 0.12, 0.45)
-    hills = pick(chance, (3, 4, 5))
+    near = _colour(hue + pick(rng, (0.05, 0.35, 0.5, 0.9)), 0.12, 0.45)
+    hills = pick(rng, (3, 4, 5))
     for hill in range(hills):
         share = (hill + 1) / hills
-        _below(columns, _SIZE * (0.45 + 0.42 * share), _SIZE * 0.1, _blend(horizon, near, 0.15 + 0.85 * share), chance)
+        _fill_below(
+            columns, _SIZE * (0.45 + 0.42 * share), _SIZE * 0.1, _blend(horizon, near, 0.15 + 0.85 * share), rng
+        )
     return columns
 
 
-def _waves(chance: Random) -> _Columns:
-    """Bands of neighbouring colours, each with a swell of its own."""
-    hue, turn = chance.random(), pick(chance, (-0.3, -0.18, 0.18, 0.3))
+def _waves(rng: Random) -> _Columns:
+    """Wavy bands of similar colours."""
+    hue, turn = rng.random(), pick(rng, (-0.3, -0.18, 0.18, 0.3))
     columns = _sky(_colour(hue, 0.93, 0.7), _colour(hue + turn / 8, 0.85, 0.7))
-    _disc(columns, (_SIZE * (0.25 + chance.random() / 2), _SIZE * 0.3), _SIZE * 0.15, _colour(hue + 0.5, 0.62, 0.8))
-    bands = pick(chance, (6, 7, 8))
+    _disc(columns, (_SIZE * (0.25 + rng.random() / 2), _SIZE * 0.3), _SIZE * 0.15, _colour(hue + 0.5, 0.62, 0.8))
+    bands = pick(rng, (6, 7, 8))
     for band in range(bands):
         share = band / (bands - 1)
         colour = _colour(hue + turn * share, 0.75 - 0.55 * share, 0.65)
-        _below(columns, _SIZE * (0.3 + 0.6 * share), _SIZE * 0.12, colour, chance)
+        _fill_below(columns, _SIZE * (0.3 + 0.6 * share), _SIZE * 0.12, colour, rng)
     return columns
 
 
-def _record(chance: Random) -> _Columns:
+def _record(rng: Random) -> _Columns:
     """A vinyl record on a coloured sleeve."""
-    hue = chance.random()
+    hue = rng.random()
     columns = _sky(_colour(hue, 0.72, 0.6), _colour(hue + 0.1, 0.5, 0.6))
-    centre = (_SIZE * (0.42 + 0.16 * chance.random()), _SIZE * (0.42 + 0.16 * chance.random()))
-    radius = _SIZE * (0.36 + 0.06 * chance.random())
+    centre = (_SIZE * (0.42 + 0.16 * rng.random()), _SIZE * (0.42 + 0.16 * rng.random()))
+    radius = _SIZE * (0.36 + 0.06 * rng.random())
     _disc(columns, (centre[0] + 5, centre[1] + 6), radius, _colour(hue + 0.05, 0.38, 0.45))
     grooves = 12
     for groove in range(grooves):
-        shade = _colour(hue, 0.06 + 0.05 * chance.random() + (0.05 if groove % 4 == 0 else 0), 0.12)
+        shade = _colour(hue, 0.06 + 0.05 * rng.random() + (0.05 if groove % 4 == 0 else 0), 0.12)
         _disc(columns, centre, radius * (1 - 0.6 * groove / grooves), shade)
-    label = hue + pick(chance, (0.33, 0.5, 0.66))
+    label = hue + pick(rng, (0.33, 0.5, 0.66))
     for share, lightness in ((0.36, 0.55), (0.26, 0.68), (0.22, 0.6), (0.05, 0.95)):
         _disc(columns, centre, radius * share, _colour(label, lightness, 0.75))
     return columns
@@ -95,20 +105,20 @@ def _disc(
         _paint(columns[x], centre[1] - half, centre[1] + half, colour, strength)
 
 
-def _below(columns: _Columns, height: float, swell: float, colour: _Colour, chance: Random) -> None:
-    """Paint everything below a rolling line; ``height`` and ``swell`` are in pixels."""
-    waves = [(swell * size, (0.5 + chance.random()) * times, 7 * chance.random()) for size, times in _ROLLING]
+def _fill_below(columns: _Columns, height: float, swell: float, colour: _Colour, rng: Random) -> None:
+    """Paint everything below a wavy line; ``height`` and ``swell`` are in pixels."""
+    waves = [(swell * size, (0.5 + rng.random()) * times, 7 * rng.random()) for size, times in _HILL_WAVES]
     for x, column in enumerate(columns):
         turn = 2 * math.pi * x / _SIZE
         line = height + math.fsum(size * math.sin(times * turn + start) for size, times, start in waves)
         _paint(column, line, _SIZE, colour)
 
 
-_ROLLING = ((0.6, 0.9), (0.35, 2.2), (0.12, 5.0))  # each as (share of the swell, waves in the width)
+_HILL_WAVES = ((0.6, 0.9), (0.35, 2.2), (0.12, 5.0))  # each as (share of the swell, waves in the width)
 
 
 def _paint(column: list[_Colour], top: float, bottom: float, colour: _Colour, strength: float = 1.0) -> None:
-    """Paint a column between two heights; the pixels at both ends are covered in part, which makes edges smooth."""
+    """Paint a column between two heights. The pixels at both ends are blended in part, so that edges are smooth."""
     top, bottom = max(top, 0.0), min(bottom, float(_SIZE))
     if bottom <= top:
         return

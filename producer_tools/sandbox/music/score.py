@@ -1,23 +1,23 @@
-"""A score: everything that decides what is played and sung. Writing one is cheap; `render` makes it sound."""
+"""A score: everything that determines what is played and sung. Making one is cheap; `render` turns it into sound."""
 
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from producer_tools.sandbox.music.dice import dice
-from producer_tools.sandbox.music.melody import PHRASE_BARS, Tune, progression, sung
-from producer_tools.sandbox.music.style import Mode, Style, imagined
+from producer_tools.sandbox.music.chance import seeded_random
+from producer_tools.sandbox.music.melody import PHRASE_BARS, Tune, progression, sung_notes
+from producer_tools.sandbox.music.style import Mode, Style, style_for
 from producer_tools.sandbox.music.track import RATE
 
-ENDING = 2.2  # seconds that the last chord rings
+ENDING = 2.2  # seconds that the last chord is held
 
-_ARTICULATION = 0.9  # share of its time that a melody's note is held, so that one is told from the next
-_TYPICAL = 11.0  # seconds before the ending
-_LEAST_BARS = 4
+_ARTICULATION = 0.9  # share of its length that a melody note sounds, so that repeated notes are separate
+_TYPICAL_SECONDS = 11.0  # seconds before the ending
+_MIN_BARS = 4
 _SCALES: dict[Mode, tuple[int, ...]] = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
-# A tune that changes mode would meet a diminished chord, or in minor a dominant that does not lead home; these share
-# two of their three tones with the chord they replace. The progressions of a mode itself have none of them.
+# In the other mode, a tune's progression can contain a diminished chord, or in minor a dominant without a leading tone.
+# They are replaced by chords that share two of three tones with them. No progression has them in its own mode.
 _SUBSTITUTES: dict[Mode, dict[int, int]] = {"major": {6: 4}, "minor": {1: 3, 4: 6}}
 
 
@@ -33,15 +33,15 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True)
 class Score:
-    """One piece from its first beat to the end of its last chord.
+    """One piece, from its first beat to the end of its last chord.
 
     Args:
         tune: The melody and the chords under it.
-        style: How it goes and who plays.
+        style: Tempo, mode, metre, key and band.
         words: The lyric that is sung to the tune.
         arrangement: The seed of the accompaniment.
-        bars: How many there are before the last chord; an even number.
-        instrumental: Whether an instrument plays the melody, as part of the backing, and nobody sings.
+        bars: The number of bars before the last chord; even.
+        instrumental: Whether an instrument plays the melody, as part of the backing, in place of the singer.
     """
 
     tune: Tune
@@ -68,50 +68,50 @@ class Score:
 
     @property
     def ending(self) -> float:
-        """Beats that the last chord is held."""
+        """Beats for which the last chord is held."""
         return ENDING * RATE / self.beat
 
     def lasting(self, samples: float) -> "Score":
-        """Give it as many bars as fit its last chord at or after ``samples``."""
+        """A copy with enough bars to last at least ``samples`` samples."""
         phrases = math.ceil((samples - ENDING * RATE) / (self.bar * PHRASE_BARS))
-        return replace(self, bars=max(_LEAST_BARS, phrases * PHRASE_BARS))
+        return replace(self, bars=max(_MIN_BARS, phrases * PHRASE_BARS))
 
     def chord(self, bar: int) -> int:
-        """The degree of the scale, counted from 0, on which the chord of a bar stands."""
+        """The root of a bar's chord, as a degree of the scale counted from 0."""
         if bar == self.bars:
             return 0
         degree = self.tune.chords[bar % len(self.tune.chords)]
         return _SUBSTITUTES[self.style.mode].get(degree, degree)
 
     def pitch(self, step: int) -> int:
-        """The MIDI note of a scale step above (or below) the tonic."""
+        """The MIDI note of a scale step above (or, if negative, below) the tonic."""
         octave, degree = divmod(step, 7)
         return self.style.key + 12 * octave + _SCALES[self.style.mode][degree]
 
     def melody(self, voice: str = "") -> list[Note]:
-        """The tune as notes, each for the given voice or, without one, for a singer of its vowel."""
-        chance = dice("singing", self.tune.seed, self.words)
+        """The tune as notes for the given voice; without one, for the singing voice of each note's vowel."""
+        rng = seeded_random("singing", self.tune.seed, self.words)
         notes = [
             Note(
                 voice or note.vowel,
                 note.beat,
                 note.beats * _ARTICULATION,
                 (self.pitch(note.step),),
-                78 + int(chance.random() * 22),
+                78 + int(rng.random() * 22),
             )
-            for note in sung(self.tune, self.words, self.style.metre, self.bars)
+            for note in sung_notes(self.tune, self.words, self.style.metre, self.bars)
         ]
         return [*notes[:-1], notes[-1]._replace(beats=self.ending)]
 
 
-def written(prompt: str, lyric: str, seed: str, *, instrumental: bool) -> Score:
-    """Write a score of typical length from nothing but a request."""
-    score = styled(imagined(prompt, seed), lyric, seed, instrumental=instrumental)
-    phrases = round(_TYPICAL * RATE / (score.bar * PHRASE_BARS))
-    return replace(score, bars=max(_LEAST_BARS, phrases * PHRASE_BARS))
+def score_for(prompt: str, lyric: str, seed: str, *, instrumental: bool) -> Score:
+    """Make a score of typical length from a request."""
+    score = score_in_style(style_for(prompt, seed), lyric, seed, instrumental=instrumental)
+    phrases = round(_TYPICAL_SECONDS * RATE / (score.bar * PHRASE_BARS))
+    return replace(score, bars=max(_MIN_BARS, phrases * PHRASE_BARS))
 
 
-def styled(style: Style, lyric: str, seed: str, *, instrumental: bool) -> Score:
-    """Write a short score with a new tune in a style that is already known."""
+def score_in_style(style: Style, lyric: str, seed: str, *, instrumental: bool) -> Score:
+    """Make a short score with a new tune in a given style."""
     tune = Tune(seed, lyric, progression(seed, style.mode), style.metre)
-    return Score(tune, style, lyric, seed, _LEAST_BARS, instrumental)
+    return Score(tune, style, lyric, seed, _MIN_BARS, instrumental)

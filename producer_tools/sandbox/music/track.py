@@ -1,9 +1,9 @@
-"""A track: sound held as one big integer, because that is how plain Python mixes fast.
+"""A track: sound stored as one big integer, because pure Python can mix that quickly.
 
-Sample ``i`` is the digit of 2**(64 * i), so a track is ``sum(sample[i] << (64 * i))``. Adding two integers then mixes
-two tracks, multiplying by a small integer sets the loudness, and shifting by whole digits delays. Each is one operation
-in C over the whole track; a loop over its samples would take a hundred times as long. Samples may be negative, and must
-stay within 63 bits, which leaves room for anything a song adds up to.
+A track is ``sum(sample[i] << (64 * i))``: each sample is one 64-bit digit. Adding two integers mixes two tracks,
+multiplying by a small integer sets the loudness, and shifting by whole digits delays. Each is a single operation in C
+over the whole track; a loop over the samples would take a hundred times as long. Samples may be negative, and must fit
+into 63 bits, which is enough for every song.
 """
 
 from array import array
@@ -15,44 +15,44 @@ _BYTES = 8
 _BITS = 8 * _BYTES
 
 
-def packed(samples: "array[int]") -> int:
-    """Turn an ``array("q")`` of samples into a track."""
+def pack(samples: "array[int]") -> int:
+    """Convert an ``array("q")`` of samples to a track."""
     signs = _signs(len(samples))
-    # Moving every digit up by half its range (which is to flip its top bit) makes all of them positive, so that they
-    # stand side by side as bytes do; taking the same off the whole again gives the sum of the signed samples.
+    # Flipping the top bit adds half of the range to each sample. All samples are then positive, so their bytes are the
+    # digits of one integer. Subtracting the same halves from that integer gives the sum of the signed samples.
     return (int.from_bytes(samples.tobytes(), "little") ^ signs) - signs
 
 
-def unpacked(track: int, samples: int) -> "array[int]":
-    """Turn the first so many samples of a track back into an ``array("q")``."""
+def unpack(track: int, samples: int) -> "array[int]":
+    """Convert the first ``samples`` samples of a track to an ``array("q")``."""
     signs = _signs(samples)
     return array("q", (((track + signs) & _all(samples)) ^ signs).to_bytes(samples * _BYTES, "little"))
 
 
 def cut(track: int, samples: int) -> int:
-    """Take only the first so many samples of a track."""
+    """Keep only the first ``samples`` samples of a track."""
     signs = _signs(samples)
     return ((track + signs) & _all(samples)) - signs
 
 
-def delayed(track: int, samples: int) -> int:
-    """Start a track so many samples later."""
+def delay(track: int, samples: int) -> int:
+    """Move a track ``samples`` samples later."""
     return track << (_BITS * samples)
 
 
-def advanced(track: int, samples: int) -> int:
-    """Leave out the first so many samples of a track."""
+def advance(track: int, samples: int) -> int:
+    """Remove the first ``samples`` samples of a track."""
     return track >> (_BITS * samples)
 
 
 def pcm(track: int, samples: int, peak: int) -> "array[int]":
-    """Turn the first so many samples of a track into 16-bit ones, the loudest of them about as loud as ``peak``."""
-    # The upper half of each sample is enough to find the loudest by, and small numbers are compared faster.
-    upper = array("i", unpacked(track, samples).tobytes())[1::2].tolist()
+    """Convert the first ``samples`` samples of a track to 16 bits, scaled so that the loudest is about ``peak``."""
+    # The upper half of each sample is enough to find the loudest one, and comparing small integers is faster.
+    upper = array("i", unpack(track, samples).tobytes())[1::2].tolist()
     lowest, highest = min(upper), max(upper)
     loudest = max(highest, -lowest) + 1
-    # Scaled so that the loudest reaches the peak in the top 16 bits of its 64.
-    scaled = unpacked(track * ((peak << 16) // loudest), samples)
+    # The scale puts the loudest sample at the peak in the top 16 of its 64 bits.
+    scaled = unpack(track * ((peak << 16) // loudest), samples)
     return array("h", scaled.tobytes())[3::4]
 
 

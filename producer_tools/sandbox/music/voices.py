@@ -1,4 +1,4 @@
-"""The instruments and the singer: what each is made of."""
+"""The sounds of the instruments and of the singer."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,21 @@ Partials = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Voice:
-    """How a voice sounds.
+    """The sound of an instrument, or of the singer on one vowel.
 
     Args:
         partials: Strength of the fundamental and each overtone while the note lasts.
-        bite: Strength of what is heard on top at the start of a note only.
+        transient: Strength of the partials that are added at the start of a note.
         attack: Seconds until the note is at its loudest.
-        decay: Seconds in which it then falls to about a third; 0 for a voice that holds its notes.
-        release: Seconds in which it dies away after its time.
-        vibrato: How far the pitch of a held note swings up and down, in semitones.
+        decay: Seconds in which it then falls to about a third; 0 for a voice that sustains its notes.
+        release: Seconds in which it fades out after the end of the note.
+        vibrato: Depth of the vibrato of a sustained note, in semitones.
         detune: Distance between two players of the same note, in semitones; 0 for a single one.
-        formants: Resonances of the throat, as (Hz, strength); none for most instruments.
+        formants: Resonances of a singing voice, as (Hz, strength); instruments have none.
     """
 
     partials: Partials
-    bite: Partials = ()
+    transient: Partials = ()
     attack: float = 0.006
     decay: float = 0.0
     release: float = 0.08
@@ -40,10 +40,10 @@ def _singer(*formants: tuple[float, float]) -> Voice:
     return Voice(_falling(0.9, 24), attack=0.045, release=0.09, vibrato=0.22, formants=formants)
 
 
-_HOLLOW: Partials = (1, 0.08, 0.45, 0.05, 0.2, 0.03, 0.1)  # mostly odd overtones, as in a reed
+_HOLLOW: Partials = (1, 0.08, 0.45, 0.05, 0.2, 0.03, 0.1)  # mostly odd overtones, as a reed has
 
 VOICES: dict[str, Voice] = {
-    # The singer has a voice for each vowel.
+    # The singer has one voice for each vowel.
     "a": _singer((750, 1), (1150, 0.6), (2700, 0.18)),
     "e": _singer((450, 1), (1900, 0.35), (2600, 0.2)),
     "i": _singer((300, 1), (2150, 0.3), (2900, 0.2)),
@@ -68,7 +68,7 @@ VOICES: dict[str, Voice] = {
 
 @dataclass(frozen=True)
 class Band:
-    """Who plays which part, by name, and how loud the drums are from 0 to 1."""
+    """The names of the voices that play each part, and the loudness of the drums from 0 to 1."""
 
     chords: str
     pad: str

@@ -1,4 +1,4 @@
-"""How a request goes wrong: the work is done or not, and then the answer is spoiled."""
+"""Answers a request with a fault: carries it out or not, and then sends a faulty answer."""
 
 import asyncio
 import socket
@@ -12,12 +12,12 @@ from producer_tools.sandbox.faults import Fault
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_DRIPS = 8
-_DRIP_SECONDS = 0.025
-_LOOK_SECONDS = 0.01
+_SLOW_PARTS = 8
+_SLOW_PAUSE_SECONDS = 0.025
+_CLIENT_CHECK_SECONDS = 0.01
 _HUGE_PART = b'"' + b"x" * (2**20 - 3) + b'",'
 _HUGE_PARTS = 50
-# Lingering for no time at all makes the system send a reset in place of an orderly end.
+# With SO_LINGER at zero seconds, closing a socket sends a reset in place of an orderly end.
 _NO_LINGER = struct.pack("ii", 1, 0)
 _GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 _REFUSALS = {
@@ -28,11 +28,11 @@ _REFUSALS = {
 }
 
 
-async def go_wrong(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let ``handler`` do the work, if it is to be done, and spoil the answer.
+async def respond_with_fault(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let ``handler`` do the work if ``fault`` includes it, and then send a faulty answer.
 
     Raises:
-        ApiError: The refusal that the fault is, or one that the request deserves by itself.
+        ApiError: The fault is an error of the API, or the request is refused in the normal way.
     """
     body = b""
     if fault.does_work:
@@ -42,12 +42,12 @@ async def go_wrong(fault: Fault, request: web.Request, handler: Handler) -> web.
         await request.read()
     if fault in _REFUSALS:
         raise ApiError(_REFUSALS[fault], "wanted so")
-    spoil = _BREAKS.get(fault)
-    return await spoil(request, body) if spoil else _foreign(fault, body)
+    send = _SENDERS.get(fault)
+    return await send(request, body) if send else _complete_response(fault, body)
 
 
-def _foreign(fault: Fault, body: bytes) -> web.Response:
-    """A whole answer that is not what was asked for."""
+def _complete_response(fault: Fault, body: bytes) -> web.Response:
+    """A complete HTTP response with a faulty body."""
     if fault in {Fault.GATEWAY_BEFORE_WORK, Fault.GATEWAY_AFTER_WORK}:
         return web.Response(status=502, body=_GATEWAY, content_type="text/html")
     if fault is Fault.HTML:
@@ -62,7 +62,7 @@ def _foreign(fault: Fault, body: bytes) -> web.Response:
 
 
 async def _reset(request: web.Request, _: bytes) -> web.StreamResponse:
-    """Break the connection; what is returned reaches nobody."""
+    """Reset the connection; the returned response is not sent."""
     if request.transport is not None:
         peer: socket.socket = request.transport.get_extra_info("socket")
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
@@ -70,49 +70,47 @@ async def _reset(request: web.Request, _: bytes) -> web.StreamResponse:
     return web.Response()
 
 
-async def _reset_half_way(request: web.Request, body: bytes) -> web.StreamResponse:
-    await _send(request, [body[: len(body) // 2]], announced=len(body))
+async def _reset_in_answer(request: web.Request, body: bytes) -> web.StreamResponse:
+    await _send(request, [body[: len(body) // 2]], length=len(body))
     return await _reset(request, body)
 
 
 async def _silence(request: web.Request, _: bytes) -> web.StreamResponse:
-    # aiohttp has no event for a client that is gone; a sandbox that closes cancels this.
+    # aiohttp has no event for a client that disconnects. Closing the sandbox cancels this loop.
     while request.transport is not None:  # noqa: ASYNC110
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_CLIENT_CHECK_SECONDS)
     return web.Response()
 
 
 async def _huge(request: web.Request, _: bytes) -> web.StreamResponse:
     parts = [b"[", *[_HUGE_PART] * _HUGE_PARTS, b"0]"]
-    return await _send(request, parts, announced=sum(map(len, parts)))
+    return await _send(request, parts, length=sum(map(len, parts)))
 
 
 async def _slow(request: web.Request, body: bytes) -> web.StreamResponse:
-    step = len(body) // _DRIPS + 1
-    drips = [body[at : at + step] for at in range(0, len(body), step)]
-    return await _send(request, drips, announced=len(body), pause=_DRIP_SECONDS)
+    step = len(body) // _SLOW_PARTS + 1
+    parts = [body[at : at + step] for at in range(0, len(body), step)]
+    return await _send(request, parts, length=len(body), pause=_SLOW_PAUSE_SECONDS)
 
 
-async def _send(
-    request: web.Request, parts: Iterable[bytes], *, announced: int, pause: float = 0.0
-) -> web.StreamResponse:
-    """Answer in parts, as far as the client reads them."""
+async def _send(request: web.Request, parts: Iterable[bytes], *, length: int, pause: float = 0.0) -> web.StreamResponse:
+    """Send an answer in parts, until the client disconnects; ``length`` is its Content-Length."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    response.content_length = announced
+    response.content_length = length
     try:
         await response.prepare(request)
         for part in parts:
             await response.write(part)
             await asyncio.sleep(pause)
     except ConnectionError:
-        pass  # the client had enough
+        pass  # the client disconnected
     return response
 
 
-_BREAKS: dict[Fault, Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]] = {
+_SENDERS: dict[Fault, Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]] = {
     Fault.RESET_BEFORE_WORK: _reset,
     Fault.RESET_AFTER_WORK: _reset,
-    Fault.RESET_IN_ANSWER: _reset_half_way,
+    Fault.RESET_IN_ANSWER: _reset_in_answer,
     Fault.SILENCE_BEFORE_WORK: _silence,
     Fault.SILENCE_AFTER_WORK: _silence,
     Fault.HUGE: _huge,

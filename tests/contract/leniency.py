@@ -1,10 +1,10 @@
-"""What the sandbox forgives, as the service does: a body as it was meant, for the contract is strict."""
+"""Normalises bodies that the service and the sandbox accept although the contract, which is strict, does not."""
 
 from typing import Any
 
 from tests.api_contract import CONTRACT
 
-_ONLY_FOR = {
+_ONLY_FOR_ACTION = {
     "continue_at": "extend",
     "replace_section_start": "replace_section",
     "replace_section_end": "replace_section",
@@ -18,23 +18,23 @@ _NUMBERS = {
 }  # fmt: skip
 
 
-def as_meant(path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """``body`` without what the sandbox takes no notice of, and with what it does not miss."""
+def normalised(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """``body`` without the fields that the sandbox ignores, and with the required ones that it does not need."""
     action = str(body.get("action")).removeprefix("upload_")
-    meant = {
+    kept = {
         name: value
         for name, value in body.items()
         if name in _fields(path)
-        and action == _ONLY_FOR.get(name, action)
+        and action == _ONLY_FOR_ACTION.get(name, action)
         and value is not None
         and not (value is False and name in _NUMBERS)
         and not (value == "" and name == "callback_url")
     }
     if path != "/producer/audios":
-        return meant
-    meant = {"lyric": "", "prompt": "", **meant}
-    # A lyric without a prompt can only be meant to be sung, whether or not `custom` says so.
-    return meant | {"custom": True} if meant["lyric"] and not str(meant["prompt"]).strip() else meant
+        return kept
+    kept = {"lyric": "", "prompt": "", **kept}
+    # A lyric without a prompt is sung, whether or not `custom` is set.
+    return kept | {"custom": True} if kept["lyric"] and not str(kept["prompt"]).strip() else kept
 
 
 def _fields(path: str) -> set[str]:

@@ -1,16 +1,19 @@
-"""The sandbox's memory: its tasks, its audio and its account."""
+"""The service behind the endpoints: its tasks, its audio and its account, all in memory."""
 
 from collections import deque
+from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
+from anyio import CancelScope
+
 from producer_tools.concurrency.clock import Clock
 from producer_tools.sandbox import actions, lyrics
 from producer_tools.sandbox.contract import AudioBody, AudiosBody, LyricsBody, UploadBody
 from producer_tools.sandbox.errors import ApiError
-from producer_tools.sandbox.jobs import Audio, Lyrics, Product, Task
+from producer_tools.sandbox.jobs import Audio, Lyrics, Product, StoredTask
 from producer_tools.sandbox.music import uploaded
 
 
@@ -18,10 +21,10 @@ class Charge(NamedTuple):
     """One request that was charged.
 
     Attributes:
-        task_id: The task that the request made.
+        task_id: The task that the request created.
         endpoint: Its path, such as ``/producer/audios``.
-        action: Its action, where the endpoint has several.
-        request: The body that asked for it.
+        action: Its action; None for endpoints that have only one.
+        request: The body of the request.
     """
 
     task_id: str
@@ -30,42 +33,66 @@ class Charge(NamedTuple):
     request: dict[str, Any]
 
 
-class Studio:
-    """Takes orders and remembers what becomes of them.
+class ReceivedRequest(NamedTuple):
+    """One request that reached an endpoint with the right token and a JSON object as its body.
 
     Attributes:
+        endpoint: Its path, such as ``/producer/tasks``.
+        body: Its body, as received.
+        received_at: Unix seconds by the sandbox's clock.
+    """
+
+    endpoint: str
+    body: dict[str, Any]
+    received_at: float
+
+
+class Backend:
+    """Accepts requests and stores what they make.
+
+    Use it only in the thread of the server's event loop while the server runs.
+
+    Attributes:
+        render_seconds: How long new tasks of ``/producer/audios`` take.
         tasks: All tasks by id.
         audio: All audio by id.
         charges: The charged requests, in order.
-        spoiled: Why the next songs fail, one each, after they have been made.
+        requests: The requests received, in order.
+        partial_failures: Errors for the next songs: each makes one song's task fail after the song is made.
 
     Args:
-        clock: What time it is.
-        random: Where ids and seeds come from.
-        render_seconds: How long a task of ``/producer/audios`` takes.
-        balance: How many charged requests there are in the account; None for no end of them.
-        max_unfinished: How many songs may be unfinished at once; None for no end of them.
+        clock: The current time, and how to wait.
+        random: Source of ids and seeds.
+        render_seconds: How long tasks of ``/producer/audios`` take.
+        balance: How many charged requests the account can pay for; None for no limit.
+        max_unfinished: How many songs may be unfinished at once; None for no limit.
     """
 
     def __init__(
         self, clock: Clock, random: Random, render_seconds: float, balance: int | None, max_unfinished: int | None
     ) -> None:
-        self.tasks: dict[str, Task] = {}
+        self.render_seconds = render_seconds
+        self.tasks: dict[str, StoredTask] = {}
         self.audio: dict[str, Audio] = {}
         self.charges: list[Charge] = []
-        self.spoiled: deque[ApiError] = deque()
+        self.requests: list[ReceivedRequest] = []
+        self.partial_failures: deque[ApiError] = deque()
         self._clock = clock
         self._random = random
-        self._render_seconds = render_seconds
         self._balance = balance
         self._max_unfinished = max_unfinished
+        self._waits: set[CancelScope] = set()
 
     def new_trace_id(self) -> str:
-        """A trace id that says where it is from."""
+        """A new trace id, recognisable as the sandbox's."""
         return f"sandbox-{self._new_id()}"
 
+    def log_request(self, endpoint: str, body: dict[str, Any]) -> None:
+        """Add a request to `requests`."""
+        self.requests.append(ReceivedRequest(endpoint, body, self._clock.now()))
+
     def check_balance(self) -> None:
-        """Let a request pass that can be paid for.
+        """Check that the account can pay for one more request.
 
         Raises:
             ApiError: ``used_up``.
@@ -77,7 +104,7 @@ class Studio:
         """The finished song or upload ``audio_id``.
 
         Raises:
-            ApiError: ``bad_request``.
+            ApiError: ``bad_request``: it does not exist, or is not finished.
         """
         audio = self.audio.get(audio_id)
         if audio is None:
@@ -86,32 +113,39 @@ class Studio:
             raise ApiError("bad_request", f"audio {audio_id} is not finished: what can be heard of it is a preview")
         return audio
 
-    def audios(self, body: AudiosBody, request: dict[str, Any]) -> Task:
-        """Take an order for a song or for stems; one that cannot be filled fails when its time is over.
+    def audios(self, body: AudiosBody, request: dict[str, Any]) -> StoredTask:
+        """Start a task for a song or for stems. An impossible one is accepted too, and fails when its time is over.
 
         Raises:
             ApiError: ``too_many_requests``.
         """
         now = self._clock.now()
         self._check_unfinished(now)
-        ready_at = now + self._render_seconds
+        ready_at = now + self.render_seconds
         product: Product = "stems" if body.action == "stems" else "song"
         outcome: Audio | ApiError
         try:
             outcome = self.find(body.audio_id) if product == "stems" else self._make(body, now, ready_at)
         except ApiError as error:
             outcome = error
-        fault = self.spoiled.popleft() if self.spoiled else None
+        failure = self.partial_failures.popleft() if self.partial_failures else None
         return self._accept(
-            product, request, outcome, now, ready_at, endpoint="/producer/audios", action=body.action, fault=fault
+            product,
+            request,
+            outcome,
+            now,
+            ready_at,
+            endpoint="/producer/audios",
+            action=body.action,
+            partial_failure=failure,
         )
 
-    def lyrics(self, body: LyricsBody, request: dict[str, Any]) -> Task:
-        """Write words at once."""
+    def lyrics(self, body: LyricsBody, request: dict[str, Any]) -> StoredTask:
+        """Write lyrics at once."""
         return self._accept_finished("lyrics", request, lyrics.write(body.prompt), "/producer/lyrics")
 
-    def upload(self, body: UploadBody, request: dict[str, Any]) -> Task:
-        """Take in outside audio at once. Nothing is fetched: a song of the sandbox's own stands in for it."""
+    def upload(self, body: UploadBody, request: dict[str, Any]) -> StoredTask:
+        """Import outside audio at once. Nothing is fetched: a song made by the sandbox takes its place."""
         now = self._clock.now()
         name = unquote(urlsplit(body.audio_url).path).rpartition("/")[2] or "audio"
         audio = Audio(
@@ -129,7 +163,7 @@ class Studio:
         self.audio[audio.id] = audio
         return self._accept_finished("upload", request, audio, "/producer/upload")
 
-    def video(self, body: AudioBody, request: dict[str, Any]) -> Task:
+    def video(self, body: AudioBody, request: dict[str, Any]) -> StoredTask:
         """Make a video of a song at once.
 
         Raises:
@@ -137,13 +171,37 @@ class Studio:
         """
         return self._accept_finished("video", request, self.find(body.audio_id), "/producer/videos")
 
-    def wav(self, body: AudioBody, request: dict[str, Any]) -> Task:
+    def wav(self, body: AudioBody, request: dict[str, Any]) -> StoredTask:
         """Make a lossless file of a song at once.
 
         Raises:
             ApiError: ``bad_request``: there is no such song.
         """
         return self._accept_finished("wav", request, self.find(body.audio_id), "/producer/wav")
+
+    def finish_now(self) -> None:
+        """Move the end of every unfinished task to the present, and wake everything that waits for one."""
+        now = self._clock.now()
+        for task in list(self.tasks.values()):
+            if task.finished_at > now:
+                self._finish(task, now)
+        for wait in list(self._waits):
+            wait.cancel()
+
+    async def wait_until_finished(self, task: StoredTask) -> None:
+        """Return when ``task`` is finished, by the clock or by `finish_now`."""
+        with CancelScope() as wait:
+            self._waits.add(wait)
+            try:
+                await self._clock.sleep(task.finished_at - self._clock.now())
+            finally:
+                self._waits.discard(wait)
+
+    def _finish(self, task: StoredTask, now: float) -> None:
+        outcome = task.outcome
+        if isinstance(outcome, Audio) and outcome.ready_at > now:
+            outcome = self.audio[outcome.id] = replace(outcome, ready_at=now)
+        self.tasks[task.id] = replace(task, finished_at=now, outcome=outcome)
 
     def _check_unfinished(self, now: float) -> None:
         if self._max_unfinished is None:
@@ -154,13 +212,13 @@ class Studio:
     def _make(self, body: AudiosBody, now: float, ready_at: float) -> Audio:
         source = None if body.action == "generate" else self.find(body.audio_id)
         seed = body.seed or str(self._random.getrandbits(31))
-        work = actions.edit(body, source, seed) if source else actions.generate(body, seed)
+        draft = actions.edit(body, source, seed) if source else actions.generate(body, seed)
         audio = Audio(
             id=self._new_id(),
-            song=work.song,
-            title=work.title,
-            lyric=work.lyric,
-            prompt=work.prompt,
+            song=draft.song,
+            title=draft.title,
+            lyric=draft.lyric,
+            prompt=draft.prompt,
             model=body.model,
             seed=seed,
             created_at=now,
@@ -171,7 +229,7 @@ class Studio:
 
     def _accept_finished(
         self, product: Product, request: dict[str, Any], outcome: Audio | Lyrics, endpoint: str
-    ) -> Task:
+    ) -> StoredTask:
         now = self._clock.now()
         return self._accept(product, request, outcome, now, now, endpoint=endpoint, action=None)
 
@@ -185,9 +243,11 @@ class Studio:
         *,
         endpoint: str,
         action: str | None,
-        fault: ApiError | None = None,
-    ) -> Task:
-        task = Task(self._new_id(), self.new_trace_id(), product, request, created_at, finished_at, outcome, fault)
+        partial_failure: ApiError | None = None,
+    ) -> StoredTask:
+        task = StoredTask(
+            self._new_id(), self.new_trace_id(), product, request, created_at, finished_at, outcome, partial_failure
+        )
         self.tasks[task.id] = task
         if task.error is None:
             self.charges.append(Charge(task.id, endpoint, action, request))

@@ -1,0 +1,29 @@
+"""How fast the music is. Not collected by default: ``pytest tests/sandbox/bench_music.py``."""
+
+import time
+from collections.abc import Callable
+
+from producer_tools.sandbox.music import compose, cover_png
+from tests.sandbox.songs import LYRIC
+
+
+def test_composing_takes_less_than_half_a_millisecond() -> None:
+    """The server composes while it answers a submit."""
+    start = time.process_time()
+    for number in range(300):
+        compose("a slow sad waltz with strings and a long description of everything", LYRIC, str(number))
+    assert (time.process_time() - start) / 300 < 0.0005
+
+
+def test_rendering_takes_less_than_a_second() -> None:
+    """A client that requests a file waits for this."""
+
+    def seconds(render: Callable[[], bytes]) -> float:
+        start = time.process_time()
+        render()
+        return time.process_time() - start
+
+    songs = [compose("", LYRIC, f"fast {number}") for number in range(2)]
+    assert min(seconds(song.wav) for song in songs) < 1
+    assert min(seconds(song.stems) for song in songs) < 0.3
+    assert min(seconds(lambda song=song: song.video(cover_png("a"))) for song in songs) < 0.3  # type: ignore[misc]
