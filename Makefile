@@ -20,13 +20,13 @@ demo: $(INSTALLED)  ## Make a song with an agent: make demo PROMPT="a slow sad w
 	@$(BIN)/python examples/quickstart_agent.py "$$PROMPT"
 
 turns: $(INSTALLED)  ## Measure turns and characters of one song: looking again and again against waiting
-	@$(BIN)/python examples/turns.py
+	@cd tests && ../$(BIN)/python -m bench.turns
 
 album: $(INSTALLED)  ## Make an album whose process is killed in the middle: what was paid for?
-	@$(BIN)/python examples/album.py
+	@cd tests && ../$(BIN)/python -m crash.album
 
 fleet: $(INSTALLED)  ## 100 songs, four workers that are killed at random, one PostgreSQL: SONGS=100 KILLS=10
-	@cd examples && ../$(BIN)/python -m fleet $(if $(SONGS),--songs $(SONGS)) $(if $(KILLS),--kills $(KILLS))
+	@cd tests && ../$(BIN)/python -m crash.fleet $(if $(SONGS),--songs $(SONGS)) $(if $(KILLS),--kills $(KILLS))
 
 notebooks: $(INSTALLED)  ## Run the notebooks in examples/ and keep their outputs
 	@$(BIN)/python .ci/notebooks
@@ -44,7 +44,7 @@ mutate: $(INSTALLED)  ## Break the code in hundreds of ways and fail if too few 
 	@$(BIN)/python .ci/mutation-score
 
 torture: $(INSTALLED)  ## Kill 200 processes and make 10,000 calls with faults: what was paid twice, or lost? (minutes)
-	@cd tests && ../$(BIN)/python -m torture $(SEED)
+	@cd tests && ../$(BIN)/python -m crash.torture $(SEED)
 
 record: $(INSTALLED)  ## Record the sandbox anew, for the tests that play recordings
 	$(BIN)/python -m pytest -q tests/recorded --record-mode=all -m vcr

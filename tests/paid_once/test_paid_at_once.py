@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from crash.processes import quick_starts
 from langgraph.store.memory import InMemoryStore
-from torture.processes import quick_starts
 
 from paid_once.calls import Account
 from producer_tools import (

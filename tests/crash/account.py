@@ -1,4 +1,4 @@
-"""What a person does with the account's statement: compare it with what was made, and settle what is unknown."""
+"""Compare the account's charges with the songs that were made, and settle submits whose outcome is unknown."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,16 +9,19 @@ from producer_tools.sandbox import Charge
 
 
 async def settle(client: ProducerClient, songs: Sequence[Song], charges: Sequence[Charge], ledger: Ledger) -> list[str]:
-    """Decide about each paid call whose outcome is unknown: was it charged, its task is known; if not, it may go again.
+    """Decide about each submit whose outcome is unknown, as a person with the account's statement would.
+
+    A submit that was charged is adopted: the ledger is told its task. One that was not charged is released, so that
+    it may be sent again.
 
     Args:
-        client: writes the decision down.
-        songs: what became of the wishes.
-        charges: the account's statement: what was charged, and for which task.
-        ledger: where it is written down.
+        client: Used to adopt and to release.
+        songs: The songs as the graph left them.
+        charges: The account's statement: each charged request and its task.
+        ledger: The ledger that the decisions are written to.
 
     Returns:
-        What was decided.
+        One line for each decision.
     """
     decisions = []
     known = {take["task_id"] for song in songs for take in song["takes"]}
@@ -32,24 +35,27 @@ async def settle(client: ProducerClient, songs: Sequence[Song], charges: Sequenc
         if found:
             known.add(found)
             await client.adopt(error["key"], found, ledger=ledger)
-            decisions.append(f"{song['wish']}: charged, and its task adopted")
+            decisions.append(f"{song['wish']}: charged, so its task was adopted")
         else:
             await client.allow_again(error["key"], ledger=ledger)
-            decisions.append(f"{song['wish']}: not charged, and allowed again")
+            decisions.append(f"{song['wish']}: not charged, so it was released")
     return decisions
 
 
 def differences(songs: Sequence[Song], charges: Sequence[Charge]) -> list[str]:
-    """Every take was charged once, every charge made a take, and every song is saved; or what is wrong.
+    """What contradicts "every take was charged once, every charge made a take, every song is saved".
 
     Args:
-        songs: what became of the wishes.
-        charges: the account's statement.
+        songs: The songs as the graph left them.
+        charges: The account's statement.
+
+    Returns:
+        One line for each contradiction; none if all is well.
     """
     charged = Counter(charge.task_id for charge in charges)
-    asked = Counter((charge.action, *map(str, charge.request.values())) for charge in charges)
+    requests = Counter((charge.action, *map(str, charge.request.values())) for charge in charges)
     made = {take["task_id"] for song in songs for take in song["takes"]}
-    wrong = [f"asked for and charged {count} times: {what}" for what, count in asked.items() if count != 1]
-    wrong += [f"charged, but nobody has it: task {task_id}" for task_id in charged if task_id not in made]
-    wrong += [f"handed over, but not charged: task {task_id}" for task_id in made if task_id not in charged]
+    wrong = [f"charged {count} times: {request}" for request, count in requests.items() if count != 1]
+    wrong += [f"charged, but in no song: task {task_id}" for task_id in charged if task_id not in made]
+    wrong += [f"in a song, but not charged: task {task_id}" for task_id in made if task_id not in charged]
     return wrong + [f"not saved: {song['wish']}: {song.get('error')}" for song in songs if not song.get("files")]
