@@ -19,7 +19,7 @@ async def open_client(**settings: Any) -> AsyncIterator[ProducerClient]:
     else:
         print("Service: the sandbox on this machine (no ACEDATACLOUD_API_TOKEN). The music is the sandbox's own.")
         async with (
-            ProducerSandbox(render_seconds=6) as sandbox,
+            ProducerSandbox(render_seconds=4) as sandbox,
             ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0.5, **settings) as client,
         ):
             yield client
