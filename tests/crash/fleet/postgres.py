@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own for a while: the system's binaries, a temporary cluster, a free port of loopback."""
+"""A temporary PostgreSQL: the system's binaries, a cluster in a temporary directory, a free port of loopback."""
 
 import os
 import secrets
@@ -18,11 +18,11 @@ class NoPostgreSQLError(Exception):
 
 @contextmanager
 def temporary_cluster() -> Iterator[str]:
-    """Run a cluster for the block, and give its connection string.
+    """Run a cluster for the block, and yield its connection string.
 
     Raises:
-        NoPostgreSQLError: there are no server binaries on this machine.
-        subprocess.CalledProcessError: it did not start.
+        NoPostgreSQLError: There are no server binaries on this machine.
+        subprocess.CalledProcessError: It did not start.
     """
     binaries, password = _binaries(), secrets.token_hex()
     with tempfile.TemporaryDirectory(prefix="fleet-postgres-", ignore_cleanup_errors=True) as folder:
@@ -32,7 +32,7 @@ def temporary_cluster() -> Iterator[str]:
 
         def run(program: str, *arguments: str) -> None:
             command = [str(binaries / program), *arguments]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=home, **user)  # noqa: S603 - our own
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=home, **user)
 
         data, log = str(home / "data"), str(home / "log")
         run("initdb", "-D", data, "-U", "fleet", "-A", "scram-sha-256", f"--pwfile={home / 'password'}", "-E", "UTF8")
@@ -45,7 +45,7 @@ def temporary_cluster() -> Iterator[str]:
 
 
 def _binaries() -> Path:
-    """Where ``initdb`` is: on the path, or where Debian's package puts it, in the newest version."""
+    """The folder of ``initdb``: on the path, or the newest version where Debian's package puts it."""
     found = shutil.which("initdb") or max(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None)
     if found is None:
         raise NoPostgreSQLError("There is no PostgreSQL server on this machine (Debian: apt install postgresql).")
@@ -53,7 +53,7 @@ def _binaries() -> Path:
 
 
 def _not_root(home: Path) -> dict[str, Any]:
-    """PostgreSQL does not run as root: then it runs as nobody, and the directory is nobody's."""
+    """PostgreSQL refuses to run as root. If we are root, it runs as user nobody, who gets the directory."""
     if os.name != "posix" or os.geteuid() != 0:
         return {}
     for path in (home, home / "password"):

@@ -1,4 +1,4 @@
-"""A sandbox in a process of its own, so that what it keeps is not mistaken for what the client keeps."""
+"""A sandbox in a process of its own, so that its memory and sockets are not counted as the client's."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,18 +6,23 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from producer_tools.sandbox import Charge, ProducerSandbox
-from tests.torture.processes import quick_starts
+from tests.crash.processes import quick_starts
 
 
 class Truth(NamedTuple):
-    """What the sandbox knows that a client cannot."""
+    """What the sandbox knows and a client does not.
+
+    Attributes:
+        charges: The charged requests.
+        faults: How many requests met a fault.
+    """
 
     charges: tuple[Charge, ...]
     faults: int
 
 
 class Service:
-    """The way to that process."""
+    """The connection to that process."""
 
     def __init__(self, connection: "Connection[Any, Any]") -> None:
         self._connection = connection
@@ -30,7 +35,7 @@ class Service:
 
 @contextmanager
 def serving(**options: Any) -> Iterator[Service]:
-    """A service for the block."""
+    """Run a `ProducerSandbox` with these options for the block."""
     context = quick_starts()
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, options), daemon=True)
@@ -50,4 +55,4 @@ def _serve(connection: "Connection[Any, Any]", options: dict[str, Any]) -> None:
             while connection.recv():
                 connection.send((sandbox.charges, len(sandbox.faults)))
         except EOFError:
-            pass  # nobody will ask again
+            pass  # the block has ended

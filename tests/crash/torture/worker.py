@@ -1,4 +1,4 @@
-"""A process that makes songs with a graph, and may be killed at any moment: started anew, it goes on where it was."""
+"""A process that makes songs with a graph. It may be killed at any moment; started again, it resumes."""
 
 import operator
 from collections.abc import Iterator
@@ -16,18 +16,18 @@ from producer_tools import ProducerClient, ProducerGenerateMusic, SqliteLedger
 from tests.clocks import FastClock
 
 AT_ONCE = 3
-"""Songs that one step of the graph asks for."""
+"""Songs that one step of the graph requests."""
 
 
 class Job(NamedTuple):
-    """What a worker is told.
+    """What a worker is given.
 
     Attributes:
         base_url: The service's address.
         api_token: Its token.
-        directory: Where the checkpoints and the ledger are kept.
+        directory: For the checkpoints and the ledger.
         thread: The graph's thread.
-        songs: How many songs to make; the prompt of each is its number behind the thread's name.
+        songs: How many songs to make; a song's prompt is the thread's name and its number.
     """
 
     base_url: str
@@ -41,30 +41,30 @@ class Job(NamedTuple):
 
 
 class State(TypedDict):
-    wishes: list[str]
-    asked: Annotated[int, operator.add]
+    prompts: list[str]
+    requested: Annotated[int, operator.add]
     messages: Annotated[list[AnyMessage], add_messages]
 
 
 def work(job: Job) -> None:
-    """Make the songs, or go on to make them."""
+    """Make the songs, or resume making them."""
     with opened(job) as (graph, config):
-        begun = graph.get_state(config)
-        if not begun.values:
-            graph.invoke({"wishes": job.prompts(), "asked": 0, "messages": []}, config)
-        elif begun.tasks:  # not `next`: that leaves out a task that is done and whose step was not ended
+        state = graph.get_state(config)
+        if not state.values:
+            graph.invoke({"prompts": job.prompts(), "requested": 0, "messages": []}, config)
+        elif state.tasks:  # `next` would miss a step whose tasks are done but whose checkpoint was not written
             graph.invoke(None, config)
 
 
 def outcomes(job: Job) -> dict[str, ToolMessage]:
-    """What became of each wish, as the graph's last checkpoint tells it."""
+    """The tool message for each prompt, from the graph's last checkpoint."""
     with opened(job) as (graph, config):
         messages = graph.get_state(config).values["messages"]
-    told = {message.tool_call_id: message for message in messages if isinstance(message, ToolMessage)}
+    answers = {message.tool_call_id: message for message in messages if isinstance(message, ToolMessage)}
     prompts = {
         call["id"]: call["args"]["prompt"] for message in messages for call in getattr(message, "tool_calls", [])
     }
-    return {prompts[call_id]: message for call_id, message in told.items()}
+    return {prompts[call_id]: message for call_id, message in answers.items()}
 
 
 @contextmanager
@@ -76,28 +76,28 @@ def opened(job: Job) -> Iterator[tuple[Any, Any]]:
         ProducerClient(job.api_token, job.base_url, ledger=ledger, clock=FastClock()) as client,
     ):
         builder = StateGraph(State)
-        builder.add_node("ask", _ask)
+        builder.add_node("request", _request)
         builder.add_node("tools", ToolNode([ProducerGenerateMusic(client=client)]))
-        builder.add_edge(START, "ask")
-        builder.add_conditional_edges("ask", _more, ["tools", END])
-        builder.add_edge("tools", "ask")
+        builder.add_edge(START, "request")
+        builder.add_conditional_edges("request", _next, ["tools", END])
+        builder.add_edge("tools", "request")
         yield builder.compile(checkpointer=saver), {"configurable": {"thread_id": job.thread}, "recursion_limit": 1000}
 
 
-def _ask(state: State) -> dict[str, Any]:
-    """Ask for the next songs, as a model would."""
-    prompts = state["wishes"][state["asked"] : state["asked"] + AT_ONCE]
+def _request(state: State) -> dict[str, Any]:
+    """Request the next songs, as a model would."""
+    prompts = state["prompts"][state["requested"] : state["requested"] + AT_ONCE]
     calls: list[Any] = [
         {"type": "tool_call", "id": _call_id(prompt), "name": "producer_generate_music", "args": {"prompt": prompt}}
         for prompt in prompts
     ]
-    return {"asked": len(calls), "messages": [AIMessage("", tool_calls=calls)] if calls else []}
+    return {"requested": len(calls), "messages": [AIMessage("", tool_calls=calls)] if calls else []}
 
 
 def _call_id(prompt: str) -> str:
     return f"call for {prompt}"
 
 
-def _more(state: State) -> str:
+def _next(state: State) -> str:
     last = state["messages"][-1]
     return "tools" if isinstance(last, AIMessage) else END

@@ -1,4 +1,4 @@
-"""The queue of threads: a table, and row locks that the database itself takes off a worker that dies."""
+"""The queue of albums: a table whose row locks PostgreSQL itself releases when a worker dies."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,9 +26,9 @@ class Job(NamedTuple):
     """One album of the queue.
 
     Attributes:
-        thread_id: its LangGraph thread.
-        wishes: what to make.
-        songs: what became of them when it was last done; ``None`` before.
+        thread_id: Its LangGraph thread.
+        wishes: The songs to make.
+        songs: The songs as the graph left them; ``None`` until the album is done.
     """
 
     thread_id: str
@@ -40,14 +40,14 @@ class Jobs:
     """The queue, in PostgreSQL.
 
     Args:
-        database: the connection string.
+        database: The connection string.
     """
 
     def __init__(self, database: str) -> None:
         self._database = database
 
     async def setup(self, jobs: dict[str, list[str]]) -> None:
-        """Make the table, with these threads and their wishes."""
+        """Create the table and fill it: thread ids, and the wishes of each."""
         async with await self._connect() as connection:
             await connection.execute(_TABLE)
             for thread_id, wishes in jobs.items():
@@ -55,27 +55,27 @@ class Jobs:
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[tuple[Job, AsyncConnection[TupleRow]] | None]:
-        """Hold the next job for the block; nobody else can, and if this process dies, anybody can at once.
+        """Lock the next free job for the block. If this process dies, another can take the job at once.
 
         Yields:
-            The job, and what to hand to `done`; ``None`` if there is none left to take.
+            The job, and the connection that `done` needs; ``None`` if no job is free.
         """
         async with await self._connect() as connection:
             row = await (await connection.execute(_TAKE)).fetchone()
             yield (Job(*row), connection) if row else None
 
     async def done(self, job: Job, songs: list[Song], worker: int, connection: AsyncConnection[TupleRow]) -> None:
-        """Write down what became of a job that is held, as the block's last act."""
+        """Store the songs of a locked job; call it last in the block."""
         update = "UPDATE jobs SET songs = %s, worker = %s WHERE thread_id = %s"
         await connection.execute(update, (Jsonb(songs), worker, job.thread_id))
 
-    async def again(self, thread_id: str) -> None:
+    async def requeue(self, thread_id: str) -> None:
         """Put a job back into the queue."""
         async with await self._connect() as connection:
             await connection.execute("UPDATE jobs SET worker = NULL WHERE thread_id = %s", (thread_id,))
 
     async def left(self) -> int:
-        """How many jobs are not done."""
+        """The number of jobs that are not done."""
         async with await self._connect() as connection:
             rows = await connection.execute("SELECT count(*) FROM jobs WHERE worker IS NULL")
             [[count]] = await rows.fetchall()
