@@ -1,0 +1,64 @@
+"""Every code block of README.md and docs/ works as it stands there, with the sandbox where a reader has the service."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from code_blocks import PAGES, ROOT, Page
+from producer_tools import ProducerClient
+from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
+
+CELLS = {"docs/guides/notebooks.md"}
+SPEED = 100
+
+
+class FastClock:
+    """A hundred seconds of this clock are one of the machine's: pages wait as long as a reader would, and tests do not."""
+
+    _began = time.time()
+
+    def now(self) -> float:
+        return self._began + (time.time() - self._began) * SPEED
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds) / SPEED)
+
+
+@pytest.fixture(autouse=True)
+def _reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A reader with a key of each kind: the service is the sandbox, every chat model is the scripted one."""
+    for cls in (ProducerClient, ProducerSandbox):
+        _on_a_fast_clock(monkeypatch, cls)
+    for place in ("langchain.chat_models.init_chat_model", "langchain.agents.factory.init_chat_model"):
+        monkeypatch.setattr(place, lambda *_, **__: ScriptedChatModel())
+    monkeypatch.chdir(tmp_path)
+    with ProducerSandbox() as service:
+        monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", service.api_token)
+        monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", service.base_url)
+        yield
+
+
+def _on_a_fast_clock(monkeypatch: pytest.MonkeyPatch, cls: type[Any]) -> None:
+    original = cls.__init__
+
+    def init(self: Any, *args: Any, **settings: Any) -> None:
+        original(self, *args, **settings, clock=FastClock())
+
+    monkeypatch.setattr(cls, "__init__", init)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_code_of_a_page_runs(path: Path) -> None:
+    """A reader who copies a block gets what the page says."""
+    page = str(path.relative_to(ROOT))
+    blocks = Page(path, cells=page in CELLS).run()
+    assert blocks > 0 or page.startswith("docs/reference/"), "a page without code should be in reference/, or is empty"
+
+
+def test_the_readme_is_short() -> None:
+    """It is what a newcomer reads before installing; the rest is in docs/."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 200
