@@ -75,7 +75,7 @@ class Page:
 
     def _compare(self, block: Example) -> None:
         pattern = re.escape(block.parsed.strip()).replace("…", ".*")
-        assert re.fullmatch(pattern, self._printed.strip(), re.DOTALL), (
+        assert re.fullmatch(pattern, self._printed.strip()), (
             f"{block.path}:{block.line}: the page says\n{block.parsed}\nbut what is printed is\n{self._printed}"
         )
 

@@ -13,11 +13,11 @@ from producer_tools import ProducerClient
 from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
 
 CELLS = {"docs/guides/notebooks.md"}
-SPEED = 100
+SPEED = 50
 
 
 class FastClock:
-    """A hundred seconds of this clock are one of the machine's: pages wait as long as a reader would, and tests do not."""
+    """Fifty times as fast as the machine's: the pages wait as long as a reader would, and the tests do not."""
 
     _began = time.time()
 
