@@ -5,6 +5,8 @@ import asyncio
 import json
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from importlib.metadata import metadata
@@ -23,9 +25,10 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 class Page:
     """The code blocks of one page.
 
-    What its language says is done with a block: `python` is run; `text` must be what the block before it printed, where
-    "…" stands for anything; `json` must be JSON; each command of a `bash` block must exist. Any other language is an
-    error, so that no block is left unchecked.
+    The language of a block decides what is checked. `python` runs; with a title it is written to a file of that name as
+    well. `text` must equal what the last Python block printed, where "…" matches anything within a line. `json` must be
+    JSON. Each command in `bash` must exist, and `python -m pytest` runs. Any other language is an error, so that no
+    block is left unchecked.
 
     Args:
         path: the page.
@@ -64,6 +67,8 @@ class Page:
             yield region
 
     def _run(self, block: Example) -> None:
+        if title := re.search(r'title="(.+?)"', block.region.lexemes["info"]):
+            Path(title[1]).write_text(block.parsed, encoding="utf-8")
         # Empty lines before it, so that a traceback shows the page's line.
         source = "\n" * (block.line + block.parsed.line_offset) + block.parsed
         code = compile(source, block.path, "exec", flags=self._flags, dont_inherit=True)
@@ -86,6 +91,8 @@ class Page:
         for line in block.parsed.replace("\\\n", " ").splitlines():
             if words := shlex.split(line, comments=True):
                 assert _exists(words), f"{block.path}:{block.line}: there is no such command: {line}"
+                if words[:3] == ["python", "-m", "pytest"]:
+                    subprocess.run([sys.executable, *words[1:]], check=True)
 
 
 def _exists(words: list[str]) -> bool:

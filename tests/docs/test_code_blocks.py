@@ -1,6 +1,7 @@
 """Every code block of README.md and docs/ works as it stands there, with the sandbox where a reader has the service."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from code_blocks import PAGES, ROOT, Page
-from producer_tools import ProducerClient
+from producer_tools import ProducerClient, ProducerError, ProducerToolkit, errors
 from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
 
 CELLS = {"docs/guides/notebooks.md"}
@@ -29,12 +30,13 @@ class FastClock:
 
 
 @pytest.fixture(autouse=True)
-def _reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, silent_files: None) -> Iterator[None]:
     """A reader with a key of each kind: the service is the sandbox, every chat model is the scripted one."""
     for cls in (ProducerClient, ProducerSandbox):
         _on_a_fast_clock(monkeypatch, cls)
     for place in ("langchain.chat_models.init_chat_model", "langchain.agents.factory.init_chat_model"):
         monkeypatch.setattr(place, lambda *_, **__: ScriptedChatModel())
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # a page's own test needs none, and starts twice as fast
     monkeypatch.chdir(tmp_path)
     with ProducerSandbox() as service:
         monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", service.api_token)
@@ -62,3 +64,24 @@ def test_the_code_of_a_page_runs(path: Path) -> None:
 def test_the_readme_is_short() -> None:
     """It is what a newcomer reads before installing; the rest is in docs/."""
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 200
+
+
+def test_every_error_is_explained() -> None:
+    """A reader who meets an error finds it in the guide, with whether it was charged and what to do."""
+    text = (ROOT / "docs/guides/errors.md").read_text(encoding="utf-8")
+    raised = [name for name, thing in vars(errors).items() if isinstance(thing, type) and issubclass(thing, ProducerError)]
+    assert [name for name in raised if f"| `{name}`" not in text] == ["ProducerError", "ProducerToolError"]
+
+
+def test_every_tool_is_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    with ProducerToolkit() as toolkit:
+        rows = [f"| `{tool.name}` |" for tool in toolkit.get_tools()]
+    assert [row for row in rows if row not in text] == []
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    """The links inside docs/ are checked when the site is built; the README is not part of it."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    places = [link for link in re.findall(r"\]\(([^)#]+)", text) if not link.startswith("https://")]
+    assert [place for place in places if not (ROOT / place).exists()] == []
