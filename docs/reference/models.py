@@ -3,12 +3,13 @@
 Both are known only at run time: descriptions are put together from constants, and limits are in the JSON schema.
 """
 
+import json
 from typing import Any
 
 import griffe
 from langchain_core.tools import BaseTool
 
-from producer_tools import ProducerToolkit
+from producer_tools import ProducerTool, ProducerToolkit
 
 
 def _path(cls: Any) -> str:
@@ -16,6 +17,7 @@ def _path(cls: Any) -> str:
 
 
 _TOOLS = {_path(type(tool)): tool for tool in ProducerToolkit().get_tools()}
+_MODELS = {_path(ProducerToolkit), _path(ProducerTool)}
 _TOOL_OF_REQUEST = {_path(tool.args_schema): tool for tool in _TOOLS.values() if (tool.metadata or {})["paid"]}
 
 
@@ -29,6 +31,10 @@ class Models(griffe.Extension):
             cls.docstring = griffe.Docstring(f"{summary}\n\n{_tool(_TOOLS[cls.path])}", parent=cls)
         elif cls.path in _TOOL_OF_REQUEST:
             cls.docstring = griffe.Docstring(f"{summary}\n\n{_arguments(_TOOL_OF_REQUEST[cls.path])}", parent=cls)
+        elif cls.path in _MODELS and cls.docstring:
+            # The fields of a pydantic model are its constructor's arguments, which griffe does not know.
+            cls.docstring.value = cls.docstring.value.replace("Args:", "Attributes:")
+            return
         else:
             return
         cls.members.clear()
@@ -43,13 +49,18 @@ def _tool(tool: BaseTool) -> str:
 
 
 def _arguments(tool: BaseTool) -> str:
-    """The arguments that a model may give, in the form of a Google docstring."""
+    """A table of the arguments that a model may give."""
     required = set(tool.tool_call_schema.model_json_schema().get("required", ()))
-    lines = [
-        f"    {name} ({_type(field)}{'' if name in required else ', optional'}): {_plain(field.get('description', ''))}"
+    rows = [
+        f"| `{name}` | {_type(field)} | {'required' if name in required else _default(field)} "
+        f"| {_plain(field.get('description', ''))} |"
         for name, field in tool.args.items()
     ]
-    return "\n".join(["Args:", *lines]) if lines else ""
+    return "\n".join(["| argument | type | default | |", "|---|---|---|---|", *rows]) if rows else ""
+
+
+def _default(field: dict[str, Any]) -> str:
+    return f"`{json.dumps(field['default'])}`" if field.get("default") not in (None, "") else ""
 
 
 def _plain(text: str) -> str:
