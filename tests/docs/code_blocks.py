@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from importlib.metadata import metadata
 from importlib.util import find_spec
@@ -59,7 +59,8 @@ class Page:
         return len(blocks)
 
     def _blocks(self, document: Document) -> Iterable[Region]:
-        for region in FencedCodeBlockLexer(language=r"[^\n]*", mapping={"language": "info", "source": "source"})(document):
+        fences = FencedCodeBlockLexer(language=r"[^\n]*", mapping={"language": "info", "source": "source"})
+        for region in fences(document):
             language, _, _ = region.lexemes["info"].partition(" ")
             if language not in self._evaluators:
                 raise ValueError(f"{document.path}: nothing is known to do with a block of {language!r}")
@@ -99,7 +100,8 @@ def _exists(words: list[str]) -> bool:
     """Whether a shell command names something that this project has."""
     command, *arguments = words
     if command == "make":
-        return set(_targets_of(arguments)) <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        return {word for word in arguments if "=" not in word} <= set(targets)
     if command == "python" and arguments[0] == "-m":
         return find_spec(arguments[1]) is not None
     if command in ("python", "jupyter"):
@@ -108,7 +110,3 @@ def _exists(words: list[str]) -> bool:
         extras = {extra for word in arguments for extra in re.findall(r"\[(.+)\]", word) for extra in extra.split(",")}
         return extras <= set(metadata("producer-tools").get_all("Provides-Extra") or ())
     return command in ("export", "git", "cd")
-
-
-def _targets_of(arguments: list[str]) -> Iterator[str]:
-    return (word for word in arguments if "=" not in word)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from code_blocks import PAGES, ROOT, Page
+
 from producer_tools import ProducerClient, ProducerError, ProducerToolkit, errors
 from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
 
 CELLS = {"docs/guides/notebooks.md"}
+WITHOUT_CODE = ("docs/reference/", "docs/how-it-works.md")
 SPEED = 50
 
 
@@ -29,8 +30,11 @@ class FastClock:
         await asyncio.sleep(max(0.0, seconds) / SPEED)
 
 
+pytestmark = pytest.mark.usefixtures("silent_files")
+
+
 @pytest.fixture(autouse=True)
-def _reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, silent_files: None) -> Iterator[None]:
+def _reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A reader with a key of each kind: the service is the sandbox, every chat model is the scripted one."""
     for cls in (ProducerClient, ProducerSandbox):
         _on_a_fast_clock(monkeypatch, cls)
@@ -58,7 +62,7 @@ def test_the_code_of_a_page_runs(path: Path) -> None:
     """A reader who copies a block gets what the page says."""
     page = str(path.relative_to(ROOT))
     blocks = Page(path, cells=page in CELLS).run()
-    assert blocks > 0 or page.startswith("docs/reference/"), "a page without code should be in reference/, or is empty"
+    assert blocks > 0 or page.startswith(WITHOUT_CODE), "no block was found: has the page lost its code?"
 
 
 def test_the_readme_is_short() -> None:
@@ -69,8 +73,9 @@ def test_the_readme_is_short() -> None:
 def test_every_error_is_explained() -> None:
     """A reader who meets an error finds it in the guide, with whether it was charged and what to do."""
     text = (ROOT / "docs/guides/errors.md").read_text(encoding="utf-8")
-    raised = [name for name, thing in vars(errors).items() if isinstance(thing, type) and issubclass(thing, ProducerError)]
-    assert [name for name in raised if f"| `{name}`" not in text] == ["ProducerError", "ProducerToolError"]
+    classes = [thing for thing in vars(errors).values() if isinstance(thing, type) and issubclass(thing, ProducerError)]
+    missing = {cls.__name__ for cls in classes if f"| `{cls.__name__}`" not in text}
+    assert missing == {"ProducerError", "ProducerToolError"}, "the two base classes have a paragraph of their own"
 
 
 def test_every_tool_is_in_the_readme() -> None:

@@ -1,3 +1,4 @@
+# noqa: INP001 - griffe loads this file by its path
 """A griffe extension for the API reference: says of each tool what a model reads, and of each request what it takes.
 
 Both are known only at run time: descriptions are put together from constants, and limits are in the JSON schema.
@@ -7,7 +8,6 @@ import json
 from typing import Any
 
 import griffe
-from langchain_core.tools import BaseTool
 
 from producer_tools import ProducerTool, ProducerToolkit
 
@@ -16,9 +16,9 @@ def _path(cls: Any) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-_TOOLS = {_path(type(tool)): tool for tool in ProducerToolkit().get_tools()}
+_TOOLS: dict[str, Any] = {_path(type(tool)): tool for tool in ProducerToolkit().get_tools()}
 _MODELS = {_path(ProducerToolkit), _path(ProducerTool)}
-_TOOL_OF_REQUEST = {_path(tool.args_schema): tool for tool in _TOOLS.values() if (tool.metadata or {})["paid"]}
+_TOOL_OF_REQUEST = {_path(tool.args_schema): tool for tool in _TOOLS.values() if tool.metadata["paid"]}
 
 
 class Models(griffe.Extension):
@@ -40,15 +40,15 @@ class Models(griffe.Extension):
         cls.members.clear()
 
 
-def _tool(tool: BaseTool) -> str:
+def _tool(tool: Any) -> str:
     """The tool's name, and its description as a quotation."""
     schema = tool.args_schema
     takes = f"Arguments: [`{schema.__name__}`][{_path(schema)}]." if _path(schema) in _TOOL_OF_REQUEST else ""
-    paid = "Paid." if (tool.metadata or {})["paid"] else "Costs nothing."
+    paid = "Paid." if tool.metadata["paid"] else "Costs nothing."
     return f"`{tool.name}`. {paid} {takes}\n\n> {_plain(tool.description)}\n\n{_arguments(tool) if not takes else ''}"
 
 
-def _arguments(tool: BaseTool) -> str:
+def _arguments(tool: Any) -> str:
     """A table of the arguments that a model may give."""
     required = set(tool.tool_call_schema.model_json_schema().get("required", ()))
     rows = [
