@@ -1,4 +1,4 @@
-"""Finds the code blocks of a Markdown page and runs them as a reader would copy them, one namespace for each page."""
+"""Finds the code blocks of a Markdown page and runs them as a reader would copy them."""
 
 import ast
 import asyncio
@@ -25,18 +25,23 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 class Page:
     """The code blocks of one page.
 
-    The language of a block decides what is checked. `python` runs; with a title it is written to a file of that name as
-    well. `text` must equal what the last Python block printed, where "…" matches anything within a line. `json` must be
-    JSON. Each command in `bash` must exist, and `python -m pytest` runs. Any other language is an error, so that no
-    block is left unchecked.
+    The language of a block decides what is checked:
+
+    - `python` runs as a program of its own; with a title it is also written to a file of that name.
+    - `text` must equal what the last Python block printed; "…" matches anything within a line.
+    - `json` must be JSON.
+    - `bash`: each command must exist, and `python -m pytest` runs.
+
+    Any other language is an error, so that no block is left unchecked.
 
     Args:
         path: the page.
-        cells: whether its Python blocks are cells of a notebook, which may `await` outside a function.
+        cells: whether its Python blocks are cells of one notebook. Cells share their variables and may `await` outside
+            a function.
     """
 
     def __init__(self, path: Path, *, cells: bool) -> None:
-        self._flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if cells else 0
+        self._cells = cells
         self._printed = ""
         self._evaluators: dict[str, Callable[[Example], None]] = {
             "python": self._run,
@@ -45,7 +50,6 @@ class Page:
             "bash": self._check_commands,
         }
         self._document = Document.parse(str(path), self._blocks)
-        self._document.namespace["__name__"] = "__main__"
 
     def run(self) -> int:
         """Run the blocks in their order, and return how many there were."""
@@ -72,9 +76,12 @@ class Page:
             Path(title[1]).write_text(block.parsed, encoding="utf-8")
         # Empty lines before it, so that a traceback shows the page's line.
         source = "\n" * (block.line + block.parsed.line_offset) + block.parsed
-        code = compile(source, block.path, "exec", flags=self._flags, dont_inherit=True)
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if self._cells else 0
+        code = compile(source, block.path, "exec", flags=flags, dont_inherit=True)
+        namespace = block.namespace if self._cells else {}
+        namespace["__name__"] = "__main__"
         with redirect_stdout(StringIO()) as printed:
-            result = eval(code, block.namespace)  # noqa: S307 - running the page is what this is for
+            result = eval(code, namespace)  # noqa: S307 - running the page is what this is for
             if iscoroutine(result):
                 self._loop.run_until_complete(result)
         self._printed = printed.getvalue()
