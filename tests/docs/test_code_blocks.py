@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from code_blocks import PAGES, ROOT, Page
 
 from producer_tools import ProducerClient, ProducerError, ProducerToolkit, errors
 from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
+from tests.docs.code_blocks import PAGES, ROOT, Page
 
 CELLS = {"docs/guides/notebooks.md"}
 WITHOUT_CODE = ("docs/reference/", "docs/how-it-works.md")
