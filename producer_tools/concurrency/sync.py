@@ -6,9 +6,10 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+if TYPE_CHECKING:
+    from anyio.from_thread import BlockingPortal
 
 T = TypeVar("T")
 Self_ = TypeVar("Self_")
@@ -16,7 +17,7 @@ P = ParamSpec("P")
 
 _lock = threading.Lock()
 _running = ExitStack()
-_portal: BlockingPortal | None = None
+_portal: "BlockingPortal | None" = None
 
 
 def run_sync(call: Callable[[], Awaitable[T]]) -> T:
@@ -54,7 +55,9 @@ def sync_twin(
     return twin
 
 
-def _background() -> BlockingPortal:
+def _background() -> "BlockingPortal":
+    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - only those who make sync calls need it
+
     global _portal  # noqa: PLW0603 - one loop for the whole process, made when it is first needed
     with _lock:
         if _portal is None:

@@ -1,29 +1,22 @@
 """When a failed call is made again, and after how long."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    wait_exponential,
-    wait_exponential_jitter,
-    wait_random,
-)
-from tenacity.wait import wait_base
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.errors import ProducerError
 from producer_tools.http.faults import SAFE_TO_RETRY_IF_FREE, SAFE_TO_RETRY_IF_PAID
+
+if TYPE_CHECKING:
+    from tenacity import AsyncRetrying, RetryCallState
+    from tenacity.wait import wait_base
 
 T = TypeVar("T")
 
 DEADLINE = 30.0
 """Seconds after the first attempt within which the last one starts."""
 
-_BACK_OFF = wait_exponential_jitter(initial=1, max=8, jitter=1)
-_DOWNLOAD_BACK_OFF = wait_exponential(multiplier=2, max=8) + wait_random(0, 1)
 _DOWNLOAD_ATTEMPTS = 4
 
 
@@ -38,13 +31,14 @@ async def with_retries(call: Callable[[], Awaitable[T]], clock: Clock, *, paid: 
         clock: measures and waits.
         paid: whether the call costs money; fewer faults are then safe to retry.
     """
+    from tenacity import wait_exponential_jitter  # noqa: PLC0415 - tenacity is imported with the first call
+
     began = clock.now()
-    retrying = AsyncRetrying(
-        retry=retry_if_exception_type(SAFE_TO_RETRY_IF_PAID if paid else SAFE_TO_RETRY_IF_FREE),
-        wait=lambda state: _pause(state, _BACK_OFF),
-        stop=lambda state: clock.now() + state.upcoming_sleep - began > DEADLINE,
-        sleep=clock.sleep,
-        reraise=True,
+    retrying = _retrying(
+        SAFE_TO_RETRY_IF_PAID if paid else SAFE_TO_RETRY_IF_FREE,
+        wait_exponential_jitter(initial=1, max=8, jitter=1),
+        lambda state: clock.now() + state.upcoming_sleep - began > DEADLINE,
+        clock,
     )
     return await retrying(call)
 
@@ -60,19 +54,38 @@ async def with_download_retries(call: Callable[[], Awaitable[T]], clock: Clock, 
         clock: measures and waits.
         until: Unix seconds after which no attempt starts.
     """
-    retrying = AsyncRetrying(
-        retry=retry_if_exception_type(SAFE_TO_RETRY_IF_FREE),
-        wait=lambda state: _pause(state, _DOWNLOAD_BACK_OFF),
-        stop=lambda state: (
+    from tenacity import wait_exponential, wait_random  # noqa: PLC0415 - tenacity is imported with the first call
+
+    retrying = _retrying(
+        SAFE_TO_RETRY_IF_FREE,
+        wait_exponential(multiplier=2, max=8) + wait_random(0, 1),
+        lambda state: (
             state.attempt_number >= _DOWNLOAD_ATTEMPTS or state.upcoming_sleep > min(DEADLINE, until - clock.now())
         ),
-        sleep=clock.sleep,
-        reraise=True,
+        clock,
     )
     return await retrying(call)
 
 
-def _pause(state: RetryCallState, back_off: wait_base) -> float:
+def _retrying(
+    faults: tuple[type[Exception], ...],
+    back_off: "wait_base",
+    give_up: "Callable[[RetryCallState], bool]",
+    clock: Clock,
+) -> "AsyncRetrying":
+    from tenacity import AsyncRetrying, retry_if_exception_type  # noqa: PLC0415 - as above
+
+    return AsyncRetrying(
+        retry=retry_if_exception_type(faults),
+        wait=partial(_pause, back_off),
+        stop=give_up,
+        sleep=clock.sleep,
+        reraise=True,
+    )
+
+
+def _pause(back_off: "wait_base", state: "RetryCallState") -> float:
+    """The seconds that the server asked for, else those of the back-off."""
     fault = state.outcome.exception() if state.outcome else None
     asked = fault.retry_after if isinstance(fault, ProducerError) else None
     return back_off(state) if asked is None else asked
