@@ -56,11 +56,9 @@ async def test_approve_edit_and_reject(
 ) -> None:
     """Only what a person has agreed to may be charged."""
     tools = ProducerToolkit(client=client).get_tools()
-    without_download = [tool for tool in tools if tool.name != "producer_download_results"]
-    middleware = [HumanInTheLoopMiddleware(interrupt_on=interrupt_on(without_download))]
-    agent: Any = create_agent(
-        ScriptedChatModel(), without_download, middleware=middleware, checkpointer=InMemorySaver()
-    )
+    offered = [tool for tool in tools if tool.name != "producer_download_results"]
+    middleware = [HumanInTheLoopMiddleware(interrupt_on=interrupt_on(offered))]
+    agent: Any = create_agent(ScriptedChatModel(), offered, middleware=middleware, checkpointer=InMemorySaver())
     config = {"configurable": {"thread_id": "1"}}
     # Sync, because on Python 3.10 LangGraph cannot interrupt an async run of this middleware.
     state = await asyncio.to_thread(agent.invoke, {"messages": [HumanMessage("a happy song")]}, config)

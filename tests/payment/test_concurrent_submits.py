@@ -46,14 +46,13 @@ def assert_paid_once(account: Account, found: list[dict[str, str]], *, callers: 
     """Check that each song was charged once, and that each caller got the task ids that were charged."""
     charges = account.new_charges()
     charged = {charge.request["prompt"]: charge.task_id for charge in charges}
-    assert Counter(charge.request["prompt"] for charge in charges) == {
-        f"song {number}": 1 for number in range(REQUESTS)
-    }
+    times = Counter(charge.request["prompt"] for charge in charges)
+    assert times == {f"song {number}": 1 for number in range(REQUESTS)}
     assert found == [charged] * callers
 
 
 def test_from_several_threads_and_loops(ledger: Ledger, account: Account) -> None:
-    """Four threads use the sync bridge and four run their own event loops, all with the same ten keys and one client."""
+    """Four threads use the sync bridge, four run their own event loops, all with one client and the same ten keys."""
     started = threading.Barrier(8)
     with ProducerClient(account.sandbox.api_token, account.sandbox.base_url, ledger=ledger) as client:
         tool = ProducerGenerateMusic(client=client)
@@ -144,7 +143,7 @@ class StepwiseStore:
 
 
 async def test_forgetting_an_entry_keeps_the_claim_of_another_process() -> None:
-    """One process is refused and forgets its entry while another begins: without that one's claim, a third would send."""
+    """A refused process forgets its entry while another begins: if it deleted that one's claim, a third would send."""
     store = InMemoryStore()
     stepwise = StepwiseStore(store)
     refused, other, third = StoreLedger(store), StoreLedger(stepwise), StoreLedger(store)

@@ -1,4 +1,4 @@
-"""Each fault with each paid tool: how often it is sent and charged, what the error says, and what a second call does."""
+"""Each fault with each paid tool: how often the call is sent and charged, and what the error says."""
 
 import json
 import re

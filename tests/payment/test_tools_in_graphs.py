@@ -68,7 +68,7 @@ def messages_of(state: Any, name: str) -> list[ToolMessage]:
 async def test_a_retried_tool_call_is_paid_for_once(
     thread: str | None, mode: str, setup: dict[str, Any], account: Account
 ) -> None:
-    """The middleware calls three times after an error that is no ToolException: without a ledger, three songs are paid."""
+    """The middleware repeats a call after any error but a ToolException: without a ledger, three songs are paid for."""
     failing = FailingAfterSubmit(client=setup["client"])
     saver = InMemorySaver() if thread else None
     agent: Any = create_agent(
