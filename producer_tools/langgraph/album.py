@@ -1,4 +1,4 @@
-"""A graph that makes an album: each wish becomes a song, which is written, submitted, waited for, reviewed and saved."""
+"""A graph that makes an album: each wish becomes a song that is written, submitted, waited for, reviewed and saved."""
 
 import os
 from collections.abc import Callable

@@ -14,7 +14,7 @@ from producer_tools.errors import BudgetExceededError
 class Budget:
     """A spending limit. Threads and event loops may share it.
 
-    A call is counted before it is sent, and no longer counted if the service did no work. A call with an unknown outcome
+    A call is counted before it is sent. The count is undone if the service did no work. A call with an unknown outcome
     stays counted.
 
     Attributes:
