@@ -1,4 +1,4 @@
-"""A graph that makes an album: each wish becomes a song that is written, submitted, awaited, reviewed and saved."""
+"""A graph that makes an album: each wish becomes a song that is written, submitted, waited for, reviewed and saved."""
 
 import os
 from collections.abc import Callable
@@ -17,10 +17,10 @@ from producer_tools.langgraph.songs import keep, prompt_from_wish
 from producer_tools.langgraph.state import AlbumState, Song, is_unfinished
 
 BUSY_SERVICE = RetryPolicy(retry_on=SAFE_TO_RETRY_IF_FREE, max_attempts=60, initial_interval=0.5, max_interval=30)
-"""Retries for half an hour: the service makes a few songs at a time and refuses the others."""
+"""Retries for half an hour, because the service makes only a few songs at a time and refuses the others."""
 
 _WORDS_REFUSED = ("bad_request", "forbidden", "rejected")
-"""Errors after which a song is written anew, since the same words would be refused again."""
+"""Codes of errors after which a song is written again, because the same words would be refused again."""
 
 
 def album_graph(
@@ -35,15 +35,15 @@ def album_graph(
 ) -> StateGraph[AlbumState, Any, Any, Any]:
     """Build the graph of an album. Compile it with a checkpointer and a store of your choice.
 
-    Each of the ``wishes`` becomes a song, and the songs run at the same time. A song is written, submitted, awaited and
-    reviewed; the review may ask for further takes; the newest take is saved. A song that fails has an ``error`` and
+    Each of the ``wishes`` becomes a song, and the songs run at the same time. A song is written, submitted, waited for
+    and reviewed; the review may ask for further takes; the newest take is saved. A song that fails has an ``error`` and
     does not stop the others. If the service is busy or unreachable, the graph retries for half an hour; then the run
     ends with the error and can be resumed.
 
     One thread is one album. If you invoke it again with the same wishes, possibly followed by new ones, it continues
-    the songs that have an error and leaves the finished ones alone. A wish at another place is another song. What was
-    paid for is recorded in the client's ledger, or in the graph's store. For a run that must survive its process, use
-    one that does.
+    the songs that have an error and leaves the finished ones alone. The same wish at another place in the list is
+    another song. What was paid for is recorded in the client's ledger, else in the graph's store. If the album must
+    survive a crash of its process, that one must outlive the process too.
 
     Args:
         client: the client that all steps use.

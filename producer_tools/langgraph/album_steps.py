@@ -21,7 +21,7 @@ from producer_tools.tasks.task import Task
 _logger = logging.getLogger("producer_tools")
 
 Author = RunnableLike[Song, SongRequest | None]
-"""Writes or reviews a song: a function, an async function, or a runnable."""
+"""Writes or reviews a song: a function, an async function or a runnable. It returns a request, or ``None`` for none."""
 
 
 class WriteStep(Node):
@@ -73,7 +73,7 @@ class SubmitStep(SubmitNode):
         except SubmissionConflictError as error:
             # The request was sent in other words, which a crash has lost.
             if not self._accept_other_words:
-                raise  # a person has approved exactly these words
+                raise  # a person has approved these words and no others
             if error.task_id is None:
                 raise SubmissionUnknownError("unknown_outcome", "It was sent before, in other words.") from None
             _logger.warning("%s was sent before, in other words: task %s is used.", key, error.task_id)
@@ -133,7 +133,7 @@ def _checked(request: Any) -> SongRequest | None:
     """What an author returned, if it is a request or ``None``."""
     if request is None or is_request(request):
         return cast("SongRequest | None", request)
-    raise TypeError(f"it must return a request, as vary and extend make it, or None; it returned {request!r}")
+    raise TypeError(f"it must return a request, as vary and extend do, or None; it returned {request!r}")
 
 
 def _author_failed(code: str, error: Exception) -> SongError:

@@ -188,7 +188,7 @@ def _schema_of(request: SongRequest) -> type[PaidRequest]:
         ProducerToolError: it is not a request, or it names no paid tool.
     """
     if not is_request(request):
-        raise ProducerToolError("bad_request", f"A request needs a name and args; this is none: {request!r}.")
+        raise ProducerToolError("bad_request", f"A request needs a name and args, but this is {request!r}.")
     if request["name"] not in PAID_REQUESTS:
         raise ProducerToolError("bad_request", f"No paid tool is called {request['name']}. Nothing was sent.")
     return PAID_REQUESTS[request["name"]]

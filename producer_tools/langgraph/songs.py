@@ -36,7 +36,7 @@ def extend(song: Song, **arguments: Any) -> SongRequest:
     """
     newest = _newest(song)
     if "continue_at" not in arguments and "duration_seconds" not in newest:
-        raise ValueError("The service did not say how long the song is: give continue_at.")
+        raise ValueError("The service did not report how long the song is: give continue_at.")
     args = {"audio_id": newest["audio_id"], "continue_at": newest.get("duration_seconds"), **arguments}
     return SongRequest(name="producer_extend_music", args=args)
 

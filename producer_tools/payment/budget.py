@@ -14,7 +14,7 @@ from producer_tools.errors import BudgetExceededError
 class Budget:
     """A spending limit. Threads and event loops may share it.
 
-    A call is counted before it is sent. It is given back if the service did no work. A call with an unknown outcome
+    A call is counted before it is sent. The count is undone if the service did no work. A call with an unknown outcome
     stays counted.
 
     Attributes:
@@ -52,7 +52,7 @@ class Budget:
             self.calls, self.usd = calls, spent
 
     def give_back(self, usd: Decimal) -> None:
-        """Undo `take` for a call of which the service did no work."""
+        """Undo `take` for a call for which the service did no work."""
         with self._lock:
             self.calls -= 1
             self.usd -= usd

@@ -9,7 +9,7 @@ from producer_tools.requests import DELIVERY
 
 
 def fingerprint(endpoint: str, body: Mapping[str, Any]) -> str:
-    """A hash of what is asked for. How the result is delivered makes no difference."""
+    """A hash of a request. The fields that only say how the result is delivered do not change it."""
     asked = {name: value for name, value in body.items() if name not in DELIVERY}
     return hashlib.sha256(f"{endpoint} {json.dumps(asked, sort_keys=True)}".encode()).hexdigest()
 
@@ -33,8 +33,8 @@ def graph_key(config: Mapping[str, Any], name: str | None) -> str | None:
 def step_name(config: Mapping[str, Any]) -> str | None:
     """The name of a graph's step, which stays the same when the step is run again after a crash or by a retry.
 
-    It is made of the step's position. Task ids and checkpoint ids do not serve: a checkpoint that a crash has lost is
-    made again under another id. Only the subgraph that the step belongs to is told apart by an id.
+    It is made of the step's position in the graph, and of the id of the subgraph that the step is in, if any. Other
+    ids of tasks and checkpoints cannot be used: after a crash, a lost checkpoint is written again under a new id.
 
     Args:
         config: the run's ``RunnableConfig``.

@@ -1,4 +1,4 @@
-"""The ledger of submissions: each paid request is written down before it is sent, so that it is sent only once.
+"""The ledger of submissions: each paid request is recorded before it is sent, so that it is sent only once.
 
 An entry is filed under the request's idempotency key. It is begun before the request is sent, and finished with the
 service's answer. A request whose entry is finished gets the same answer again. A request whose entry was begun and
@@ -24,7 +24,7 @@ class Entry(NamedTuple):
 
 
 class Ledger(Protocol):
-    """Where submissions are written down. Any failure must raise, since what is not written down is not sent.
+    """Where submissions are recorded. Any failure must raise, so that a request that is not recorded is not sent.
 
     Attributes:
         is_shared: whether other processes use it too.

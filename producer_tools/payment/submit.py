@@ -29,7 +29,7 @@ _logger = logging.getLogger("producer_tools")
 # Another process may be waiting for the answer to the same request; an answer takes a second or two.
 _OTHER_PROCESS_SECONDS = 5.0
 _RECHECK_SECONDS = 0.25
-# A song takes 20-50 s, and its callback comes when it is done.
+# A song takes 20-50 s, and its callback comes when it is finished.
 _CALLBACK_SECONDS = 300.0
 
 
@@ -142,7 +142,7 @@ class Submissions:
                 raise SubmissionUnknownError(
                     "unknown_outcome", f"This call was sent before, or was about to be, under the key {key}."
                 )
-            # A random pause: two processes that withdrew their claims at one moment must not meet again.
+            # A random pause, so that two processes that withdrew their claims at the same moment do not collide again.
             await self._clock.sleep(_RECHECK_SECONDS * uniform(0.2, 1.8))  # noqa: S311 - not a secret
         return None
 

@@ -1,1 +1,1 @@
-"""The LangGraph nodes and the album graph."""
+"""The LangGraph nodes and the album graph, run sync and async."""

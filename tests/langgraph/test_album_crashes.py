@@ -1,4 +1,4 @@
-"""An album whose process dies, at each step and between any two: run again, no song is paid for twice."""
+"""An album whose process crashes, at each step and between any two: after a restart, no song is paid for twice."""
 
 import threading
 from contextlib import aclosing
@@ -15,224 +15,235 @@ from producer_tools import MemoryLedger, ProducerClient, Task, TaskBatch
 from producer_tools.langgraph import Song, SongRequest, album_graph, vary
 from producer_tools.payment.ledger import Entry
 from producer_tools.sandbox import ProducerSandbox
-from tests.clocks import ManualClock
-from tests.langgraph.runs import WAYS, Builder, Runs, both_ways, client_of, codes, prompts, request
+from tests.langgraph.runner import (
+    MODES,
+    Builder,
+    MakeAlbum,
+    Runner,
+    charged_prompts,
+    error_codes,
+    fast_client,
+    request,
+    sync_and_async,
+)
 
 WISHES = ["a waltz", "a tango", "a polka"]
 
 
-class Dead(Exception):  # noqa: N818 - nothing has gone wrong, it is over
-    """What a process that is no more runs into."""
+class CrashError(Exception):
+    """Raised by everything that a crashed process tries to do."""
 
 
-class Fate:
-    """From one moment on, nothing that a process does comes to anything."""
+class Crash:
+    """Crashes a process at one moment: from then on, every `at` raises.
 
-    def __init__(self, moment: str) -> None:
+    Args:
+        moment: the moment of the crash; ``None`` for no crash.
+    """
+
+    def __init__(self, moment: str | None) -> None:
         self._moment = moment
-        self._is_over = False
+        self._has_happened = False
 
     def at(self, moment: str) -> None:
-        self._is_over = self._is_over or moment == self._moment
-        if self._is_over:
-            raise Dead
+        """Raise if the process crashes now, or has crashed before."""
+        self._has_happened = self._has_happened or moment == self._moment
+        if self._has_happened:
+            raise CrashError
 
 
-class MortalLedger(MemoryLedger):
-    """A ledger that processes with a fate use one after the other."""
+class CrashingLedger(MemoryLedger):
+    """A ledger that outlives the processes. Set `crash` for each process that uses it."""
 
-    fate = Fate("never")
+    crash = Crash(None)
 
-    async def begin(self, key: str, wish: str) -> Entry | None:
-        entry = await super().begin(key, wish)
-        self.fate.at("after the wish is written down")
+    async def begin(self, key: str, fingerprint: str) -> Entry | None:
+        entry = await super().begin(key, fingerprint)
+        self.crash.at("after the entry is begun")
         return entry
 
     async def finish(self, key: str, answer: dict[str, Any]) -> None:
-        self.fate.at("before the answer is written down")
+        self.crash.at("before the entry is finished")
         await super().finish(key, answer)
 
 
-class MortalClient(ProducerClient):
-    """A client in a process with a fate."""
+class CrashingClient(ProducerClient):
+    """A client in a process that crashes."""
 
-    fate: Fate
+    crash: Crash
 
     async def submit(self, *args: Any, **kwargs: Any) -> Task:
-        self.fate.at("before the submit")
+        self.crash.at("before the submit")
         task = await super().submit(*args, **kwargs)
-        self.fate.at("after the submit")
+        self.crash.at("after the submit")
         return task
 
     async def wait(self, *args: Any, **kwargs: Any) -> TaskBatch:
-        self.fate.at("before the wait")
+        self.crash.at("before the wait")
         batch = await super().wait(*args, **kwargs)
-        self.fate.at("after the wait")
+        self.crash.at("after the wait")
         return batch
 
     async def get_task(self, task_id: str) -> Task:
-        self.fate.at("before the download")
+        self.crash.at("before the download")
         return await super().get_task(task_id)
 
 
-def mortal(sandbox: ProducerSandbox, fate: Fate, **options: Any) -> ProducerClient:
-    client = client_of(sandbox, MortalClient, **options)
-    assert isinstance(client, MortalClient)
-    client.fate = fate
+def crashing_client(sandbox: ProducerSandbox, crash: Crash, **options: Any) -> ProducerClient:
+    client = fast_client(sandbox, CrashingClient, **options)
+    assert isinstance(client, CrashingClient)
+    client.crash = crash
     return client
 
 
 DONE = (None, 1)
 MOMENTS: dict[str, tuple[str | None, int]] = {
     "before the submit": DONE,
-    "after the wish is written down": ("unknown_outcome", 0),
-    "before the answer is written down": ("unknown_outcome", 1),
+    "after the entry is begun": ("unknown_outcome", 0),
+    "before the entry is finished": ("unknown_outcome", 1),
     "after the submit": DONE,
     "before the wait": DONE,
     "after the wait": DONE,
     "in the review": DONE,
     "before the download": DONE,
 }
-"""What becomes of a song whose process dies then, and how often it is paid for."""
+"""For a crash at each moment: the song's error code after the restart, and how often it was charged."""
 
 
-@pytest.mark.parametrize(("runs", "durability"), [("invoke", "sync"), ("ainvoke", "async")], indirect=["runs"])
+@pytest.mark.parametrize(("run", "durability"), [("invoke", "sync"), ("ainvoke", "async")], indirect=["run"])
 @pytest.mark.parametrize("moment", MOMENTS)
-async def test_another_process_goes_on_where_one_has_died(
-    moment: str, runs: Runs, durability: str, sandbox: ProducerSandbox, directory: Path
+async def test_another_process_goes_on_after_a_crash(
+    moment: str, run: Runner, durability: str, sandbox: ProducerSandbox, directory: Path
 ) -> None:
-    """With nothing but checkpoints and ledger; only of what was being sent at that moment nobody knows."""
+    """Checkpoints and ledger are all that is left. Only a request that was being sent may have an unknown outcome."""
 
-    def album(client: ProducerClient, fate: Fate) -> Builder:
+    def album(client: ProducerClient, crash: Crash) -> Builder:
         def write(song: Song) -> SongRequest:
             return request("generate_music", prompt=song["wish"])
 
         def review(_: Song) -> None:
-            fate.at("in the review")
+            crash.at("in the review")
 
         return album_graph(client, write=write, review=review, download_dir=directory)
 
-    ledger = MortalLedger()
-    ledger.fate = fate = Fate(moment)
-    async with mortal(sandbox, fate, ledger=ledger) as client:
-        with pytest.raises(Dead):
-            await runs(album(client, fate), {"wishes": ["a waltz"]}, durability=durability)
-    ledger.fate = Fate("never")
-    async with client_of(sandbox, ledger=ledger) as client:
-        state = await runs(album(client, Fate("never")), None, durability=durability)
-    assert (codes(state)[0], prompts(sandbox)["a waltz"]) == MOMENTS[moment]
+    ledger = CrashingLedger()
+    ledger.crash = crash = Crash(moment)
+    async with crashing_client(sandbox, crash, ledger=ledger) as client:
+        with pytest.raises(CrashError):
+            await run(album(client, crash), {"wishes": ["a waltz"]}, durability=durability)
+    ledger.crash = Crash(None)
+    async with fast_client(sandbox, ledger=ledger) as client:
+        state = await run(album(client, Crash(None)), None, durability=durability)
+    assert (error_codes(state)[0], charged_prompts(sandbox)["a waltz"]) == MOMENTS[moment]
 
 
-@both_ways
+@sync_and_async
 @pytest.mark.parametrize("moment", ["after the submit", "before the wait"])
-async def test_one_song_takes_the_others_down_with_it(
-    moment: str, runs: Runs, sandbox: ProducerSandbox, directory: Path
+async def test_a_crash_while_several_songs_are_made(
+    moment: str, run: Runner, sandbox: ProducerSandbox, directory: Path
 ) -> None:
-    """Wherever the others were just then: each is paid for once, or is said to be unknown. The ledger is the store."""
-    store = InMemoryStore()
-    async with mortal(sandbox, Fate(moment)) as client:
-        with pytest.raises(Dead):
-            await runs(album_graph(client, download_dir=directory), {"wishes": WISHES}, store=store)
-    async with client_of(sandbox) as client:
-        state = await runs(album_graph(client, download_dir=directory), None, store=store)
-    assert {None} <= set(codes(state)) <= {None, "unknown_outcome"}
+    """Wherever the other songs were at that moment: each is paid for once, or reported as unknown."""
+    store = InMemoryStore()  # it holds the ledger
+    async with crashing_client(sandbox, Crash(moment)) as client:
+        with pytest.raises(CrashError):
+            await run(album_graph(client, download_dir=directory), {"wishes": WISHES}, store=store)
+    async with fast_client(sandbox) as client:
+        state = await run(album_graph(client, download_dir=directory), None, store=store)
+    assert {None} <= set(error_codes(state)) <= {None, "unknown_outcome"}
     for song in state["songs"]:
-        assert prompts(sandbox)[song["wish"]] in ({0, 1} if song["error"] else {1})
+        assert charged_prompts(sandbox)[song["wish"]] in ({0, 1} if song["error"] else {1})
 
 
-async def test_a_run_that_is_cancelled_goes_on(runs: Runs, directory: Path) -> None:
-    """A user closes the page while the songs are made."""
-    clock, under_way = ManualClock(), set()
-    with ProducerSandbox(render_seconds=60, clock=clock) as sandbox:
-        async with client_of(sandbox) as client:
-            album = album_graph(client, download_dir=directory)
-            events = runs.events(album, {"wishes": WISHES}, stream_mode="custom", subgraphs=True)
-            async with aclosing(events):
-                async for _, progress in events:
-                    under_way.add(progress["task_id"])
-                    if len(under_way) == len(WISHES):
-                        break
-            clock.advance(60)
-            state = await runs(album, None)
-        assert codes(state) == [None] * 3
-        assert prompts(sandbox) == dict.fromkeys(WISHES, 1)
+async def test_a_cancelled_run_can_be_continued(run: Runner, album: MakeAlbum, sandbox: ProducerSandbox) -> None:
+    """A user who closes the page while the songs are made would lose them, or pay twice."""
+    sandbox.render_seconds = 3600
+    in_progress = set()
+    events = run.events(album(), {"wishes": WISHES}, stream_mode="custom", subgraphs=True)
+    async with aclosing(events):
+        async for _, progress in events:
+            in_progress.add(progress["task_id"])
+            if len(in_progress) == len(WISHES):
+                break
+    sandbox.finish_now()
+    state = await run(album(), None)
+    assert error_codes(state) == [None] * 3
+    assert charged_prompts(sandbox) == dict.fromkeys(WISHES, 1)
 
 
-class Journal(InMemorySaver):
-    """A checkpointer that remembers how it was after each of its writes."""
+class RecordingSaver(InMemorySaver):
+    """A checkpointer that keeps a copy of its content after each of its writes."""
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
-        self._moments: list[Any] = []
-        self._remember()
+        self._copies: list[Any] = []
+        self._copy()
 
     @property
     def writes_so_far(self) -> int:
-        return len(self._moments) - 1
+        return len(self._copies) - 1
 
     def put(self, *args: Any) -> RunnableConfig:
         with self._lock:
             config = super().put(*args)
-            self._remember()
+            self._copy()
             return config
 
     def put_writes(self, *args: Any) -> None:
         with self._lock:
             super().put_writes(*args)
-            self._remember()
+            self._copy()
 
     def after(self, writes: int) -> InMemorySaver:
-        """What there would be, had the process died then."""
+        """A checkpointer with the content after that many writes, as a crash would have left it."""
         saver = InMemorySaver()
-        saver.storage, saver.writes, saver.blobs = deepcopy(self._moments[writes])
+        saver.storage, saver.writes, saver.blobs = deepcopy(self._copies[writes])
         return saver
 
-    def _remember(self) -> None:
-        self._moments.append(deepcopy((self.storage, self.writes, self.blobs)))
+    def _copy(self) -> None:
+        self._copies.append(deepcopy((self.storage, self.writes, self.blobs)))
 
 
-async def resumed(way: str, saver: InMemorySaver, album: Builder, wishes: dict[str, Any]) -> dict[str, Any]:
-    """Go on with what a checkpointer has; with nothing, begin again."""
+async def resumed(mode: str, saver: InMemorySaver, album: Builder, wishes: dict[str, Any]) -> dict[str, Any]:
+    """Continue from the last checkpoint, or start anew if there is none."""
     given = None if list(saver.list(None)) else wishes
-    return await Runs(way, saver)(album, given)
+    return await Runner(mode, saver)(album, given)
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_whichever_checkpoint_is_the_last(way: str, sandbox: ProducerSandbox, directory: Path) -> None:
-    """With ``durability="async"`` a process may have paid, saved its files and died before any of that was written.
+@pytest.mark.parametrize("mode", MODES)
+async def test_any_number_of_lost_checkpoints(mode: str, sandbox: ProducerSandbox, directory: Path) -> None:
+    """With ``durability="async"``, a process can pay and save files, and crash before any checkpoint is written.
 
-    The keys of an album's calls do not depend on checkpoints, so even then nothing is paid for twice.
+    If the keys of an album's requests depended on checkpoints, they would be paid for twice.
     """
 
     def review(song: Song) -> SongRequest | None:
         return vary(song, prompt="a slower waltz") if len(song["takes"]) == 1 else None
 
-    ledger, journal, wishes = MemoryLedger(), Journal(), {"wishes": ["a waltz"]}
+    ledger, saver, wishes = MemoryLedger(), RecordingSaver(), {"wishes": ["a waltz"]}
 
     def album(client: ProducerClient) -> Builder:
         return album_graph(client, review=review, download_dir=directory)
 
-    async with client_of(sandbox, ledger=ledger) as client:
-        done = await Runs(way, journal)(album(client), wishes, durability="async")
-    assert journal.writes_so_far > 20
-    async with client_of(sandbox, ledger=ledger) as client:
-        for writes in range(journal.writes_so_far):
-            state = await resumed(way, journal.after(writes), album(client), wishes)
-            assert codes(state) == [None], writes
+    async with fast_client(sandbox, ledger=ledger) as client:
+        done = await Runner(mode, saver)(album(client), wishes, durability="async")
+    assert saver.writes_so_far > 20
+    async with fast_client(sandbox, ledger=ledger) as client:
+        for writes in range(saver.writes_so_far):
+            state = await resumed(mode, saver.after(writes), album(client), wishes)
+            assert error_codes(state) == [None], writes
             assert state["songs"][0]["takes"] == done["songs"][0]["takes"], writes
-    assert prompts(sandbox) == {"a waltz": 1, "a slower waltz": 1}
+    assert charged_prompts(sandbox) == {"a waltz": 1, "a slower waltz": 1}
 
 
-async def test_what_is_worded_anew_is_not_paid_for_anew(sandbox: ProducerSandbox, directory: Path) -> None:
-    """The checkpoint with a model's words was lost, and it words the song otherwise: that song has been paid for."""
-    words, journal, wishes = iter(["a slow waltz", "a sad waltz"]), Journal(), {"wishes": ["a waltz"]}
-    async with client_of(sandbox) as client:
-        album = album_graph(
-            client, write=lambda _: request("generate_music", prompt=next(words)), download_dir=directory
-        )
-        await Runs("ainvoke", journal)(album, wishes)
-        state = await resumed("ainvoke", journal.after(3), album, wishes)
-    assert codes(state) == [None]
-    assert prompts(sandbox) == {"a slow waltz": 1}
+async def test_a_song_that_is_written_again_in_other_words_is_not_paid_for_again(
+    album: MakeAlbum, sandbox: ProducerSandbox
+) -> None:
+    """If the checkpoint with a model's words is lost, the model chooses other words for a song that was paid for."""
+    prompts, saver, wishes = iter(["a slow waltz", "a sad waltz"]), RecordingSaver(), {"wishes": ["a waltz"]}
+    graph = album(write=lambda _: request("generate_music", prompt=next(prompts)))
+    await Runner("ainvoke", saver)(graph, wishes)
+    state = await resumed("ainvoke", saver.after(3), graph, wishes)
+    assert error_codes(state) == [None]
+    assert charged_prompts(sandbox) == {"a slow waltz": 1}
     assert state["songs"][0]["task"]["task_id"] == sandbox.charges[0].task_id

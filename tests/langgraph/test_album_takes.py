@@ -1,153 +1,197 @@
-"""Further takes, and authors that fail: what was paid for reaches the album, and no song takes others along."""
+"""Reviews and further takes: what was paid for is kept, and a review cannot spend without end."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import Command
+from langchain_core.runnables import RunnableLambda
 
-from producer_tools import ConfigurationError, MemoryLedger, ProducerClient
-from producer_tools.langgraph import Song, SongRequest, album_graph, extend, vary
+from producer_tools import ProducerClient
+from producer_tools.langgraph import Song, SongRequest, album_graph, extend, keep, vary
 from producer_tools.sandbox import Fault, ProducerSandbox
 from tests.clocks import InstantClock
-from tests.langgraph.runs import AUDIOS, Builder, Runs, both_ways, client_of, codes, paid, prompts, request
+from tests.langgraph.runner import (
+    AUDIOS,
+    MakeAlbum,
+    Runner,
+    charged_actions,
+    error_codes,
+    fast_client,
+    paid_task_ids,
+)
 
 WALTZ = {"wishes": ["a waltz"]}
 
 
-def once_more(song: Song) -> SongRequest | None:
-    return vary(song) if len(song["takes"]) == 1 else None
+def once(ask: Callable[[Song], SongRequest]) -> Callable[[Song], SongRequest | None]:
+    """A review that asks for one further take."""
+    return lambda song: ask(song) if len(song["takes"]) == 1 else None
+
+
+async def async_review(song: Song) -> SongRequest | None:
+    return once(vary)(song)
+
+
+@pytest.mark.parametrize(
+    ("review", "made"),
+    [
+        (keep, ["generate"]),
+        (once(vary), ["generate", "variation"]),
+        (once(extend), ["generate", "extend"]),
+        (async_review, ["generate", "variation"]),
+        (RunnableLambda(once(extend)), ["generate", "extend"]),
+        (vary, ["generate", "variation", "variation"]),
+    ],
+    ids=["keep", "vary", "extend", "async function", "runnable", "never satisfied"],
+)
+async def test_a_review_can_ask_for_further_takes(
+    review: Any, made: list[str], run: Runner, album: MakeAlbum, sandbox: ProducerSandbox
+) -> None:
+    """Each take is made from the one before it, there are at most three, and the newest one is saved."""
+    state = await run(album(review=review), WALTZ)
+    (song,) = state["songs"]
+    assert charged_actions(sandbox) == made
+    assert [take["task_id"] for take in song["takes"]] == paid_task_ids(sandbox)
+    assert song["task"] == song["takes"][-1]
+    assert (song["error"], song["take_error"]) == (None, None)
+    assert {file["audio_id"] for file in song["files"]} == {song["task"]["results"][0]["audio_id"]}
+    for charge, before in zip(sandbox.charges[1:], song["takes"], strict=False):
+        assert charge.request["audio_id"] == before["results"][0]["audio_id"]
+        if charge.action == "extend":
+            assert charge.request["continue_at"] == before["results"][0]["duration_seconds"]
+
+
+async def test_a_review_sets_the_arguments_of_a_further_take(
+    run: Runner, album: MakeAlbum, sandbox: ProducerSandbox
+) -> None:
+    """Otherwise a review could not say how, and from where, a song goes on."""
+
+    def review(song: Song) -> SongRequest | None:
+        first, second = {"prompt": "slower"}, {"continue_at": 4.5, "lyric": "[Outro]\nGood night"}
+        return {1: vary(song, **first), 2: extend(song, **second)}.get(len(song["takes"]))
+
+    await run(album(review=review), WALTZ)
+    varied, extended = (charge.request for charge in sandbox.charges[1:])
+    assert varied["prompt"] == "slower"
+    assert (extended["continue_at"], extended["lyric"]) == (4.5, "[Outro]\nGood night")
+
+
+@pytest.mark.parametrize("takes", [1, 2])
+async def test_the_number_of_takes_is_limited(
+    takes: int, run: Runner, album: MakeAlbum, sandbox: ProducerSandbox
+) -> None:
+    """A review that is never satisfied would spend money without end."""
+    reviewed = []
+
+    def review(song: Song) -> SongRequest:
+        reviewed.append(len(song["takes"]))
+        return vary(song)
+
+    await run(album(review=review, takes=takes), WALTZ)
+    assert len(sandbox.charges) == takes
+    assert reviewed == list(range(1, takes)), "the last allowed take needs no review"
+
+
+@pytest.mark.parametrize(
+    ("cause_failure", "code"),
+    [
+        (lambda sandbox: sandbox.spoil_next("api_error"), "api_error"),
+        (lambda sandbox: sandbox.fail_next("forbidden", endpoint=AUDIOS), "forbidden"),
+        (None, "bad_request"),
+    ],
+    ids=["fails", "is refused", "is invalid"],
+)
+async def test_a_failed_further_take_leaves_the_song_as_it_was(
+    cause_failure: Any, code: str, run: Runner, album: MakeAlbum, sandbox: ProducerSandbox
+) -> None:
+    """The take before it was paid for: it must be saved, and ``take_error`` must say why there is no other."""
+
+    def review(song: Song) -> SongRequest:
+        if cause_failure is None:
+            return vary(song, loudness=11)
+        cause_failure(sandbox)
+        return vary(song)
+
+    graph = album(review=review)
+    state = await run(graph, WALTZ)
+    (song,) = state["songs"]
+    assert (song["error"], song["take_error"]["code"]) == (None, code)
+    assert song["task"]["task_id"] == sandbox.charges[0].task_id
+    assert len(song["takes"]) == 1
+    assert song["files"]
+    charges = sandbox.charges
+    assert await run(graph, WALTZ) == state, "the song is finished, so nothing is left to do"
+    assert sandbox.charges == charges
+
+
+async def test_take_error_survives_a_repeated_download(run: Runner, album: MakeAlbum, sandbox: ProducerSandbox) -> None:
+    """Otherwise nobody would see that the review wanted another take and did not get it."""
+
+    def review(song: Song) -> SongRequest:
+        sandbox.fail_next("forbidden", endpoint=AUDIOS)
+        return vary(song)
+
+    graph = album(review=review)
+    with sandbox.missing_files("audio"):
+        state = await run(graph, WALTZ)
+    assert error_codes(state) == ["download_failed"]
+    state = await run(graph, WALTZ)
+    assert error_codes(state) == [None]
+    assert state["songs"][0]["take_error"]["code"] == "forbidden"
 
 
 async def test_a_further_take_whose_outcome_is_unknown_is_not_lost(
-    runs: Runs, sandbox: ProducerSandbox, directory: Path
+    run: Runner, album: MakeAlbum, sandbox: ProducerSandbox, client: ProducerClient
 ) -> None:
-    """It may have been paid for: the song waits for a person's word, and then has it."""
+    """It may have been paid for: the song must wait until a person names the task, and then use it."""
 
     def review(song: Song) -> SongRequest | None:
         if len(song["takes"]) == 1:
             sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint=AUDIOS)
-        return once_more(song)
+        return once(vary)(song)
 
-    ledger = MemoryLedger()
-    async with client_of(sandbox, ledger=ledger) as client:
-        graph = album_graph(client, review=review, download_dir=directory)
-        state = await runs(graph, WALTZ)
-        assert codes(state) == ["unknown_outcome"]
-        assert codes(await runs(graph, WALTZ)) == ["unknown_outcome"], "it is not sent again"
-        await client.adopt(state["songs"][0]["error"]["key"], paid(sandbox)[1])
-        state = await runs(graph, WALTZ)
-    assert codes(state) == [None]
-    assert [take["task_id"] for take in state["songs"][0]["takes"]] == paid(sandbox)
-    assert len(paid(sandbox)) == 2
+    graph = album(review=review)
+    state = await run(graph, WALTZ)
+    assert error_codes(state) == ["unknown_outcome"]
+    assert error_codes(await run(graph, WALTZ)) == ["unknown_outcome"], "it must not be sent again"
+    await client.adopt(state["songs"][0]["error"]["key"], paid_task_ids(sandbox)[1])
+    state = await run(graph, WALTZ)
+    assert error_codes(state) == [None]
+    assert [take["task_id"] for take in state["songs"][0]["takes"]] == paid_task_ids(sandbox)
+    assert len(paid_task_ids(sandbox)) == 2
 
 
-async def test_a_further_take_that_was_not_waited_for_is_not_lost(
-    runs: Runs, sandbox: ProducerSandbox, directory: Path
+async def test_a_further_take_that_timed_out_is_not_lost(
+    run: Runner, sandbox: ProducerSandbox, directory: Path
 ) -> None:
-    """It was paid for, and it will be finished some time."""
+    """It was paid for, so the next run must wait for it and use it."""
 
     def review(song: Song) -> SongRequest | None:
         sandbox.render_seconds = 10_000
-        return once_more(song)
+        return once(vary)(song)
 
-    async with client_of(sandbox, clock=InstantClock(), poll_interval=100) as client:
-        state = await runs(album_graph(client, review=review, download_dir=directory), WALTZ)
-        assert codes(state) == ["not_finished"]
+    async with fast_client(sandbox, clock=InstantClock(), poll_interval=100) as client:
+        state = await run(album_graph(client, review=review, download_dir=directory), WALTZ)
+        assert error_codes(state) == ["not_finished"]
         sandbox.finish_now()
-        state = await runs(album_graph(client, review=review, download_dir=directory), WALTZ)
-    assert codes(state) == [None]
-    assert [take["task_id"] for take in state["songs"][0]["takes"]] == paid(sandbox)
+        state = await run(album_graph(client, review=review, download_dir=directory), WALTZ)
+    assert error_codes(state) == [None]
+    assert [take["task_id"] for take in state["songs"][0]["takes"]] == paid_task_ids(sandbox)
 
 
-@both_ways
-async def test_an_author_who_fails_stops_no_other_song(runs: Runs, sandbox: ProducerSandbox, directory: Path) -> None:
-    """Were the run to end, the songs beside it would be cut off while they are being paid for."""
-    faults = [ValueError("the model is overloaded")]
-
-    def write(song: Song) -> SongRequest:
-        if song["wish"] == "a tango" and faults:
-            raise faults.pop()
-        return request("generate_music", prompt=song["wish"])
-
-    wishes = {"wishes": ["a waltz", "a tango", "a polka"]}
-    async with client_of(sandbox) as client:
-        graph = album_graph(client, write=write, download_dir=directory)
-        state = await runs(graph, wishes)
-        assert codes(state) == [None, "not_written", None]
-        assert state["songs"][1]["error"]["message"] == "ValueError: the model is overloaded"
-        assert codes(await runs(graph, wishes)) == [None] * 3
-    assert prompts(sandbox) == dict.fromkeys(wishes["wishes"], 1)
-
-
-async def test_a_take_that_could_not_be_reviewed_is_kept(runs: Runs, sandbox: ProducerSandbox, directory: Path) -> None:
-    """It was paid for, and it is a song."""
+async def test_a_take_that_could_not_be_reviewed_is_kept(
+    run: Runner, album: MakeAlbum, sandbox: ProducerSandbox
+) -> None:
+    """It was paid for: an error in the review must not lose it."""
 
     def review(song: Song) -> SongRequest:
         del song["takes"][0]["results"][0]["duration_seconds"]
         return extend(song)
 
-    async with client_of(sandbox) as client:
-        state = await runs(album_graph(client, review=review, download_dir=directory), WALTZ)
+    state = await run(album(review=review), WALTZ)
     (song,) = state["songs"]
     assert (song["error"], song["take_error"]["code"]) == (None, "not_reviewed")
     assert "give continue_at" in song["take_error"]["message"]
     assert song["files"]
-    assert len(paid(sandbox)) == 1
-
-
-async def test_what_a_person_has_approved_is_not_swapped_for_another_song(
-    runs: Runs, sandbox: ProducerSandbox, directory: Path
-) -> None:
-    """An album without a person takes the song that was paid for; one with a person tells of it."""
-    ledger = MemoryLedger()
-    async with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0, ledger=ledger) as client:
-        first = await runs(album_graph(client, download_dir=directory), WALTZ)
-
-        def reworded(_: Song) -> SongRequest:
-            return request("generate_music", prompt="a slower waltz")
-
-        for approve, code in ((False, None), (True, "key_reused")):
-            graph = album_graph(client, write=reworded, approve=approve, download_dir=directory)
-            state = await _from_the_start(graph)
-            assert codes(state) == [code]
-    assert first["songs"][0]["task"]["task_id"] == paid(sandbox)[0]
-    assert len(paid(sandbox)) == 1
-
-
-async def _from_the_start(builder: Builder) -> dict[str, Any]:
-    """Run it on a thread that the ledger knows and no checkpointer does."""
-    graph = builder.compile(checkpointer=InMemorySaver())
-    config: Any = {"configurable": {"thread_id": "a thread"}}
-    state: dict[str, Any] = await graph.ainvoke(WALTZ, config)
-    if "__interrupt__" in state:
-        state = await graph.ainvoke(Command(resume={"decisions": [{"type": "approve"}]}), config)
-    return state
-
-
-@pytest.mark.parametrize("nonsense", ["keep", ["vary"], True, {"a": 1}])
-async def test_an_author_who_answers_nonsense_is_told_so(
-    nonsense: Any, runs: Runs, sandbox: ProducerSandbox, directory: Path
-) -> None:
-    """A word is what one would return who has read "keep, vary, extend"; the take has been paid for by then."""
-    async with client_of(sandbox) as client:
-        reviewed = await runs(album_graph(client, review=lambda _: nonsense, download_dir=directory), WALTZ)
-        (song,) = reviewed["songs"]
-        assert song["files"]
-        assert song["take_error"]["code"] == "not_reviewed"
-        assert repr(nonsense) in song["take_error"]["message"]
-        written = await runs(album_graph(client, write=lambda _: nonsense), WALTZ, thread="another")
-        assert codes(written) == ["not_written"]
-    assert len(paid(sandbox)) == 1
-
-
-@pytest.mark.parametrize("wishes", ["a slow waltz", None, 3])
-async def test_wishes_that_are_no_list_are_refused(
-    wishes: Any, runs: Runs, sandbox: ProducerSandbox, directory: Path
-) -> None:
-    """A text would be a song for each of its letters."""
-    async with client_of(sandbox) as client:
-        with pytest.raises(ConfigurationError, match="wishes must be a list of texts"):
-            await runs(album_graph(client, download_dir=directory), {"wishes": wishes})
-    assert paid(sandbox) == []
+    assert len(paid_task_ids(sandbox)) == 1

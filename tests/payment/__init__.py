@@ -1,1 +1,1 @@
-"""What is paid for is paid for once, and within its budget."""
+"""Paid calls: each is paid for once, and within its budget."""

@@ -1,5 +1,6 @@
-"""Every paid tool with arguments that the sandbox takes, what it was charged for, and what was sent to it."""
+"""The paid tools with valid arguments, the charges of a sandbox, and a session that records requests."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,51 +28,60 @@ _ARGUMENTS: dict[str, Any] = {
 }
 
 
-def path_of(tool: Tool) -> str:
-    """The endpoint that ``tool`` pays at."""
+def endpoint_of(tool: Tool) -> str:
+    """The endpoint that a tool sends to."""
     endpoint: str = tool.model_fields["args_schema"].default.endpoint
     return endpoint
 
 
 def raising(tool: Tool, client: ProducerClient) -> SubmittingTool:
-    """``tool`` on ``client``; its errors are raised, not shown."""
+    """The tool with a client. It raises its errors instead of returning them as messages."""
     options: dict[str, Any] = {"client": client, "handle_tool_error": False}
     return tool(**options)
 
 
 class Account:
-    """A sandbox with one finished song, and what it charges for."""
+    """A sandbox with one finished song, and its charges."""
 
     def __init__(self, sandbox: ProducerSandbox) -> None:
         self.sandbox = sandbox
         with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0) as client:
             submitted = json.loads(ProducerGenerateMusic(client=client).invoke({"prompt": "x"}))
             song = json.loads(ProducerGetTask(client=client).invoke({"task_id": submitted["task_id"]}))
-        self._given = {**_ARGUMENTS, "audio_id": song["results"][0]["audio_id"]}
+        self._values = {**_ARGUMENTS, "audio_id": song["results"][0]["audio_id"]}
         self._seen = len(sandbox.charges)
 
     def arguments(self, tool: Tool, key: str | None = None) -> dict[str, Any]:
-        """What ``tool`` requires, and the key of the wish."""
+        """The arguments that a tool requires, and an idempotency key."""
         fields = tool.model_fields["args_schema"].default.model_fields
-        required = {name: self._given[name] for name, field in fields.items() if field.is_required()}
+        required = {name: self._values[name] for name, field in fields.items() if field.is_required()}
         return {**required, "submission_key": key}
 
     def new_charges(self) -> tuple[Charge, ...]:
-        """What was charged since this was last asked."""
+        """The charges since the last call."""
         new = self.sandbox.charges[self._seen :]
         self._seen += len(new)
         return new
 
+    async def wait_for_charges(self, count: int) -> tuple[Charge, ...]:
+        """The charges since the last call, as soon as there are ``count``.
+
+        A client that has given up on an answer may be ahead of the sandbox.
+        """
+        while len(self.sandbox.charges) < self._seen + count:
+            await asyncio.sleep(0.001)
+        return self.new_charges()
+
 
 @asynccontextmanager
-async def counting() -> AsyncIterator[tuple[aiohttp.ClientSession, list[str]]]:
-    """A session, and the path of each request that it has begun to send."""
-    sent: list[str] = []
+async def recorded_session() -> AsyncIterator[tuple[aiohttp.ClientSession, list[str]]]:
+    """A session, and the paths of the requests that it sends."""
+    paths: list[str] = []
 
-    async def note(_: aiohttp.ClientSession, __: Any, started: aiohttp.TraceRequestStartParams) -> None:
-        sent.append(started.url.path)
+    async def record(_: aiohttp.ClientSession, __: Any, started: aiohttp.TraceRequestStartParams) -> None:
+        paths.append(started.url.path)
 
     trace = aiohttp.TraceConfig()
-    trace.on_request_start.append(note)
+    trace.on_request_start.append(record)
     async with aiohttp.ClientSession(trace_configs=[trace]) as session:
-        yield session, sent
+        yield session, paths

@@ -1,4 +1,4 @@
-"""One sandbox for the many small calls of these tests."""
+"""One sandbox for all tests of a module, because many of them are short."""
 
 from collections.abc import Iterator
 
@@ -16,6 +16,6 @@ def shared_account() -> Iterator[Account]:
 
 @pytest.fixture
 def account(shared_account: Account) -> Account:
-    """The sandbox's account, where the test's own charges are the new ones."""
+    """The sandbox's account. Charges of earlier tests do not count as new."""
     shared_account.new_charges()
     return shared_account

@@ -1,4 +1,4 @@
-"""The ledger: one wish, one payment, whatever is called again."""
+"""Ledgers: a request under one key is sent and paid for once, whatever is called again."""
 
 import asyncio
 import json
@@ -33,28 +33,28 @@ from producer_tools.sandbox import ProducerSandbox
 from tests.clocks import InstantClock
 
 SONG = GenerateMusic(prompt="a waltz")
-Make = Callable[[], Ledger]
+OpenLedger = Callable[[], Ledger]
 
 
 @pytest.fixture(params=["memory", "sqlite", "store"])
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
-    """Opens the same ledger again and again, as a process that was started anew does."""
+def open_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> OpenLedger:
+    """Opens the same ledger each time, as a restarted process does."""
     memory, store = MemoryLedger(), InMemoryStore()
-    makers: dict[str, Make] = {
+    openers: dict[str, OpenLedger] = {
         "memory": lambda: memory,
         "sqlite": lambda: SqliteLedger(tmp_path / "ledger.sqlite"),
         "store": lambda: StoreLedger(store),
     }
-    return makers[request.param]
+    return openers[request.param]
 
 
 @pytest.fixture
-def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception, bool], None]:
-    """Has the next paid request end in an error, after the service has done the work or before."""
+def fail_next(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception, bool], None]:
+    """Makes the next paid request raise an error, before the service does the work, or after."""
     post = Transport.post
     faults: list[tuple[Exception, bool]] = []
 
-    async def failing(self: Transport, endpoint: str, body: dict[str, Any], *, paid: bool) -> dict[str, Any]:
+    async def failing_post(self: Transport, endpoint: str, body: dict[str, Any], *, paid: bool) -> dict[str, Any]:
         fault, after_work = faults.pop() if faults and paid else (None, False)
         if fault is not None and not after_work:
             raise fault
@@ -63,7 +63,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception, bool], None]:
             raise fault
         return answer
 
-    monkeypatch.setattr(Transport, "post", failing)
+    monkeypatch.setattr(Transport, "post", failing_post)
     return lambda fault, after_work: faults.append((fault, after_work))
 
 
@@ -71,182 +71,209 @@ def client_on(sandbox: ProducerSandbox, ledger: Ledger) -> ProducerClient:
     return ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger, poll_interval=0, clock=InstantClock())
 
 
-async def test_the_same_wish_again_is_the_same_task(make: Make, sandbox: ProducerSandbox) -> None:
+async def test_the_same_request_again_is_the_same_task(open_ledger: OpenLedger, sandbox: ProducerSandbox) -> None:
+    """After a restart, the same request would be paid for again."""
     ids = []
     for _ in range(3):
-        async with client_on(sandbox, make()) as client:
+        async with client_on(sandbox, open_ledger()) as client:
             ids.append((await client.submit(SONG, key="thread/call")).task_id)
     assert len(set(ids)) == len(sandbox.charges) == 1
 
 
-async def test_lyrics_come_back_whole_without_being_paid_for_again(make: Make, sandbox: ProducerSandbox) -> None:
+async def test_a_final_answer_is_returned_whole_the_second_time(
+    open_ledger: OpenLedger, sandbox: ProducerSandbox
+) -> None:
+    """Lyrics come with the submit's answer: without the ledger's copy they would be paid for again, or lost."""
     results = []
     for _ in range(2):
-        async with client_on(sandbox, make()) as client:
+        async with client_on(sandbox, open_ledger()) as client:
             results.append((await client.submit(GenerateLyrics(prompt="rain"), key="k")).results)
     assert results[0] == results[1]
     assert results[0][0]["lyrics"]
     assert len(sandbox.charges) == 1
 
 
-async def test_an_unknown_outcome_stays_unknown_until_a_person_says_otherwise(
-    make: Make, sandbox: ProducerSandbox, fails: Callable[[Exception, bool], None]
+async def test_an_unknown_outcome_is_sent_again_only_after_release(
+    open_ledger: OpenLedger, sandbox: ProducerSandbox, fail_next: Callable[[Exception, bool], None]
 ) -> None:
-    fails(SubmissionUnknownError("timeout", "no answer"), True)
-    async with client_on(sandbox, make()) as client:
+    """You may have been charged, so only a person may decide to send it again."""
+    fail_next(SubmissionUnknownError("timeout", "no answer"), True)
+    async with client_on(sandbox, open_ledger()) as client:
         with pytest.raises(SubmissionUnknownError):
             await client.submit(SONG, key="k")
     for _ in range(2):
-        async with client_on(sandbox, make()) as client:
+        async with client_on(sandbox, open_ledger()) as client:
             with pytest.raises(SubmissionUnknownError, match=r"unknown_outcome: .* under the key k"):
                 await client.submit(SONG, key="k")
     assert len(sandbox.charges) == 1
-    async with client_on(sandbox, make()) as client:
+    async with client_on(sandbox, open_ledger()) as client:
         await client.release("k")
         assert (await client.submit(SONG, key="k")).task_id
     assert len(sandbox.charges) == 2
 
 
-async def test_a_refused_wish_may_be_made_again(
-    make: Make, sandbox: ProducerSandbox, fails: Callable[[Exception, bool], None]
+async def test_a_refused_request_can_be_sent_again(
+    open_ledger: OpenLedger, sandbox: ProducerSandbox, fail_next: Callable[[Exception, bool], None]
 ) -> None:
-    fails(BadRequestError("bad_request", "no"), False)
-    async with client_on(sandbox, make()) as client:
+    """A refusal did no work: if the key stayed taken, the song could never be made."""
+    fail_next(BadRequestError("bad_request", "no"), False)
+    async with client_on(sandbox, open_ledger()) as client:
         with pytest.raises(BadRequestError):
             await client.submit(SONG, key="k")
         assert (await client.submit(SONG, key="k")).task_id
     assert len(sandbox.charges) == 1
 
 
-async def test_who_is_stopped_while_waiting_for_the_service_leaves_nothing_unknown(
-    make: Make, sandbox: ProducerSandbox
+async def test_a_crash_while_waiting_to_retry_is_not_an_unknown_outcome(
+    open_ledger: OpenLedger, sandbox: ProducerSandbox
 ) -> None:
-    """A worker of a busy service is refused most of the time; if it is killed then, another can send its wish."""
+    """If a worker is killed while it waits for a busy service, another one must be able to send the request."""
 
-    class KillingClock(InstantClock):
-        async def sleep(self, seconds: float) -> None:  # noqa: ARG002 - it does not come to that
+    class CrashingClock(InstantClock):
+        async def sleep(self, seconds: float) -> None:  # noqa: ARG002 - the clock's signature
             raise KeyboardInterrupt
 
     sandbox.fail_next("too_many_requests")
-    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=make(), clock=KillingClock()) as client:
+    async with ProducerClient(
+        sandbox.api_token, sandbox.base_url, ledger=open_ledger(), clock=CrashingClock()
+    ) as client:
         with pytest.raises(KeyboardInterrupt):
-            await client.submit(SONG, key="wish")
-    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=make()) as client:
-        task = await client.submit(SONG, key="wish")
+            await client.submit(SONG, key="k")
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=open_ledger()) as client:
+        task = await client.submit(SONG, key="k")
     assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
 
 
-async def test_a_cancelled_submit_is_not_sent_again(make: Make, sandbox: ProducerSandbox) -> None:
-    """It was cut off between sending and answer: nobody knows, so nobody guesses."""
+async def test_a_cancelled_submit_is_not_sent_again(open_ledger: OpenLedger, sandbox: ProducerSandbox) -> None:
+    """It was cancelled between sending and answer, so it may have been charged."""
     sandbox.render_seconds = 60
-    async with client_on(sandbox, make()) as client:
-        held = asyncio.create_task(client.submit(GenerateMusic(prompt="x", async_=False), key="k"))
+    async with client_on(sandbox, open_ledger()) as client:
+        submit = asyncio.create_task(client.submit(GenerateMusic(prompt="x", async_=False), key="k"))
         while not sandbox.charges:
             await asyncio.sleep(0.001)
-        held.cancel()
+        submit.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await held
+            await submit
         with pytest.raises(SubmissionUnknownError):
             await client.submit(GenerateMusic(prompt="x", async_=False), key="k")
     assert len(sandbox.charges) == 1
 
 
-async def test_other_arguments_under_the_same_key_are_an_error(make: Make, sandbox: ProducerSandbox) -> None:
-    async with client_on(sandbox, make()) as client:
+async def test_other_arguments_under_the_same_key_are_an_error(
+    open_ledger: OpenLedger, sandbox: ProducerSandbox
+) -> None:
+    """The caller would get the song of another request."""
+    async with client_on(sandbox, open_ledger()) as client:
         await client.submit(SONG, key="k")
         with pytest.raises(SubmissionConflictError, match="key_reused: The key k belongs to an earlier call"):
             await client.submit(GenerateMusic(prompt="another"), key="k")
     assert len(sandbox.charges) == 1
 
 
-async def test_two_at_once_are_one_and_both_get_its_task(make: Make, sandbox: ProducerSandbox) -> None:
-    async with client_on(sandbox, make()) as client:
+async def test_simultaneous_submits_get_the_same_task(open_ledger: OpenLedger, sandbox: ProducerSandbox) -> None:
+    """Calls that race in several threads and event loops must be paid for once, and all must get the task."""
+    async with client_on(sandbox, open_ledger()) as client:
         tasks = await asyncio.gather(*(client.submit(SONG, key="k") for _ in range(8)))
 
-        def elsewhere(_: int) -> str | None:
+        def in_another_loop(_: int) -> str | None:
             return asyncio.run(client.submit(SONG, key="k")).task_id
 
         with ThreadPoolExecutor(4) as pool:
             loop = asyncio.get_running_loop()
-            others = await asyncio.gather(*(loop.run_in_executor(pool, elsewhere, n) for n in range(4)))
+            others = await asyncio.gather(*(loop.run_in_executor(pool, in_another_loop, n) for n in range(4)))
     assert len({*(task.task_id for task in tasks), *others}) == 1
     assert len(sandbox.charges) == 1
 
 
-async def test_what_was_never_sent_cannot_be_settled(make: Make, sandbox: ProducerSandbox) -> None:
-    """A person who mistypes a key must not believe that it is done."""
-    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=make()) as client:
+async def test_an_unknown_key_can_be_neither_released_nor_adopted(
+    open_ledger: OpenLedger, sandbox: ProducerSandbox
+) -> None:
+    """A person who mistypes a key would believe that the request is settled."""
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=open_ledger()) as client:
         with pytest.raises(KeyError):
             await client.release("another key")
         with pytest.raises(KeyError):
             await client.adopt("another key", "t1")
 
 
-async def test_a_ledger_in_a_store_is_kept_for_ever_and_read_by_no_model() -> None:
-    """A store may forget what is old, and have all texts embedded: a wish forgotten is paid for twice."""
-    store = InMemoryStore(index={"dims": 1, "embed": lambda texts: pytest.fail(f"embedded: {texts}")})
+async def test_a_store_neither_expires_nor_embeds_the_entries() -> None:
+    """A store may expire old items and embed all texts. A request whose entry expired would be paid for again."""
+    lifetimes = []
+
+    class RecordingStore(InMemoryStore):
+        async def aput(self, *args: Any, ttl: Any = "the store's default", **options: Any) -> None:
+            lifetimes.append(ttl)
+            await super().aput(*args, **options)
+
+    store = RecordingStore(index={"dims": 1, "embed": lambda texts: pytest.fail(f"embedded: {texts}")})
     ledger = StoreLedger(store)
-    assert await ledger.begin("key", "wish") is None
+    assert await ledger.begin("key", "fingerprint") is None
     await ledger.finish("key", {"task_id": "t1"})
-    assert await StoreLedger(store).begin("key", "wish") == ("wish", {"task_id": "t1"})
+    assert await StoreLedger(store).begin("key", "fingerprint") == ("fingerprint", {"task_id": "t1"})
+    assert lifetimes == [None, None]
 
 
-async def test_a_sync_store_is_a_ledger_too(tmp_path: Path) -> None:
+async def test_a_sync_store_can_hold_the_ledger(tmp_path: Path) -> None:
+    """SqliteStore has no async methods: a ledger that calls only those would fail."""
     with SqliteStore.from_conn_string(str(tmp_path / "store.sqlite")) as store:
         store.setup()
         ledger = StoreLedger(store)
-        assert await ledger.begin("key", "wish") is None
+        assert await ledger.begin("key", "fingerprint") is None
         await ledger.finish("key", {"task_id": "t1"})
-        assert await StoreLedger(store).begin("key", "wish") == ("wish", {"task_id": "t1"})
+        assert await StoreLedger(store).begin("key", "fingerprint") == ("fingerprint", {"task_id": "t1"})
         await StoreLedger(store).forget("key")
-        assert await StoreLedger(store).begin("key", "wish") is None
+        assert await StoreLedger(store).begin("key", "fingerprint") is None
 
 
-async def test_other_words_wait_for_the_answer_to_the_first(make: Make, sandbox: ProducerSandbox) -> None:
-    """Two workers, two wordings of one wish, at one moment: the second learns which task the first has become."""
-    first = make()
-    assert await first.begin("wish", "in other words") is None
+async def test_a_conflict_names_the_task_of_the_first_request(
+    open_ledger: OpenLedger, sandbox: ProducerSandbox
+) -> None:
+    """Two workers send one key in different words: the second must wait for the first one's task, and learn its id.
 
-    class Answering(InstantClock):
+    A ledger in memory is not shared, so there is no other process to wait for.
+    """
+    first = open_ledger()
+    assert await first.begin("k", "another fingerprint") is None
+
+    class AnsweringClock(InstantClock):
         async def sleep(self, seconds: float) -> None:
             await super().sleep(seconds)
-            await first.finish("wish", {"task_id": "t1"})
+            await first.finish("k", {"task_id": "t1"})
 
     async with ProducerClient(
-        sandbox.api_token, sandbox.base_url, ledger=make() if first.is_shared else first, clock=Answering()
+        sandbox.api_token, sandbox.base_url, ledger=open_ledger() if first.is_shared else first, clock=AnsweringClock()
     ) as client:
-        if not first.is_shared:
-            return  # one process: it waits for itself elsewhere
         with pytest.raises(SubmissionConflictError) as conflict:
-            await client.submit(SONG, key="wish")
-    assert conflict.value.task_id == "t1"
+            await client.submit(SONG, key="k")
+    assert conflict.value.task_id == ("t1" if first.is_shared else None)
 
 
-async def test_at_most_one_begins(make: Make) -> None:
-    """The decision is the ledger's, for two processes do not know of each other: never may both be told to send."""
+async def test_at_most_one_caller_begins_an_entry(open_ledger: OpenLedger) -> None:
+    """Two processes do not know each other: if both could begin the entry, both would send the request."""
     for n in range(20):
-        begun = await asyncio.gather(*(make().begin(f"k{n}", "wish") for _ in range(4)))
+        begun = await asyncio.gather(*(open_ledger().begin(f"k{n}", "fingerprint") for _ in range(4)))
         assert sum(entry is None for entry in begun) <= 1
 
 
-async def test_what_cannot_be_written_is_not_sent(tmp_path: Path, sandbox: ProducerSandbox) -> None:
-    (tmp_path / "ledger.sqlite").write_bytes(b"this is no database" * 100)
+async def test_a_request_is_not_sent_if_the_ledger_fails(tmp_path: Path, sandbox: ProducerSandbox) -> None:
+    """After a crash, nothing would show that it was sent."""
+    (tmp_path / "ledger.sqlite").write_bytes(b"this is not a database" * 100)
     async with client_on(sandbox, SqliteLedger(tmp_path / "ledger.sqlite")) as client:
         with pytest.raises(sqlite3.DatabaseError):
             await client.submit(SONG, key="k")
     assert sandbox.charges == ()
 
 
-async def test_an_id_that_could_not_be_written_down_still_reaches_the_caller(
+async def test_a_task_that_could_not_be_recorded_is_still_returned(
     sandbox: ProducerSandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The song is paid for: an error in its place would lose it."""
+    """The song is paid for: if an error were raised instead, its id would be lost."""
 
-    class Full(MemoryLedger):
+    class FullLedger(MemoryLedger):
         async def finish(self, key: str, answer: dict[str, Any]) -> None:  # noqa: ARG002 - the ledger's signature
             raise OSError("No space left on device")
 
-    async with client_on(sandbox, Full()) as client:
+    async with client_on(sandbox, FullLedger()) as client:
         task = await client.submit(SONG, key="k")
         assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
         assert f"Task {task.task_id} was submitted" in caplog.text
@@ -254,29 +281,31 @@ async def test_an_id_that_could_not_be_written_down_still_reaches_the_caller(
             await client.submit(SONG, key="k")
 
 
-async def test_memory_forgets_the_oldest_answers_and_nothing_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producer_tools.payment.ledger._MOST_ENTRIES", 3)
+async def test_memory_drops_the_oldest_answers_but_no_unknown_outcome() -> None:
+    """Without a limit the memory would grow for ever; a dropped unknown outcome would be sent again."""
     ledger = MemoryLedger()
-    await ledger.begin("unknown", "w")
-    for n in range(10):
-        await ledger.begin(f"k{n}", "w")
+    await ledger.begin("unknown", "fingerprint")
+    for n in range(10_000):
+        await ledger.begin(f"k{n}", "fingerprint")
         await ledger.finish(f"k{n}", {"task_id": str(n)})
-    assert await ledger.begin("unknown", "w") is not None
-    assert await ledger.begin("k9", "w") is not None
-    assert await ledger.begin("k0", "w") is None
+    assert await ledger.begin("unknown", "fingerprint") is not None
+    assert await ledger.begin("k9999", "fingerprint") is not None
+    assert await ledger.begin("k1", "fingerprint") is not None
+    assert await ledger.begin("k0", "fingerprint") is None
 
 
-async def test_without_a_key_each_call_is_a_wish(sandbox: ProducerSandbox) -> None:
+async def test_without_a_key_each_call_is_a_new_request(sandbox: ProducerSandbox) -> None:
+    """Someone who asks for two takes of the same prompt would get one of them twice."""
     async with client_on(sandbox, MemoryLedger()) as client:
         first, second = await client.submit(SONG), await client.submit(SONG)
     assert first.task_id != second.task_id
 
 
-def graph(tool: Any, **settings: Any) -> Any:
+def tool_graph(tool: Any, **options: Any) -> Any:
     builder = StateGraph(MessagesState)
     builder.add_node("tools", ToolNode([tool]))
     builder.add_edge(START, "tools")
-    return builder.compile(**settings)
+    return builder.compile(**options)
 
 
 def calling(call_id: str = "c1") -> dict[str, Any]:
@@ -284,25 +313,25 @@ def calling(call_id: str = "c1") -> dict[str, Any]:
     return {"messages": [AIMessage("", tool_calls=[call])]}
 
 
-async def run(tool: Any, thread: str, call_id: str = "c1", **settings: Any) -> str:
-    app = graph(tool, checkpointer=InMemorySaver(), **settings)
-    state = await app.ainvoke(calling(call_id), {"configurable": {"thread_id": thread}})
+async def task_id_of_call(tool: Any, thread: str, call_id: str = "c1", **options: Any) -> str:
+    graph = tool_graph(tool, checkpointer=InMemorySaver(), **options)
+    state = await graph.ainvoke(calling(call_id), {"configurable": {"thread_id": thread}})
     task_id: str = json.loads(state["messages"][-1].text)["task_id"]
     return task_id
 
 
-async def test_a_tool_call_of_a_thread_is_a_wish(client: ProducerClient, sandbox: ProducerSandbox) -> None:
-    """A model's call ids may repeat from thread to thread; within one they do not."""
+async def test_a_tool_call_is_identified_by_its_thread_and_id(client: ProducerClient, sandbox: ProducerSandbox) -> None:
+    """A model's call ids may repeat in another thread, whose user would then get this one's song."""
     tool = ProducerGenerateMusic(client=client)
-    one, again = await run(tool, "one"), await run(tool, "one")
-    other, next_call = await run(tool, "two"), await run(tool, "one", "c2")
+    one, again = await task_id_of_call(tool, "one"), await task_id_of_call(tool, "one")
+    other, next_call = await task_id_of_call(tool, "two"), await task_id_of_call(tool, "one", "c2")
     assert one == again
     assert len({one, other, next_call}) == len(sandbox.charges) == 3
 
 
-async def test_what_the_graph_fills_in_is_no_part_of_the_wish(client: ProducerClient, sandbox: ProducerSandbox) -> None:
-    """The service would be sent what is LangGraph's, and the same wish would be another one outside of a graph."""
-    await run(ProducerGenerateMusic(client=client), "one")
+async def test_arguments_from_the_graph_are_not_sent(client: ProducerClient, sandbox: ProducerSandbox) -> None:
+    """LangGraph's objects would reach the service, and the request would have another fingerprint outside a graph."""
+    await task_id_of_call(ProducerGenerateMusic(client=client), "one")
     await client.submit(SONG)
     first, second = (charge.request for charge in sandbox.charges)
     assert first == second
@@ -310,17 +339,18 @@ async def test_what_the_graph_fills_in_is_no_part_of_the_wish(client: ProducerCl
 
 
 async def test_the_store_of_the_graph_is_the_ledger(sandbox: ProducerSandbox) -> None:
-    """A worker that takes over after a crash has the store, and nothing else of its predecessor's."""
+    """A worker that takes over after a crash has only the store of the worker before it."""
     store, ids = InMemoryStore(), []
     for _ in range(2):
         async with ProducerClient(sandbox.api_token, sandbox.base_url) as client:
-            ids.append(await run(ProducerGenerateMusic(client=client), "one", store=store))
+            ids.append(await task_id_of_call(ProducerGenerateMusic(client=client), "one", store=store))
     assert len(set(ids)) == len(sandbox.charges) == 1
 
 
-async def test_the_applications_key_works_without_a_graph_and_a_model_cannot_forge_it(
+async def test_an_application_can_set_the_key_and_a_model_cannot(
     client: ProducerClient, sandbox: ProducerSandbox
 ) -> None:
+    """A model that could set the key would get the song of another request."""
     tool = ProducerGenerateMusic(client=client)
     for _ in range(2):
         await tool.ainvoke({"prompt": "x", "submission_key": "mine"})

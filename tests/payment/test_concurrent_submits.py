@@ -1,4 +1,4 @@
-"""One wish from many sides at once: threads, event loops, clients, processes. One of them pays."""
+"""The same requests from several threads, event loops, clients and processes at once: each is paid for once."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from producer_tools.requests import GenerateMusic
 from tests.crash.processes import quick_starts
 from tests.payment.calls import Account
 
-WISHES = 10
+REQUESTS = 10
 
 
 @pytest.fixture(params=["memory", "sqlite", "store"])
@@ -37,30 +37,34 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
     return made[request.param]()
 
 
-def wish(number: int) -> dict[str, Any]:
+def arguments(number: int) -> dict[str, Any]:
+    """The arguments of one request, with its key."""
     return {"prompt": f"song {number}", "submission_key": f"key {number}"}
 
 
-def check(account: Account, found: list[dict[str, str]], *, callers: int) -> None:
-    """Each song was charged once, and each caller was given that song's task."""
+def assert_paid_once(account: Account, found: list[dict[str, str]], *, callers: int) -> None:
+    """Check that each song was charged once, and that each caller got the task ids that were charged."""
     charges = account.new_charges()
     charged = {charge.request["prompt"]: charge.task_id for charge in charges}
-    assert Counter(charge.request["prompt"] for charge in charges) == {f"song {number}": 1 for number in range(WISHES)}
+    times = Counter(charge.request["prompt"] for charge in charges)
+    assert times == {f"song {number}": 1 for number in range(REQUESTS)}
     assert found == [charged] * callers
 
 
-def test_from_threads_and_loops_at_once(ledger: Ledger, account: Account) -> None:
-    """Four threads through the sync bridge and four loops of their own, all with the same ten keys in one client."""
+def test_from_several_threads_and_loops(ledger: Ledger, account: Account) -> None:
+    """Four threads use the sync bridge, four run their own event loops, all with one client and the same ten keys."""
     started = threading.Barrier(8)
     with ProducerClient(account.sandbox.api_token, account.sandbox.base_url, ledger=ledger) as client:
         tool = ProducerGenerateMusic(client=client)
 
         def in_thread() -> dict[str, str]:
             started.wait()
-            return {f"song {number}": json.loads(tool.invoke(wish(number)))["task_id"] for number in range(WISHES)}
+            return {
+                f"song {number}": json.loads(tool.invoke(arguments(number)))["task_id"] for number in range(REQUESTS)
+            }
 
         async def calls() -> dict[str, str]:
-            contents = await asyncio.gather(*(tool.ainvoke(wish(number)) for number in range(WISHES)))
+            contents = await asyncio.gather(*(tool.ainvoke(arguments(number)) for number in range(REQUESTS)))
             return {f"song {number}": json.loads(content)["task_id"] for number, content in enumerate(contents)}
 
         def in_loop() -> dict[str, str]:
@@ -69,60 +73,63 @@ def test_from_threads_and_loops_at_once(ledger: Ledger, account: Account) -> Non
 
         with ThreadPoolExecutor(8) as threads:
             futures = [threads.submit(in_thread if number % 2 else in_loop) for number in range(8)]
-            check(account, [future.result() for future in futures], callers=8)
+            assert_paid_once(account, [future.result() for future in futures], callers=8)
 
 
-@pytest.mark.parametrize("ledger", ["sqlite", "store"], indirect=True)  # memory is one client's own
-async def test_from_several_clients_at_once(ledger: Ledger, account: Account) -> None:
-    """Clients know nothing of each other: here the ledger alone decides who sends."""
+@pytest.mark.parametrize("ledger", ["sqlite", "store"], indirect=True)  # a memory ledger cannot be shared
+async def test_from_several_clients(ledger: Ledger, account: Account) -> None:
+    """Clients do not know each other, so only the ledger decides which one sends."""
     clients = [ProducerClient(account.sandbox.api_token, account.sandbox.base_url, ledger=ledger) for _ in range(4)]
 
-    async def ask(client: ProducerClient, number: int) -> str:
+    async def submit(client: ProducerClient, number: int) -> str:
         task = await client.submit(GenerateMusic(prompt=f"song {number}"), key=f"key {number}")
         return str(task.task_id)
 
-    async def ask_all(client: ProducerClient) -> dict[str, str]:
-        found = await asyncio.gather(*(ask(client, number) for number in range(WISHES)))
+    async def submit_all(client: ProducerClient) -> dict[str, str]:
+        found = await asyncio.gather(*(submit(client, number) for number in range(REQUESTS)))
         return {f"song {number}": task_id for number, task_id in enumerate(found)}
 
     try:
-        check(account, await asyncio.gather(*map(ask_all, clients)), callers=4)
+        assert_paid_once(account, await asyncio.gather(*map(submit_all, clients)), callers=4)
     finally:
         for client in clients:
             await client.aclose()
 
 
 def in_process(url: str, token: str, path: Path, started: Any, found: Any) -> None:
-    """What each process of the next test does."""
+    """Run by each process of the next test."""
     with ProducerClient(token, url, ledger=SqliteLedger(path)) as client:
         tool = ProducerGenerateMusic(client=client)
         started.wait()
-        found.put({f"song {number}": json.loads(tool.invoke(wish(number)))["task_id"] for number in range(WISHES)})
+        found.put(
+            {f"song {number}": json.loads(tool.invoke(arguments(number)))["task_id"] for number in range(REQUESTS)}
+        )
 
 
 @pytest.mark.enable_socket  # processes are started over a Unix socket
-def test_from_two_processes_at_once(account: Account, tmp_path: Path) -> None:
-    """A file ledger, not made yet, serves both: whoever comes second waits for the first one's answer."""
+def test_from_two_processes(account: Account, tmp_path: Path) -> None:
+    """Both create the same ledger file. The second to begin an entry must wait for the first one's answer."""
     context = quick_starts()
     started, found = context.Barrier(2), context.SimpleQueue()
-    given = (account.sandbox.base_url, account.sandbox.api_token, tmp_path / "ledger.sqlite", started, found)
-    processes = [context.Process(target=in_process, args=given, daemon=True) for _ in range(2)]
+    args = (account.sandbox.base_url, account.sandbox.api_token, tmp_path / "ledger.sqlite", started, found)
+    processes = [context.Process(target=in_process, args=args, daemon=True) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:
         process.join(50)
     assert [process.exitcode for process in processes] == [0, 0]
-    check(account, [found.get(), found.get()], callers=2)
+    assert_paid_once(account, [found.get(), found.get()], callers=2)
 
 
-class Stepwise:
-    """A way to a store on which each operation waits until the test lets it through."""
+class StepwiseStore:
+    """A store on which each operation waits until the test allows it."""
 
     def __init__(self, store: InMemoryStore) -> None:
         self._store = store
         self._allowed = asyncio.Semaphore(0)
 
     async def step(self) -> None:
+        """Allow the next operation, and return after it has run."""
         self._allowed.release()
         for _ in range(10):
             await asyncio.sleep(0)
@@ -135,16 +142,16 @@ class Stepwise:
         return later
 
 
-async def test_a_wish_is_given_up_without_striking_out_what_another_process_has_begun() -> None:
-    """One process is refused and forgets its wish just as another begins: without a claim, that one pays twice."""
+async def test_forgetting_an_entry_keeps_the_claim_of_another_process() -> None:
+    """A refused process forgets its entry while another begins: if it deleted that one's claim, a third would send."""
     store = InMemoryStore()
-    way = Stepwise(store)
-    refused, other, third = StoreLedger(store), StoreLedger(way), StoreLedger(store)
-    beginning = asyncio.create_task(other.begin("key", "wish"))
-    await way.step()  # it finds nothing
-    assert await refused.begin("key", "wish") is None
-    await way.step()  # it puts down its claim
+    stepwise = StepwiseStore(store)
+    refused, other, third = StoreLedger(store), StoreLedger(stepwise), StoreLedger(store)
+    beginning = asyncio.create_task(other.begin("key", "fingerprint"))
+    await stepwise.step()  # it finds no claim
+    assert await refused.begin("key", "fingerprint") is None
+    await stepwise.step()  # it writes its own claim
     await refused.forget("key")
-    await way.step()  # it finds no other claim, and will send
+    await stepwise.step()  # it finds no other claim, so it will send
     assert await beginning is None
-    assert await third.begin("key", "wish") is not None, "and a third would send as well"
+    assert await third.begin("key", "fingerprint") is not None, "a third process would send as well"

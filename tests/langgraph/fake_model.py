@@ -1,4 +1,4 @@
-"""A chat model that says what it is told to, and remembers what it was asked."""
+"""A chat model that gives prepared answers and records its questions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,10 +14,16 @@ from pydantic import Field
 
 
 class FakeModel(BaseChatModel):
-    """Gives its answers in turn, the last one again and again; each is made from the text of the last message."""
+    """Gives its answers in order, and repeats the last one.
+
+    Attributes:
+        answers: each makes an answer from the text of the last message.
+        questions: the text of the last message of each call so far.
+        tools: the names of the tools that were bound.
+    """
 
     answers: list[Callable[[str], AIMessage]]
-    asked: list[str] = Field(default_factory=list)
+    questions: list[str] = Field(default_factory=list)
     tools: list[str] = Field(default_factory=list)
 
     @property
@@ -32,15 +38,15 @@ class FakeModel(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
         **_: Any,
     ) -> ChatResult:
-        answer = self.answers[min(len(self.asked), len(self.answers) - 1)]
-        self.asked.append(messages[-1].text)
-        return ChatResult(generations=[ChatGeneration(message=answer(self.asked[-1]))])
+        answer = self.answers[min(len(self.questions), len(self.answers) - 1)]
+        self.questions.append(messages[-1].text)
+        return ChatResult(generations=[ChatGeneration(message=answer(self.questions[-1]))])
 
 
 def calling(name: str, **args: Any) -> AIMessage:
-    """A message that calls a tool, by the end of its name."""
+    """A message that calls the tool ``producer_<name>``."""
     call: Any = {"type": "tool_call", "id": uuid4().hex, "name": f"producer_{name}", "args": args}
     return AIMessage("", tool_calls=[call])

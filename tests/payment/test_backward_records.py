@@ -1,4 +1,4 @@
-"""Records that go backwards: what was finished looks unfinished, and finished again. Nobody pays for that."""
+"""Look-ups that show a finished task as unfinished. They must not lead to another payment."""
 
 from producer_tools import ProducerClient
 from producer_tools.requests import GenerateMusic
@@ -10,16 +10,16 @@ from tests.payment.calls import Account
 SONG = GenerateMusic(prompt="a waltz")
 
 
-async def test_a_look_that_goes_backwards_is_told_as_it_is_and_pays_for_nothing(account: Account) -> None:
-    """Read as lost, the song would be ordered again; read as complete, a preview would be handed over."""
+async def test_a_task_that_looks_unfinished_again_is_not_paid_for_again(account: Account) -> None:
+    """Read as lost, the song would be submitted again; read as complete, a preview would be returned as the song."""
     url, token = account.sandbox.base_url, account.sandbox.api_token
     async with ProducerClient(token, url, poll_interval=0) as client:
-        task_id = str((await client.submit(SONG, key="a wish")).task_id)
+        task_id = str((await client.submit(SONG, key="a key")).task_id)
         finished = await client.get_task(task_id)
         account.sandbox.fail_next(Fault.BACKWARDS)
         earlier = await client.get_task(task_id)
         again = await client.get_task(task_id)
-        same = await client.submit(SONG, key="a wish")
+        same = await client.submit(SONG, key="a key")
     assert (finished.state, again.results) == ("complete", finished.results)
     assert (earlier.success, earlier.results) == (None, ())
     assert "Do not submit again" in task_output(earlier)[0]
@@ -27,7 +27,8 @@ async def test_a_look_that_goes_backwards_is_told_as_it_is_and_pays_for_nothing(
     assert len(account.new_charges()) == 1
 
 
-async def test_a_wait_goes_on_to_the_end(account: Account) -> None:
+async def test_a_wait_goes_on_until_the_task_is_final(account: Account) -> None:
+    """A wait that ended at such a record would lose a song that was paid for."""
     url, token = account.sandbox.base_url, account.sandbox.api_token
     async with ProducerClient(token, url, poll_interval=0, clock=FastClock()) as client:
         task_id = str((await client.submit(SONG)).task_id)

@@ -1,0 +1,120 @@
+"""Estimates and budgets: a call is counted before it is sent, and refused if it does not fit."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import producer_tools
+from producer_tools import (
+    BadRequestError,
+    Budget,
+    BudgetExceededError,
+    ProducerClient,
+    ProducerGenerateMusic,
+    SubmissionUnknownError,
+    estimate,
+    requests,
+)
+from producer_tools.http.transport import Transport
+from producer_tools.sandbox import ProducerSandbox
+
+SONG = requests.GenerateMusic(prompt="x")
+
+
+@pytest.mark.parametrize(
+    ("paid_request", "usd"),
+    [
+        (SONG, "0.08"),
+        (requests.ExtendMusic(audio_id="a", continue_at=1), "0.05"),
+        (requests.CoverMusic(audio_id="a"), "0.10"),
+        (requests.SwapVocals(audio_id="a"), "0.05"),
+        (requests.SwapInstrumentals(audio_id="a"), "0.05"),
+        (requests.GenerateLyrics(prompt="x"), "0.005"),
+        (requests.UploadAudio(audio_url="https://x.example/a"), "0.01"),
+        (requests.VariationMusic(audio_id="a"), "0.10"),
+        (requests.StemsMusic(audio_id="a"), "0.10"),
+        (requests.GenerateVideo(audio_id="a"), "0.10"),
+        (requests.GetTask(task_id="t"), "0"),
+    ],
+)
+def test_estimated_prices(paid_request: requests.Request, usd: str) -> None:
+    """Without a published price, a call counts as the most expensive one: otherwise a budget could be overspent."""
+    assert estimate(paid_request) == Decimal(usd)
+
+
+def client_of(sandbox: ProducerSandbox, **options: Any) -> ProducerClient:
+    return ProducerClient(sandbox.api_token, sandbox.base_url, **options)
+
+
+async def test_a_client_stays_within_its_budget(sandbox: ProducerSandbox) -> None:
+    """The third call must not be sent, and the message must say why."""
+    async with client_of(sandbox, budget=Budget(max_usd=0.2)) as client:
+        tool = ProducerGenerateMusic(client=client)
+        for _ in range(2):
+            await tool.ainvoke({"prompt": "x"})
+        refused = await tool.ainvoke({"type": "tool_call", "id": "c", "name": tool.name, "args": {"prompt": "x"}})
+    assert refused.status == "error"
+    assert refused.content.startswith(
+        "budget_exceeded: This call (about 0.080 USD) does not fit into the budget: spent 2 calls, about 0.160 USD; "
+        "left about 0.040 USD."
+    )
+    assert len(sandbox.charges) == 2
+
+
+async def test_a_run_stays_within_its_budget(sandbox: ProducerSandbox) -> None:
+    """All nested blocks and the client's budget hold. A call that one of them refuses must be counted in none."""
+    async with client_of(sandbox, budget=Budget(max_calls=10)) as client:
+        with producer_tools.budget(max_usd=1) as outer, producer_tools.budget(max_calls=1) as inner:
+            await client.submit(SONG)
+            with pytest.raises(BudgetExceededError, match="left 0 calls"):
+                await client.submit(SONG)
+            with pytest.raises(BudgetExceededError):
+                ProducerGenerateMusic(client=client, handle_tool_error=False).invoke({"prompt": "x"})
+        await client.submit(SONG)
+    assert (outer.calls, outer.usd, inner.calls) == (1, Decimal("0.08"), 1)
+
+
+async def test_only_calls_that_did_no_work_are_given_back(
+    sandbox: ProducerSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused call must not use up the budget; a call that may have been charged must."""
+    faults: list[Exception] = [SubmissionUnknownError("timeout", "?"), BadRequestError("bad_request", "no")]
+
+    async def post(*_: object, **__: object) -> None:
+        raise faults.pop()
+
+    monkeypatch.setattr(Transport, "post", post)
+    spent = Budget(max_calls=5)
+    async with client_of(sandbox, budget=spent) as client:
+        with pytest.raises(BadRequestError):
+            await client.submit(SONG)
+        assert (spent.calls, spent.usd) == (0, Decimal(0))
+        with pytest.raises(SubmissionUnknownError):
+            await client.submit(SONG)
+        assert spent.calls == 1
+
+
+def test_a_budget_holds_across_threads_and_loops(sandbox: ProducerSandbox) -> None:
+    """Calls that race for the last place in the budget must not both be sent."""
+    with client_of(sandbox, budget=Budget(max_calls=7)) as client:
+
+        def submitted(_: int) -> int:
+            try:
+                asyncio.run(client.submit(SONG))
+            except BudgetExceededError:
+                return 0
+            return 1
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(submitted, range(24))) == 7
+    assert len(sandbox.charges) == 7
+
+
+async def test_a_repeated_request_is_counted_once(sandbox: ProducerSandbox) -> None:
+    """The same key is paid for once, so a retry must fit into a budget that is used up."""
+    async with client_of(sandbox, budget=Budget(max_calls=1)) as client:
+        first = await client.submit(SONG, key="k")
+        assert (await client.submit(SONG, key="k")).task_id == first.task_id

@@ -1,0 +1,119 @@
+"""Each fault with each paid tool: how often the call is sent and charged, and what the error says."""
+
+import json
+import re
+
+import pytest
+
+from producer_tools import (
+    APIError,
+    InsufficientBalanceError,
+    MemoryLedger,
+    ProducerClient,
+    ProducerToolError,
+    RateLimitError,
+    ServiceUnreachableError,
+    SubmissionUnknownError,
+)
+from producer_tools.sandbox import Fault
+from tests.clocks import InstantClock
+from tests.payment.calls import PAID, Account, Tool, endpoint_of, raising, recorded_session
+from tests.raw_server import answering
+
+pytestmark = pytest.mark.parametrize("tool", PAID, ids=lambda tool: tool.__name__)
+
+FAULTS = [fault for fault in Fault if fault is not Fault.BACKWARDS]  # that one only affects look-ups
+SUCCEEDING = {Fault.RATE_LIMITED, Fault.SLOW}
+SILENT = {Fault.SILENCE_BEFORE_WORK, Fault.SILENCE_AFTER_WORK}
+NOT_CHARGED = re.compile("nothing was charged", re.IGNORECASE)
+MAYBE_CHARGED = re.compile("unknown: it may have been carried out and charged")
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+async def test_a_fault_is_sent_once_and_reported_correctly(fault: Fault, tool: Tool, account: Account) -> None:
+    """If this fails, a song is sent and charged again after a fault, or the error says that it was not charged."""
+    endpoint = endpoint_of(tool)
+    timeout = 0.05 if fault in SILENT else 10
+    account.sandbox.fail_next(fault, endpoint=endpoint)
+    async with recorded_session() as (session, paths):
+        url, token = account.sandbox.base_url, account.sandbox.api_token
+        client = ProducerClient(token, url, session=session, request_timeout=timeout, clock=InstantClock())
+        submit, arguments = raising(tool, client), account.arguments(tool, key="a key")
+
+        if fault in SUCCEEDING:
+            task_id = json.loads(await submit.ainvoke(arguments))["task_id"]
+            assert json.loads(await submit.ainvoke(arguments))["task_id"] == task_id
+            assert paths == [endpoint] * (2 if fault is Fault.RATE_LIMITED else 1)
+            assert [charge.task_id for charge in account.new_charges()] == [task_id]
+        else:
+            for _ in range(2):
+                with pytest.raises(SubmissionUnknownError, match=MAYBE_CHARGED):
+                    await submit.ainvoke(arguments)
+            assert paths == [endpoint]
+            assert len(await account.wait_for_charges(int(fault.does_work))) == fault.does_work
+
+
+async def test_a_timeout_while_the_answer_arrives(tool: Tool, account: Account) -> None:
+    """The work is done by then: the request must not be sent again, and the error must not say that it is free."""
+    account.sandbox.fail_next(Fault.SLOW, endpoint=endpoint_of(tool))
+    url, token = account.sandbox.base_url, account.sandbox.api_token
+    async with ProducerClient(token, url, request_timeout=0.1, clock=InstantClock()) as client:
+        for _ in range(2):
+            with pytest.raises(SubmissionUnknownError, match=MAYBE_CHARGED):
+                await raising(tool, client).ainvoke(account.arguments(tool, key="a key"))
+    assert len(await account.wait_for_charges(1)) == 1
+
+
+async def test_the_message_to_a_model_says_that_the_outcome_is_unknown(tool: Tool, account: Account) -> None:
+    """A model reads only the message: without the warning it would call, and pay, again."""
+    account.sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint=endpoint_of(tool))
+    async with ProducerClient(account.sandbox.api_token, account.sandbox.base_url) as client:
+        submit = raising(tool, client)
+        submit.handle_tool_error = True
+        message = await submit.ainvoke(
+            {"type": "tool_call", "id": "c1", "name": submit.name, "args": account.arguments(tool)}
+        )
+    assert message.status == "error"
+    assert MAYBE_CHARGED.search(message.content)
+    assert "Do not repeat it" in message.content
+
+
+REFUSED: list[tuple[str, int, type[APIError]]] = [
+    ("too_many_requests", 40, RateLimitError),  # more often than the client retries
+    ("used_up", 1, InsufficientBalanceError),
+]
+
+
+@pytest.mark.parametrize(("code", "times", "kind"), REFUSED, ids=str)
+async def test_a_refused_call_can_be_repeated(
+    code: str, times: int, kind: type[APIError], tool: Tool, account: Account
+) -> None:
+    """A refusal did no work: the error must say so, and the same key must be free for another attempt."""
+    for _ in range(times):
+        account.sandbox.fail_next(code, endpoint=endpoint_of(tool))
+    arguments = account.arguments(tool, key="a key")
+    async with ProducerClient(account.sandbox.api_token, account.sandbox.base_url, clock=InstantClock()) as client:
+        submit = raising(tool, client)
+        with pytest.raises(kind, match=NOT_CHARGED):
+            await submit.ainvoke(arguments)
+        assert account.new_charges() == ()
+        task_id = json.loads(await submit.ainvoke(arguments))["task_id"]
+    assert [charge.task_id for charge in account.new_charges()] == [task_id]
+
+
+async def test_a_call_that_was_never_sent_can_be_repeated(tool: Tool, account: Account) -> None:
+    """If the key stayed taken after a refused connection, the song could never be made."""
+    ledger, arguments = MemoryLedger(), account.arguments(tool, key="a key")
+    async with answering(b"") as server:
+        closed_url = server.base_url
+    outcomes: list[ProducerToolError | str] = []
+    for url in (closed_url, account.sandbox.base_url):
+        async with ProducerClient(account.sandbox.api_token, url, ledger=ledger, clock=InstantClock()) as client:
+            try:
+                outcomes.append(await raising(tool, client).ainvoke(arguments))
+            except ProducerToolError as error:
+                outcomes.append(error)
+    refused, content = outcomes
+    assert isinstance(refused, ServiceUnreachableError)
+    assert NOT_CHARGED.search(str(refused))
+    assert [charge.task_id for charge in account.new_charges()] == [json.loads(str(content))["task_id"]]
