@@ -128,3 +128,16 @@ def test_close_is_the_twin_of_aclose(sandbox: ProducerSandbox) -> None:
     for _ in range(2):
         assert client.submit_sync(SONG).task_id
         client.close()
+
+
+def test_sync_code_can_use_a_task_of_another_event_loop(account: Account) -> None:
+    """A script may submit with `asyncio.run` and then wait with a sync call."""
+    account.sandbox.render_seconds = 5
+
+    async def submit_in_own_loop() -> str:
+        return str((await account.client.submit(SONG)).task_id)
+
+    first, second = (asyncio.run(submit_in_own_loop()) for _ in range(2))
+    account.sandbox.finish_now()
+    assert account.client.wait_sync([first], 60).tasks[0].state == "complete"
+    assert [task.state for task in account.client.watch_sync([second])][-1] == "complete"

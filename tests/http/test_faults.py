@@ -121,8 +121,8 @@ async def test_a_submit_without_an_answer_has_an_unknown_outcome() -> None:
 
 async def test_a_huge_answer_is_not_read_to_its_end() -> None:
     """Read to its end, an answer of 50 MB and more could use up the memory of the process."""
-    endless = http(b"x" * (LARGEST_ANSWER + 1), cut=34 * 2**20)
-    async with answering(endless) as server, ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
+    longer = http(b"x" * (LARGEST_ANSWER + 1), cut=34 * 2**20)
+    async with answering(longer) as server, ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
         with pytest.raises(SubmissionUnknownError, match="larger than 16 MiB"):
             await client.submit(SONG)
 

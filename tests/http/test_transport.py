@@ -16,7 +16,6 @@ from producer_tools import (
     RateLimitError,
     ServiceUnreachableError,
 )
-from producer_tools.http import transport as transport_module
 from producer_tools.http.transport import Transport
 from producer_tools.requests import AUDIOS, TASKS
 from tests.raw_server import RESET, RawServer, Reply, answering, http
@@ -83,7 +82,7 @@ async def test_an_answer_in_many_parts_is_put_together() -> None:
 
 async def test_an_answer_of_the_largest_size_is_read_and_a_larger_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = b'{"id": "t"}'
-    monkeypatch.setattr(transport_module, "LARGEST_ANSWER", len(answer))
+    monkeypatch.setattr("producer_tools.http.transport.LARGEST_ANSWER", len(answer))
     async with opened(http(answer)) as (transport, _):
         assert await transport.post(TASKS, {}, paid=False) == {"id": "t"}
     assert (await error_of(http(answer + b" "))).code == "unreadable_answer"
