@@ -1,4 +1,4 @@
-"""The contract as the tests use it: whether a body, or an answer, is what ``openapi.json`` says."""
+"""Checks request bodies and answers against the API's contract, the ``openapi.json`` of the sandbox."""
 
 import json
 from functools import cache
@@ -12,23 +12,23 @@ CONTRACT: dict[str, Any] = json.loads((files("producer_tools.sandbox") / "openap
 
 
 def refuted_request(path: str, body: object) -> str | None:
-    """Why ``body`` is none that ``path`` takes, strictly; None where nothing is wrong with it."""
-    return _refuted(_request_validator(path), body)
+    """Why ``body`` is not a valid request to ``path``; None if it is valid."""
+    return _problem(_request_validator(path), body)
 
 
 def check_request(path: str, body: object) -> None:
-    """Fail unless ``body`` is one that ``path`` takes, strictly."""
-    refuted = refuted_request(path, body)
-    assert refuted is None, f"{path} does not take {body}: {refuted}"
+    """Fail unless ``body`` is a valid request to ``path``."""
+    problem = refuted_request(path, body)
+    assert problem is None, f"{body} is not a valid request to {path}: {problem}"
 
 
 def check_answer(path: str, status: int, body: object) -> None:
-    """Fail unless ``path`` may answer with ``status`` and the JSON value ``body``."""
-    assert path in CONTRACT["paths"], f"the contract knows no {path}"
+    """Fail unless ``status`` and the JSON value ``body`` are a valid answer of ``path``."""
+    assert path in CONTRACT["paths"], f"the contract has no endpoint {path}"
     responses = CONTRACT["paths"][path]["post"]["responses"]
-    assert str(status) in responses, f"{path} never answers with {status}"
-    refuted = _refuted(_answer_validator(path, status), body)
-    assert refuted is None, f"{path} never answers {status} with {body}: {refuted}"
+    assert str(status) in responses, f"the contract of {path} has no status {status}"
+    problem = _problem(_answer_validator(path, status), body)
+    assert problem is None, f"{body} is not a valid {status} answer of {path}: {problem}"
 
 
 @cache
@@ -46,10 +46,10 @@ def _answer_validator(path: str, status: int) -> Draft202012Validator:
 
 def _validator(part: dict[str, Any]) -> Draft202012Validator:
     schema = part["content"]["application/json"]["schema"]
-    # What it refers to lies below `components`, from the root of the file.
+    # The schema's references point below `components` at the root of the document.
     return Draft202012Validator({**schema, "components": CONTRACT["components"]})
 
 
-def _refuted(validator: Draft202012Validator, value: object) -> str | None:
+def _problem(validator: Draft202012Validator, value: object) -> str | None:
     error = best_match(validator.iter_errors(value))
     return f"{error.json_path}: {error.message}" if error else None

@@ -1,4 +1,4 @@
-"""A server that answers with the very bytes it is told to, for answers that no real server library would send."""
+"""A server that answers with the given bytes, unchanged, for answers that no HTTP library would send."""
 
 import asyncio
 import json
@@ -7,14 +7,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 RESET = b"reset"
+"""A reply: the connection is reset."""
+
 SILENCE = b"silence"
+"""A reply: nothing is sent until the client closes the connection."""
 
 Reply = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass
 class RawServer:
-    """Answers each request with the next reply; the last one again and again."""
+    """Answers each request with the next reply, and further requests with the last one.
+
+    Attributes:
+        replies: bytes to send, `RESET`, `SILENCE`, or a function that writes to the connection.
+        base_url: where it listens.
+        requests: the requests so far, head and body as they came.
+    """
 
     replies: list[Reply]
     base_url: str = ""
@@ -28,7 +37,7 @@ class RawServer:
             self.requests.append(head + await reader.readexactly(length))
             reply = self.replies[min(len(self.requests), len(self.replies)) - 1]
             if reply == SILENCE:
-                await reader.read()  # until the client gives up
+                await reader.read()  # returns when the client closes the connection
             elif reply == RESET:
                 writer.transport.abort()
             elif callable(reply):
@@ -37,13 +46,20 @@ class RawServer:
                 writer.write(reply)
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client had enough
+            pass  # the client closed the connection first
         finally:
             writer.close()
 
 
 def http(body: object, status: str = "200 OK", content_type: str = "application/json", *, cut: int = 0) -> bytes:
-    """A whole answer; ``cut`` announces that many more bytes than are sent."""
+    """The bytes of an HTTP answer.
+
+    Args:
+        body: bytes, or a value that is sent as JSON.
+        status: the status line's code and reason; further header lines may follow it.
+        content_type: the media type.
+        cut: how many more bytes the head announces than are sent.
+    """
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(raw) + cut}\r\n"
     return head.encode() + b"Connection: close\r\n\r\n" + raw
@@ -51,7 +67,7 @@ def http(body: object, status: str = "200 OK", content_type: str = "application/
 
 @asynccontextmanager
 async def answering(*replies: Reply) -> AsyncIterator[RawServer]:
-    """Run a raw server for the block."""
+    """Run a raw server during the block."""
     raw = RawServer(list(replies))
     server = await asyncio.start_server(raw.handle, "127.0.0.1", 0)
     raw.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

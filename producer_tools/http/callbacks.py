@@ -1,4 +1,4 @@
-"""Receives the service's callbacks: they wake whoever waits for a task, and recover submits whose answer was lost.
+"""Receives the service's callbacks: they wake those who wait for a task, and recover submits whose answer was lost.
 
 A callback has no signature that could be checked, so its content is never taken as the result: it only causes a
 look-up of the task. Each submit gets a callback address of its own that nobody can guess.

@@ -116,7 +116,7 @@ def connection_fault(fault: Exception, server: str, *, paid: bool) -> ProducerTo
 
 
 def unreadable(endpoint: str, reason: str, *, paid: bool) -> ProducerToolError:
-    """The error for an answer that came whole but has no meaning, such as HTML or an empty body."""
+    """The error for an answer that came completely but cannot be read, such as HTML or an empty body."""
     kind = SubmissionUnknownError if paid else AnswerError
     return kind("unreadable_answer", f"{endpoint} answered with something that cannot be read: {reason}.")
 

@@ -18,7 +18,7 @@ class GenerateLyrics(PaidRequest):
 
 
 class UploadAudio(PaidRequest):
-    """Audio from outside."""
+    """Audio from a URL, uploaded to the service."""
 
     endpoint = UPLOAD
 

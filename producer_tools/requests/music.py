@@ -94,7 +94,7 @@ class GenerateCustomMusic(MusicRequest):
 
 
 class ExtendMusic(MusicRequest):
-    """A song that goes on from a timestamp."""
+    """A song, continued from a timestamp."""
 
     action = "extend"
 
@@ -136,7 +136,7 @@ class VariationMusic(MusicRequest):
 
 
 class SwapVocals(MusicRequest):
-    """A song sung anew."""
+    """A song with new vocals."""
 
     action = "swap_vocals"
 
@@ -148,7 +148,7 @@ class SwapVocals(MusicRequest):
 
 
 class SwapInstrumentals(MusicRequest):
-    """A song played anew."""
+    """A song with a new instrumental part."""
 
     action = "swap_instrumentals"
 
@@ -160,7 +160,7 @@ class SwapInstrumentals(MusicRequest):
 
 
 class ReplaceSection(MusicRequest):
-    """A song with one time range made anew."""
+    """A song with one time range replaced."""
 
     action = "replace_section"
 
@@ -183,7 +183,7 @@ class ReplaceSection(MusicRequest):
 
 
 class StemsMusic(MusicRequest):
-    """A song taken apart."""
+    """The separate tracks of a song."""
 
     action = "stems"
 

@@ -1,4 +1,4 @@
-"""The requests that look at tasks. They cost nothing."""
+"""The requests that look up tasks. They cost nothing."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from producer_tools.requests.fields import Text
 
 
 class GetTask(Request):
-    """A look at one task."""
+    """Look up one task."""
 
     endpoint = TASKS
 
@@ -21,7 +21,7 @@ class GetTask(Request):
 
 
 class GetTasksBatch(Request):
-    """A look at many tasks."""
+    """Look up many tasks."""
 
     endpoint = TASKS
 
@@ -33,7 +33,7 @@ class GetTasksBatch(Request):
 
 
 class WaitForTasks(GetTasksBatch):
-    """A wait for tasks."""
+    """Wait for tasks."""
 
     timeout_seconds: float = Field(default=300, gt=0, le=1800, description="Longest wait; most songs take 20-50 s.")
     runtime: Runtime = None

@@ -1,4 +1,4 @@
-"""How a value shows itself in a notebook."""
+"""How a value is displayed in a notebook."""
 
 from functools import singledispatch
 

@@ -2,7 +2,7 @@
 
 Records come in two vocabularies: the spec's have no ``state``, those of the guides and of released clients have one.
 Unfinished records hold preview URLs, and numbers come as strings. `read_record` turns each of them into a `Task`. It
-keeps to one rule: a task is done only if its state is ``complete`` and its success is true; a URL proves nothing.
+follows one rule: a task is done only if its state is ``complete`` and its success is true; a URL proves nothing.
 """
 
 import math

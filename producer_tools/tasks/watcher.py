@@ -1,4 +1,4 @@
-"""Watches tasks until they are final: one watcher polls for all who wait, at one pace."""
+"""Watches tasks until they are final: one watcher polls for everyone who waits, in rounds."""
 
 import asyncio
 import threading

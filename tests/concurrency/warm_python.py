@@ -1,4 +1,4 @@
-"""Processes of their own for scripts, without the seconds that each would take to import the pack."""
+"""Runs each script in a process of its own, without the seconds that each would need to import the package."""
 
 import json
 import subprocess
@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-# A child leaves the loop and goes on to the end of the program: it ends as any process does, all warnings included.
+# The forked child leaves the loop and runs the script at the end of the program, so that it exits like any process,
+# with every warning that an exit can cause.
 _PROGRAM = """
 import json, os, sys
 from producer_tools import *
@@ -33,7 +34,7 @@ class Ended(NamedTuple):
 
 
 class WarmPython:
-    """An interpreter that has imported the pack, and forks for each script. Every warning is an error."""
+    """An interpreter that has imported the package and forks for each script. Every warning is an error."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
@@ -43,8 +44,8 @@ class WarmPython:
 
         Args:
             code: the script.
-            environment: what is set for it beside our own environment.
-            directory: where its standard error is kept.
+            environment: variables that are set in addition to the present environment.
+            directory: where its standard error is written.
         """
         stderr = directory / "stderr"
         assert self._process.stdin
@@ -56,6 +57,7 @@ class WarmPython:
 
 @contextmanager
 def warm_python() -> Iterator[WarmPython]:
+    """Run the interpreter during the block."""
     command = [sys.executable, "-W", "error", "-c", _PROGRAM]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield WarmPython(process)

@@ -1,7 +1,8 @@
-"""Callbacks: hints that make a look come sooner, and the way back to a submit whose answer was lost."""
+"""Callbacks: they wake those who wait for a task, and bring the id of a submit whose answer was lost."""
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import BytesIO
@@ -15,90 +16,91 @@ from producer_tools import CallbackReceiver, ProducerClient, SubmissionUnknownEr
 from producer_tools.http.callbacks import LARGEST_BODY
 from producer_tools.http.transport import Transport
 from producer_tools.requests import GenerateMusic, StemsMusic
-from producer_tools.sandbox import ProducerSandbox
+from producer_tools.sandbox import Fault, ProducerSandbox
+from tests.clocks import InstantClock
 
 SONG = GenerateMusic(prompt="x")
 
 
+def key_of(url: str) -> str:
+    """The part of a callback address that `CallbackReceiver.receive` takes."""
+    return url.rpartition("/")[2]
+
+
 @asynccontextmanager
-async def served() -> AsyncIterator[CallbackReceiver]:
-    """A receiver inside a web application of the user's own."""
-    app = web.Application()
-    runner = web.AppRunner(app)
-    receiver = CallbackReceiver("http://127.0.0.1:0/producer")
-    app.add_subapp("/producer", receiver.application())
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    receiver._public_url = f"http://127.0.0.1:{runner.addresses[0][1]}/producer"
-    try:
-        yield receiver
-    finally:
-        await runner.cleanup()
+async def served_receiver() -> AsyncIterator[CallbackReceiver]:
+    """A receiver that is served by a web application, as a user would do it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        receiver = CallbackReceiver(f"http://127.0.0.1:{listening.getsockname()[1]}/producer")
+        app = web.Application()
+        app.add_subapp("/producer", receiver.application())
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.SockSite(runner, listening).start()
+        try:
+            yield receiver
+        finally:
+            await runner.cleanup()
 
 
-async def test_a_callback_wakes_a_wait_at_once() -> None:
-    """With looks an hour apart, only the callback can end the wait within the test's patience."""
-    with ProducerSandbox(render_seconds=0.05) as sandbox:
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The body of each request; the answer to each is lost."""
+    bodies: list[dict[str, Any]] = []
+
+    async def post(_: Transport, __: str, body: dict[str, Any], **___: object) -> None:
+        bodies.append(body)
+        raise SubmissionUnknownError("timeout", "the answer was lost")
+
+    monkeypatch.setattr(Transport, "post", post)
+    return bodies
+
+
+async def test_a_callback_ends_a_wait_at_once() -> None:
+    """The poll interval is an hour, so without the callback the wait would not end during the test."""
+    with ProducerSandbox(render_seconds=3600) as sandbox:
         async with (
-            served() as receiver,
+            served_receiver() as receiver,
             ProducerClient(sandbox.api_token, sandbox.base_url, callbacks=receiver, poll_interval=3600) as client,
         ):
             task = await client.submit(SONG)
-            batch = await asyncio.wait_for(client.wait([str(task.task_id)], 7200), 10)
+            waiting = asyncio.create_task(client.wait([str(task.task_id)], 7200))
+            await asyncio.sleep(0)
+            sandbox.finish_now()
+            batch = await waiting
     assert batch.tasks[0].state == "complete"
 
 
-async def test_a_submit_whose_answer_was_lost_is_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The song was paid for: without the callback nobody would ever learn its id."""
-    post = Transport.post
-
-    async def losing(self: Transport, endpoint: str, body: dict[str, Any], *, paid: bool) -> dict[str, Any]:
-        answer = await post(self, endpoint, body, paid=paid)
-        if paid:
-            raise SubmissionUnknownError("timeout", "lost on the way")
-        return answer
-
-    monkeypatch.setattr(Transport, "post", losing)
-    with ProducerSandbox(render_seconds=0.05) as sandbox:
+async def test_a_submit_whose_answer_was_lost_gets_its_id_from_the_callback() -> None:
+    """The song was paid for; without the callback, nobody would ever learn its id."""
+    with ProducerSandbox(render_seconds=0) as sandbox:
         async with (
-            served() as receiver,
+            served_receiver() as receiver,
             ProducerClient(sandbox.api_token, sandbox.base_url, callbacks=receiver, poll_interval=0) as client,
         ):
+            sandbox.fail_next(Fault.RESET_AFTER_WORK)
             task = await client.submit(SONG)
             assert (await client.get_task(str(task.task_id))).state == "complete"
-            assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
+        assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
 
 
-async def test_a_submit_that_never_arrived_stays_unknown(
-    client: ProducerClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def lost(*_: object, **__: object) -> None:
-        raise SubmissionUnknownError("timeout", "lost on the way")
-
+async def test_without_a_callback_in_time_the_outcome_stays_unknown(sent: list[dict[str, Any]]) -> None:
+    """A callback that comes after the submit has given up is accepted and does no harm."""
     receiver = CallbackReceiver("http://127.0.0.1:9")
-    client._submissions._callbacks = receiver
-    monkeypatch.setattr(Transport, "post", lost)
-    monkeypatch.setattr("producer_tools.payment.submit._CALLBACK_SECONDS", 0)
-    with pytest.raises(SubmissionUnknownError):
-        await client.submit(SONG)
-    [expected] = receiver._expected.values()
-    assert receiver.receive(expected.url.rpartition("/")[2], b'{"task_id": "late"}') == 204
+    async with ProducerClient("t", "http://127.0.0.1:9", callbacks=receiver, clock=InstantClock()) as client:
+        with pytest.raises(SubmissionUnknownError):
+            await client.submit(SONG)
+    assert len(sent) == 1
+    assert receiver.receive(key_of(sent[0]["callback_url"]), b'{"task_id": "late"}') == 204
 
 
-async def test_only_songs_without_an_address_of_the_callers_get_one(
-    client: ProducerClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent: list[dict[str, Any]] = []
-
-    async def post(_: object, __: object, body: dict[str, Any], **___: object) -> dict[str, Any]:
-        sent.append(body)
-        return {"task_id": "t"}
-
-    monkeypatch.setattr(Transport, "post", post)
-    client._submissions._callbacks = CallbackReceiver("https://app.example/producer/")
-    await client.submit(SONG)
-    await client.submit(SONG)
-    await client.submit(StemsMusic(audio_id="a", callback_url="https://mine.example/"))
+async def test_each_song_gets_its_own_address_unless_the_caller_gave_one(sent: list[dict[str, Any]]) -> None:
+    """A shared or guessable address would let one song's callback be taken for another's."""
+    receiver = CallbackReceiver("https://app.example/producer/")
+    async with ProducerClient("t", "http://127.0.0.1:9", callbacks=receiver, clock=InstantClock()) as client:
+        for request in (SONG, SONG, StemsMusic(audio_id="a", callback_url="https://mine.example/")):
+            with pytest.raises(SubmissionUnknownError):
+                await client.submit(request)
     urls = [body["callback_url"] for body in sent]
     assert urls[2] == "https://mine.example/"
     assert len(set(urls)) == 3
@@ -118,8 +120,9 @@ async def test_only_songs_without_an_address_of_the_callers_get_one(
         (b"x" * (LARGEST_BODY + 1), 413),
     ],
 )
-async def test_whatever_is_posted_does_no_harm(body: bytes, status: int) -> None:
-    async with served() as receiver, aiohttp.ClientSession() as session:
+async def test_any_request_gets_a_fitting_status(body: bytes, status: int) -> None:
+    """The address is open to the internet, so nothing that is posted to it may raise."""
+    async with served_receiver() as receiver, aiohttp.ClientSession() as session:
         url = receiver.expect().url
         async with session.post(url, data=BytesIO(body)) as answer:
             assert answer.status == status
@@ -129,24 +132,24 @@ async def test_whatever_is_posted_does_no_harm(body: bytes, status: int) -> None
             assert answer.status == 405
 
 
-def test_the_first_id_of_an_address_stands() -> None:
-    """Whoever got hold of an address can make us look again, but not put another task in a song's place."""
+def test_only_the_first_task_id_of_an_address_counts() -> None:
+    """Someone who has got hold of an address can cause look-ups, but cannot replace a song by another task."""
     receiver = CallbackReceiver("http://127.0.0.1:9")
-    hints: list[str] = []
-    receiver.on_callback(hints.append)
+    woken: list[str] = []
+    receiver.on_callback(woken.append)
     expected = receiver.expect()
-    key = expected.url.rpartition("/")[2]
     for task_id in ("real", "forged", "real"):
-        assert receiver.receive(key, json.dumps({"task_id": task_id}).encode()) == 204
+        assert receiver.receive(key_of(expected.url), json.dumps({"task_id": task_id}).encode()) == 204
     assert expected.task_id.result() == "real"
-    assert hints == ["real", "real", "real"]
+    assert woken == ["real", "real", "real"]
 
 
-def test_addresses_are_forgotten_in_the_end() -> None:
+def test_only_the_newest_ten_thousand_addresses_are_kept() -> None:
+    """If all were kept, the memory of a long-lived service would grow with every song."""
     receiver = CallbackReceiver("http://127.0.0.1:9")
-    for _ in range(10_005):
-        receiver.expect()
-    assert len(receiver._expected) == 10_000
+    keys = [key_of(receiver.expect().url) for _ in range(10_005)]
+    statuses = [receiver.receive(key, b'{"task_id": "t1"}') for key in keys]
+    assert statuses == [404] * 5 + [204] * 10_000
 
 
 @pytest.mark.parametrize(
@@ -157,19 +160,19 @@ def test_addresses_are_forgotten_in_the_end() -> None:
         ("GET", [b""], 405),
     ],
 )
-async def test_asgi(method: str, chunks: list[bytes], status: int) -> None:
+async def test_the_asgi_application(method: str, chunks: list[bytes], status: int) -> None:
     receiver = CallbackReceiver("http://127.0.0.1:9/producer")
-    path = "/producer/" + receiver.expect().url.rpartition("/")[2]
+    path = "/producer/" + key_of(receiver.expect().url)
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages[-1]["more_body"] = False
-    sent: list[dict[str, Any]] = []
+    answered: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
         return messages.pop(0)
 
     async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
+        answered.append(message)
 
     await receiver.asgi({"type": "http", "method": method, "path": path}, receive, send)
-    assert sent[0]["status"] == status
+    assert answered[0]["status"] == status
     await receiver.asgi({"type": "lifespan"}, receive, send)

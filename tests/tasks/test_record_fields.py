@@ -1,4 +1,4 @@
-"""Each field of a task: where in a record it is found, and what stands there when the service says nothing."""
+"""Each field of a task: from which part of a record it is read, and its value when the record has none."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ NO_REASON = "The service gave no reason."
 
 @pytest.mark.parametrize("data", [None, [{"id": "a1", "audio_url": AUDIO}]])
 def test_an_answer_keeps_its_ids(data: Any) -> None:
-    """Without the id, a song that is paid for cannot be found again."""
+    """Without the id, nobody could find a song that is paid for."""
     task = read_answer({"success": True, "task_id": "t1", "trace_id": "tr1", "data": data})
     assert (task.task_id, task.trace_id, task.is_final) == ("t1", "tr1", data is not None)
 
@@ -26,7 +26,7 @@ def test_an_answer_keeps_its_ids(data: Any) -> None:
         {"id": " ", "trace_id": "", "response": {"task_id": "t1", "trace_id": "tr1"}},
     ],
 )
-def test_the_ids_of_a_record_wherever_they_are(record: dict[str, Any]) -> None:
+def test_the_ids_are_found_in_every_part_of_a_record(record: dict[str, Any]) -> None:
     task = read_record(record)
     assert (task.task_id, task.trace_id) == ("t1", "tr1")
 
@@ -36,7 +36,7 @@ def test_the_times_of_a_record() -> None:
     assert read_record({**times, "elapsed": 1.25}) == Task(
         None, "complete", created_at=1.5, started_at=2.0, finished_at=3.5, elapsed_seconds=1.25
     )
-    assert read_record({**times, "duration": 1.75}).elapsed_seconds == 1.75, "its name in older records"
+    assert read_record({**times, "duration": 1.75}).elapsed_seconds == 1.75, "the name in older records"
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_the_times_of_a_record() -> None:
     ],
 )
 def test_the_error_of_a_failed_task(record: dict[str, Any], error: dict[str, str]) -> None:
-    """It is what the user is told of money not spent and a song not made."""
+    """A user learns from it why there is no song."""
     task = read_record({"state": "failed", "trace_id": "tr1", **record})
     assert task.error == {**error, "trace_id": "tr1"}
 
 
-def test_an_error_takes_its_trace_id_from_the_response_too() -> None:
+def test_the_trace_id_of_an_error_may_be_in_the_response() -> None:
     task = read_record({"state": "failed", "response": {"error": "m", "trace_id": "tr1"}})
     assert task.error == {"code": "failed", "message": "m", "trace_id": "tr1"}
 
@@ -72,16 +72,14 @@ def test_an_error_takes_its_trace_id_from_the_response_too() -> None:
         (9, {"state": "succeeded", "status": "failed"}, False),
     ],
 )
-def test_what_a_failed_task_has_finished_all_the_same(
-    finished_at: int | None, item: dict[str, str], kept: bool
-) -> None:
-    """Too little, and music that is there is lost; too much, and a preview is handed out as music."""
+def test_the_partial_results_of_a_failed_task(finished_at: int | None, item: dict[str, str], kept: bool) -> None:
+    """With too few, finished songs are lost; with too many, a preview is taken for a song."""
     data = [{"id": "a1", "audio_url": AUDIO, **item}]
     task = read_record({"state": "failed", "finished_at": finished_at, "response": {"data": data}})
     assert bool(task.partial_results) is kept
 
 
-def test_every_field_of_an_item_has_its_key() -> None:
+def test_every_field_of_an_item_is_read() -> None:
     item = {
         "id": "a1", "title": "T", "audio_url": "https://a", "image_url": "https://i", "video_url": "https://v",
         "stems_url": "https://s", "file_url": "https://f", "lyrics": "L", "lyric": "l", "model": "M", "seed": 7,
@@ -94,38 +92,38 @@ def test_every_field_of_an_item_has_its_key() -> None:
 
 @pytest.mark.parametrize("word", ["complete", "completed", "succeed", "succeeded", "success", "finished"])
 def test_every_word_for_done(word: str) -> None:
-    """A word that is not known makes an agent wait for a song that is there."""
+    """If one were missing, an agent would wait for a song that is finished."""
     response = {"success": True, "data": [{"id": "a1", "state": word}]}
     assert read_record({"state": word, "response": response}).state == "complete"
 
 
 @pytest.mark.parametrize("word", ["failed", "failure", "error", "cancelled", "canceled", "rejected"])
 def test_every_word_for_failed(word: str) -> None:
-    """And one for failed, for a song that never comes."""
+    """If one were missing, an agent would wait for a song that never comes."""
     assert read_record({"state": word}).state == "failed"
 
 
 @pytest.mark.parametrize("number", [10**40 - 1, -(10**40) + 1, 0])
-def test_a_seed_that_is_a_number_is_its_digits(number: int) -> None:
+def test_a_seed_that_is_a_number_becomes_its_digits(number: int) -> None:
     (result,) = read_record({"finished_at": 9, "response": {"data": [{"seed": number}]}}).results
     assert result["seed"] == str(number)
 
 
-def test_a_number_too_long_to_print_is_no_seed() -> None:
-    """Python refuses to print it, and that would end the agent's run."""
+def test_a_seed_that_is_too_long_a_number_is_left_out() -> None:
+    """Python raises an error when it prints such a number, which would end the agent's run."""
     (result,) = read_record({"finished_at": 9, "response": {"data": [{"id": "a", "seed": 10**40}]}}).results
     assert "seed" not in result
 
 
-def test_the_progress_of_several_items_is_that_of_the_last() -> None:
+def test_the_progress_of_several_items_is_the_lowest() -> None:
     items = [{"state": "processing", "progress": progress} for progress in ("80%", "-5%", "x")]
     assert read_record({"response": {"data": items}}).progress == 0.0
     assert read_record({"response": {"data": items[:1]}}).progress == 80.0
     assert read_record({"finished_at": 9, "response": {"data": [{"progress": "80%"}]}}).progress is None
 
 
-def test_a_song_is_in_one_place_only() -> None:
-    """In two, a model reads a preview as the result, or a result as a preview."""
+def test_a_url_is_either_a_preview_or_a_result() -> None:
+    """If it were both, a model would take a preview for the song, or the song for a preview."""
     data = [{"id": "a1", "audio_url": AUDIO, "state": "succeeded"}]
     response = {"response": {"data": data}}
     pending, complete, failed = (
@@ -138,7 +136,7 @@ def test_a_song_is_in_one_place_only() -> None:
     assert complete.results == failed.partial_results == ({"audio_id": "a1", "audio_url": AUDIO},)
 
 
-def test_previews_are_in_the_order_written_and_each_only_once() -> None:
+def test_previews_keep_the_order_of_the_record_and_are_listed_once() -> None:
     data = [{"audio_url": "https://a", "image_url": "http://b"}, ["https://c", "https://a", "ftp://d"]]
     assert read_record({"state": "pending", "response": {"data": data}}).preview_urls == (
         "https://a", "http://b", "https://c",

@@ -1,7 +1,5 @@
-"""Each way a call can go wrong, over real connections: what the error says, and what it says of the money."""
+"""Each way in which a call can fail, over real connections: which error it becomes, and whether money may be gone."""
 
-import copy
-import pickle
 from typing import Any
 
 import pytest
@@ -21,6 +19,7 @@ from producer_tools import (
     ProducerGenerateMusic,
     ProducerGetTask,
     ProducerGetTasksBatch,
+    ProducerToolError,
     RateLimitError,
     ServerError,
     ServiceDisabledError,
@@ -28,6 +27,7 @@ from producer_tools import (
     SubmissionUnknownError,
     TaskNotFoundError,
 )
+from producer_tools.http.faults import error_class
 from producer_tools.http.transport import LARGEST_ANSWER
 from producer_tools.requests import GenerateMusic
 from tests.clocks import InstantClock
@@ -63,8 +63,8 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("status", "code", "kind"), REFUSALS)
-async def test_a_refused_submit(status: str, code: str, kind: type[APIError]) -> None:
-    """A refusal names code, message and trace id, is told apart from the others, and says that nothing was charged."""
+async def test_a_refused_submit_was_not_charged(status: str, code: str, kind: type[APIError]) -> None:
+    """A model decides by it what to do next, so each refusal has its own class and says that nothing was charged."""
     async with (
         answering(http(refusal(code), status)) as server,
         ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client,
@@ -83,26 +83,26 @@ UNKNOWN = [
     ("504", http(refusal("timeout"), "504 Gateway Timeout"), "timeout"),
     ("408", http(refusal("rate_limited"), "408 Request Timeout"), "rate_limited"),
     ("a server error under 200", http(refusal("api_error")), "api_error"),
-    ("a code nobody knows under 200", http(refusal("odd")), "odd"),
-    ("a proxy's page", http(b"<html>Bad gateway</html>", "502 Bad Gateway", "text/html"), "http_502"),
+    ("an unknown code under 200", http(refusal("odd")), "odd"),
+    ("HTML from a proxy", http(b"<html>Bad gateway</html>", "502 Bad Gateway", "text/html"), "http_502"),
     ("a redirect", http(b"", "302 Found\r\nLocation: http://127.0.0.1:1/"), "http_302"),
     ("HTML", http(b"<html>Welcome</html>", content_type="text/html"), "unreadable_answer"),
-    ("nothing", http(b""), "unreadable_answer"),
+    ("an empty body", http(b""), "unreadable_answer"),
     ("a list", http([{"task_id": "t"}]), "unreadable_answer"),
     ("a number", http(7), "unreadable_answer"),
-    ("half of it", http(b'{"task_id": "t', cut=20), "connection_error"),
-    ("broken JSON", http(b'{"task_id": "t'), "unreadable_answer"),
-    ("neither id nor result", http({"ok": True}), "unreadable_answer"),
+    ("half of the JSON, and the connection ends", http(b'{"task_id": "t', cut=20), "connection_error"),
+    ("half of the JSON, with a length that fits", http(b'{"task_id": "t'), "unreadable_answer"),
+    ("neither an id nor a result", http({"ok": True}), "unreadable_answer"),
     ("an id of another type", http({"task_id": {"a": 1}}), "unreadable_answer"),
-    ("nested without end", http(b"[" * 100_000), "unreadable_answer"),
-    ("bytes that are no text", http(b"\xff\xfe{}"), "unreadable_answer"),
+    ("lists nested 100,000 deep", http(b"[" * 100_000), "unreadable_answer"),
+    ("bytes that are not text", http(b"\xff\xfe{}"), "unreadable_answer"),
     ("no HTTP at all", b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "connection_error"),
 ]
 
 
 @pytest.mark.parametrize(("reply", "code"), [row[1:] for row in UNKNOWN], ids=[row[0] for row in UNKNOWN])
 async def test_a_submit_with_an_unknown_outcome(reply: bytes, code: str) -> None:
-    """Each says that money may have been spent, and each was sent exactly once: a second one could be a second song."""
+    """The request may have been carried out, so sending it again could pay for a second song."""
     async with answering(reply) as server, ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
         with pytest.raises(SubmissionUnknownError, match="may have been carried out and charged") as caught:
             await client.submit(SONG)
@@ -111,7 +111,7 @@ async def test_a_submit_with_an_unknown_outcome(reply: bytes, code: str) -> None
     assert str(caught.value).startswith(f"{code}: ")
 
 
-async def test_a_submit_that_is_never_answered() -> None:
+async def test_a_submit_without_an_answer_has_an_unknown_outcome() -> None:
     async with answering(SILENCE) as server, ProducerClient(TOKEN, server.base_url, request_timeout=0.05) as client:
         with pytest.raises(
             SubmissionUnknownError, match=r"^timeout: No complete answer from the service \(/producer/audios\) in time"
@@ -119,17 +119,19 @@ async def test_a_submit_that_is_never_answered() -> None:
             await client.submit(SONG)
 
 
-async def test_an_answer_of_fifty_megabytes_is_not_read_to_its_end() -> None:
-    endless = http(b"x" * (LARGEST_ANSWER + 1), cut=34 * 2**20)
-    async with answering(endless) as server, ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
+async def test_a_huge_answer_is_not_read_to_its_end() -> None:
+    """Read to its end, an answer of 50 MB and more could use up the memory of the process."""
+    longer = http(b"x" * (LARGEST_ANSWER + 1), cut=34 * 2**20)
+    async with answering(longer) as server, ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
         with pytest.raises(SubmissionUnknownError, match="larger than 16 MiB"):
             await client.submit(SONG)
 
 
-async def test_a_refused_connection_sent_nothing() -> None:
+async def test_without_a_connection_nothing_was_sent() -> None:
+    """Reported as an unknown outcome, it would make a person check an account in which nothing happened."""
     async with answering(http({})) as server:
-        gone = server.base_url
-    async with ProducerClient(TOKEN, gone, clock=InstantClock()) as client:
+        closed = server.base_url
+    async with ProducerClient(TOKEN, closed, clock=InstantClock()) as client:
         with pytest.raises(ServiceUnreachableError, match="Nothing was sent and nothing was charged"):
             await client.submit(SONG)
 
@@ -145,8 +147,8 @@ async def test_a_refused_connection_sent_nothing() -> None:
         (http(refusal("invalid_token")), AuthenticationError, "invalid_token"),
     ],
 )
-async def test_a_failed_look_says_nothing_of_money(reply: bytes, kind: type[ProducerError], code: str) -> None:
-    """A look-up costs nothing: told that money may be gone, a model would not look again."""
+async def test_a_failed_look_up_does_not_warn_of_a_charge(reply: bytes, kind: type[ProducerError], code: str) -> None:
+    """A look-up is free. If the error said that money may be gone, a model would not look again."""
     async with answering(reply) as server, ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
         with pytest.raises(kind) as caught:
             await client.get_task("t1")
@@ -156,18 +158,20 @@ async def test_a_failed_look_says_nothing_of_money(reply: bytes, kind: type[Prod
 
 @pytest.mark.parametrize("reply", [{}, {"items": None}, {"items": {"id": "t1"}}])
 async def test_a_batch_answer_without_a_list_is_an_error(reply: dict[str, Any]) -> None:
-    """Read as an empty list, it would report living tasks as not found."""
+    """Read as an empty list, it would report existing tasks as not found."""
     async with answering(http(reply)) as server, ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
         with pytest.raises(AnswerError):
             await client.get_tasks(["t1"])
 
 
-async def test_an_unknown_task_is_no_unfinished_one(client: ProducerClient) -> None:
-    with pytest.raises(TaskNotFoundError, match=r"^not_found: .*\(task_id nobody\)"):
-        await client.get_task("nobody")
+async def test_an_unknown_task_is_not_reported_as_unfinished(client: ProducerClient) -> None:
+    """Reported as unfinished, it would be waited for until the timeout."""
+    with pytest.raises(TaskNotFoundError, match=r"^not_found: .*\(task_id unknown\)"):
+        await client.get_task("unknown")
 
 
-async def test_the_tools_show_errors_to_the_model_and_end_no_run() -> None:
+async def test_a_tool_returns_an_error_to_the_model() -> None:
+    """Raised, it would end the agent's run."""
     async with answering(http(refusal("forbidden", "not these words", task_id="t9"), "403 Forbidden")) as server:
         async with ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
             call = {"type": "tool_call", "id": "c1", "name": "producer_generate_music", "args": {"prompt": "x"}}
@@ -177,7 +181,7 @@ async def test_the_tools_show_errors_to_the_model_and_end_no_run() -> None:
 
 
 @pytest.mark.parametrize("tool", [ProducerGetTask, ProducerGetTasksBatch])
-async def test_a_50x_page_at_a_look_is_an_error_message(tool: Any) -> None:
+async def test_a_failed_look_up_is_returned_to_the_model(tool: Any) -> None:
     async with answering(http(b"<html>", "503 Service Unavailable")) as server:
         async with ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
             first = next(iter(tool.model_fields["args_schema"].default.model_fields))
@@ -185,8 +189,8 @@ async def test_a_50x_page_at_a_look_is_an_error_message(tool: Any) -> None:
     assert content.startswith("http_503: ")
 
 
-async def test_a_missing_token_is_told_at_the_first_call_and_not_to_the_model() -> None:
-    """A model cannot mend it, so it is no tool message: it reaches the programmer, and names the variable."""
+async def test_a_missing_token_is_raised_at_the_first_call() -> None:
+    """A model cannot fix it, so it is no tool message: the programmer must see it, with the variable's name."""
     tool = ProducerGenerateMusic()
     with pytest.raises(MissingTokenError, match="ACEDATACLOUD_API_TOKEN"):
         await tool.ainvoke({"prompt": "x"})
@@ -195,18 +199,21 @@ async def test_a_missing_token_is_told_at_the_first_call_and_not_to_the_model() 
     assert not issubclass(MissingTokenError, ToolException)
 
 
-async def test_what_the_service_says_is_shortened_to_one_line() -> None:
-    long = "no\n\n" * 1000
-    async with answering(http(refusal("bad_request", long), "400 Bad Request")) as server:
-        async with ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
-            with pytest.raises(BadRequestError) as caught:
-                await client.submit(SONG)
-    assert len(caught.value.message) == 500
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("clone", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])  # noqa: S301
-def test_errors_travel_between_processes(clone: Any) -> None:
-    error = RateLimitError("rate_limited", "slower", status=429, trace_id="tr", task_id="t")
-    same = clone(error)
-    assert (type(same), str(same), vars(same)) == (RateLimitError, str(error), vars(error))
+@pytest.mark.parametrize(
+    ("status", "code", "paid", "kind"),
+    [
+        (499, "odd", True, APIError),
+        (500, "odd", True, SubmissionUnknownError),
+        (500, "odd", False, ServerError),
+        (500, "forbidden", True, SubmissionUnknownError),
+        (408, "", False, ServerError),
+        (200, "forbidden", True, ContentModerationError),
+        (400, "api_error", True, SubmissionUnknownError),
+        (399, "odd", True, SubmissionUnknownError),
+    ],
+)
+def test_the_error_class_of_a_status_and_a_code(
+    status: int, code: str, paid: bool, kind: type[ProducerToolError]
+) -> None:
+    """If a paid call that may have been carried out were called refused, it would be paid for again."""
+    assert error_class(status, code, paid=paid) is kind

@@ -1,4 +1,4 @@
-"""One process, many users: whose token a call carries."""
+"""Which token a call carries, when one process serves many users."""
 
 import asyncio
 import pickle
@@ -15,45 +15,47 @@ PENDING = http({"id": "t1", "state": "pending"})
 
 
 def tokens(server: RawServer) -> list[str]:
+    """The token of each request."""
     lines = [line for raw in server.requests for line in raw.decode().splitlines()]
     return [line.removeprefix("Authorization: Bearer ") for line in lines if line.startswith("Authorization")]
 
 
-async def test_the_block_wins_over_client_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "of-the-environment")
+async def test_the_block_wins_over_the_client_which_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With another order, a user's song would be paid from the application's account."""
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "environment")
     async with answering(PENDING) as server:
-        own = ProducerGetTask(client=ProducerClient("of-the-client", server.base_url, poll_interval=0))
+        own = ProducerGetTask(client=ProducerClient("client", server.base_url, poll_interval=0))
         bare = ProducerGetTask(client=ProducerClient(base_url=server.base_url, poll_interval=0))
-        with producer_tools.api_token(" of-the-block\n"):
+        with producer_tools.api_token(" block\n"):
             await own.ainvoke({"task_id": "t1"})
-            with producer_tools.api_token("of-the-inner-block"):
+            with producer_tools.api_token("inner-block"):
                 await own.ainvoke({"task_id": "t1"})
         await own.ainvoke({"task_id": "t1"})
         await bare.ainvoke({"task_id": "t1"})
         await own.client.aclose()
         await bare.client.aclose()
-    assert tokens(server) == ["of-the-block", "of-the-inner-block", "of-the-client", "of-the-environment"]
+    assert tokens(server) == ["block", "inner-block", "client", "environment"]
 
 
-async def test_tenants_side_by_side_never_mix() -> None:
-    """Across await, in tasks, and into the sync bridge from many threads."""
+async def test_users_served_at_the_same_time_keep_their_own_tokens() -> None:
+    """In async tasks, and in sync calls from many threads. Mixed up, one user would pay for another's song."""
     async with answering(PENDING) as server:
         client = ProducerClient(base_url=server.base_url, poll_interval=0)
         tool = ProducerGetTask(client=client)
 
-        async def awaited(name: str) -> None:
+        async def use_async(name: str) -> None:
             with producer_tools.api_token(name):
                 await asyncio.sleep(0)
                 await asyncio.gather(tool.ainvoke({"task_id": name}), tool.ainvoke({"task_id": name}))
 
-        def blocking(name: str) -> None:
+        def use_sync(name: str) -> None:
             with producer_tools.api_token(name):
                 tool.invoke({"task_id": name})
 
-        await asyncio.gather(*(awaited(f"user-{n}") for n in range(8)))
+        await asyncio.gather(*(use_async(f"user-{n}") for n in range(8)))
         with ThreadPoolExecutor(8) as pool:
             loop = asyncio.get_running_loop()
-            await asyncio.gather(*(loop.run_in_executor(pool, blocking, f"user-{n}") for n in range(8, 16)))
+            await asyncio.gather(*(loop.run_in_executor(pool, use_sync, f"user-{n}") for n in range(8, 16)))
         await client.aclose()
     for raw in server.requests:
         head, body = raw.decode().split("\r\n\r\n")
@@ -63,22 +65,24 @@ async def test_tenants_side_by_side_never_mix() -> None:
 
 
 @pytest.mark.parametrize("blank", ["", "  "])
-async def test_a_tenant_without_a_token_is_not_served_on_anothers_account(blank: str) -> None:
-    client = ProducerClient("of-the-application", "http://127.0.0.1:1")
+async def test_a_blank_token_is_not_replaced_by_another(blank: str) -> None:
+    """If a user's token is missing, the call must not be paid from the application's account."""
+    client = ProducerClient("application", "http://127.0.0.1:1")
     with producer_tools.api_token(blank), pytest.raises(MissingTokenError):
         await client.get_task("t")
     with pytest.raises(MissingTokenError):
         await ProducerClient(blank, "http://127.0.0.1:1").get_task("t")
 
 
-async def test_a_token_that_is_no_header_is_told_without_showing_it() -> None:
+async def test_a_token_that_no_header_can_carry_is_refused_and_not_shown() -> None:
+    """Sent, it could add a header of its own."""
     with pytest.raises(ConfigurationError) as caught:
         await ProducerClient("tok\r\nX-Evil: 1", "http://127.0.0.1:1").get_task("t")
     assert "Evil" not in f"{caught.value!r} {caught.value}"
 
 
 async def test_the_token_is_in_no_repr_no_error_and_no_pickle() -> None:
-    """The service quotes the token back, in each place of an error where it could."""
+    """Not even if the service quotes it in every part of an error; it would end up in logs."""
     token = "sk-a-very-secret-token"
     quoting = {"error": {"code": f"c-{token}", "message": f"bad token {token}"}, "trace_id": token}
     async with answering(http(quoting, "401 Unauthorized"), b"\x00not http\r\n\r\n") as server:

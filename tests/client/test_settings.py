@@ -1,0 +1,55 @@
+"""The settings of a client: where they come from, which values are refused, and that they cannot be changed later."""
+
+import pickle
+
+import pytest
+
+from producer_tools import ConfigurationError, ProducerClient
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"base_url": "api.example"}, "base_url must be an http"),
+        ({"request_timeout": 0}, "request_timeout must be seconds above 0"),
+        ({"poll_interval": -1}, "poll_interval must be seconds, 0 or more"),
+        ({"max_paid_in_flight": 0}, "max_paid_in_flight must be 1 or more"),
+    ],
+)
+def test_an_invalid_setting_is_refused(settings: dict[str, object], message: str) -> None:
+    """Accepted, it would fail later, in the middle of a call."""
+    with pytest.raises(ConfigurationError, match=message):
+        ProducerClient("t", **settings)  # type: ignore[arg-type]  # one argument of each type
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "-1", "inf", "nan"])
+def test_an_invalid_timeout_in_the_environment_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRODUCER_REQUEST_TIMEOUT", value)
+    with pytest.raises(ConfigurationError, match="PRODUCER_REQUEST_TIMEOUT must be seconds above 0"):
+        ProducerClient("t")
+
+
+def test_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (ProducerClient().base_url, ProducerClient().request_timeout) == ("https://api.acedata.cloud", 1800)
+    monkeypatch.setenv("PRODUCER_REQUEST_TIMEOUT", "30")
+    monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", "http://127.0.0.1:1/")
+    assert (ProducerClient().base_url, ProducerClient().request_timeout) == ("http://127.0.0.1:1", 30)
+
+
+@pytest.mark.parametrize("name", ["base_url", "request_timeout", "poll_interval", "max_paid_in_flight"])
+def test_a_setting_cannot_be_changed_after_the_client_is_made(name: str) -> None:
+    """An assignment would have no effect, so it must raise instead of seeming to work."""
+    client = ProducerClient("t", poll_interval=5)
+    before = getattr(client, name)
+    with pytest.raises(AttributeError):
+        setattr(client, name, 1)
+    assert getattr(client, name) == before
+
+
+def test_a_pickled_client_keeps_its_settings_but_not_its_token() -> None:
+    """With the token in it, a pickled client would leak it into queues and files."""
+    client = ProducerClient("token-to-hide", "http://127.0.0.1:1", request_timeout=7, poll_interval=3)
+    pickled = pickle.dumps(client)
+    assert b"token-to-hide" not in pickled
+    copied = pickle.loads(pickled)  # noqa: S301 - the bytes were made two lines above
+    assert (copied.base_url, copied.request_timeout, copied.poll_interval) == ("http://127.0.0.1:1", 7, 3)

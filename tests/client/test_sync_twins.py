@@ -1,0 +1,143 @@
+"""Every async method of `ProducerClient` and `Downloader` has a twin for sync code that does the same."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from producer_tools import Downloader, ProducerClient, Progress, SubmissionUnknownError, TaskNotFoundError
+from producer_tools.requests import GenerateMusic
+from producer_tools.sandbox import Fault, ProducerSandbox
+from tests.clocks import FastClock
+
+pytestmark = pytest.mark.usefixtures("silent_files")
+
+SONG = GenerateMusic(prompt="a song")
+# The twin of `aclose` is `close`. `allow_again` is an old name that is about to go.
+NAMED_OTHERWISE = {"aclose", "allow_again"}
+
+
+def async_methods(cls: type) -> set[str]:
+    """The public methods of a class that are async functions or async generators."""
+
+    def is_async(member: object) -> bool:
+        return inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
+
+    return {name for name, _ in inspect.getmembers(cls, is_async) if not name.startswith("_")} - NAMED_OTHERWISE
+
+
+@dataclass(frozen=True)
+class Account:
+    """A client with one finished song, and with a request of an unknown outcome under the key ``lost``."""
+
+    sandbox: ProducerSandbox
+    client: ProducerClient
+    task_id: str
+    directory: Path
+
+
+@pytest.fixture
+def account(sandbox: ProducerSandbox, tmp_path: Path) -> Iterator[Account]:
+    with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0, clock=FastClock()) as client:
+        task = client.submit_sync(SONG)
+        sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint="/producer/audios")
+        with pytest.raises(SubmissionUnknownError):
+            client.submit_sync(SONG, key="lost")
+        yield Account(sandbox, client, str(task.task_id), tmp_path)
+
+
+def submit(account: Account) -> None:
+    first, second = (account.client.submit_sync(SONG, key="key") for _ in range(2))
+    assert first == second
+    assert first.task_id in {charge.task_id for charge in account.sandbox.charges}
+
+
+def get_task(account: Account) -> None:
+    assert account.client.get_task_sync(account.task_id).state == "complete"
+    with pytest.raises(TaskNotFoundError):
+        account.client.get_task_sync("unknown")
+
+
+def get_tasks(account: Account) -> None:
+    batch = account.client.get_tasks_sync([account.task_id, "unknown"])
+    assert [task.task_id for task in batch.tasks] == [account.task_id]
+    assert batch.not_found == ("unknown",)
+
+
+def wait(account: Account) -> None:
+    progress: list[Progress] = []
+    batch = account.client.wait_sync([account.task_id], timeout=60, on_progress=progress.append)
+    assert [task.state for task in batch.tasks] == [each["state"] for each in progress] == ["complete"]
+
+
+def watch(account: Account) -> None:
+    changes = account.client.watch_sync([account.task_id])
+    assert next(changes).state == "complete"
+    assert next(changes, None) is None
+
+
+def release(account: Account) -> None:
+    account.client.release_sync("lost")
+    assert account.client.submit_sync(SONG, key="lost").task_id
+
+
+def adopt(account: Account) -> None:
+    account.client.adopt_sync("lost", "seen-in-the-account")
+    assert account.client.submit_sync(SONG, key="lost").task_id == "seen-in-the-account"
+
+
+def save(account: Account) -> None:
+    downloads = Downloader(account.client, account.directory).save_sync(account.task_id)
+    assert {file.kind for file in downloads.files} == {"audio", "cover"}
+    assert all(Path(file.path).parent == account.directory for file in downloads.files)
+
+
+CALLS: list[Callable[[Account], None]] = [submit, get_task, get_tasks, wait, watch, release, adopt, save]
+
+
+def test_every_async_method_has_a_twin() -> None:
+    """Without a twin, sync code would have to run an event loop of its own for that one method."""
+    methods = {(cls, name) for cls in (ProducerClient, Downloader) for name in async_methods(cls)}
+    assert {name for _, name in methods} == {call.__name__ for call in CALLS}, "each twin is called below"
+    for cls, name in methods:
+        twin = getattr(cls, f"{name}_sync")
+        assert not inspect.iscoroutinefunction(twin)
+        assert list(inspect.signature(twin).parameters) == list(inspect.signature(getattr(cls, name)).parameters)
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("in_loop", [False, True], ids=["in a script", "in a running loop"])
+def test_a_twin_does_what_its_method_does(call: Callable[[Account], None], in_loop: bool, account: Account) -> None:
+    """In a notebook, sync code runs while an event loop is running in its thread."""
+
+    async def notebook() -> None:
+        call(account)
+
+    if in_loop:
+        asyncio.run(notebook())
+    else:
+        call(account)
+
+
+def test_close_is_the_twin_of_aclose(sandbox: ProducerSandbox) -> None:
+    """A later call opens a new session, so a closed client still works."""
+    client = ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0)
+    for _ in range(2):
+        assert client.submit_sync(SONG).task_id
+        client.close()
+
+
+def test_sync_code_can_use_a_task_of_another_event_loop(account: Account) -> None:
+    """A script may submit with `asyncio.run` and then wait with a sync call."""
+    account.sandbox.render_seconds = 5
+
+    async def submit_in_own_loop() -> str:
+        return str((await account.client.submit(SONG)).task_id)
+
+    first, second = (asyncio.run(submit_in_own_loop()) for _ in range(2))
+    account.sandbox.finish_now()
+    assert account.client.wait_sync([first], 60).tasks[0].state == "complete"
+    assert [task.state for task in account.client.watch_sync([second])][-1] == "complete"

@@ -1,0 +1,84 @@
+"""Which ledger a call uses: its own argument, else the client's, else the graph's store, else memory."""
+
+import json
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
+from langgraph.store.memory import InMemoryStore
+
+from producer_tools import (
+    Ledger,
+    MemoryLedger,
+    ProducerClient,
+    ProducerGenerateMusic,
+    StoreLedger,
+    SubmissionUnknownError,
+)
+from producer_tools.requests import GenerateMusic
+from producer_tools.sandbox import Fault, ProducerSandbox
+
+SONG = GenerateMusic(prompt="a song")
+KEY = "key"
+
+
+def client_of(sandbox: ProducerSandbox, ledger: Ledger | None) -> ProducerClient:
+    return ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0, ledger=ledger)
+
+
+async def has_entry(ledger: Ledger, key: str) -> bool:
+    """Whether there is an entry under ``key``; if not, the question begins one."""
+    return await ledger.begin(key, "the fingerprint of the question") is not None
+
+
+async def test_the_calls_ledger_wins_over_the_clients(sandbox: ProducerSandbox) -> None:
+    """Written into the client's ledger instead, the request would not be found by those who share the call's."""
+    clients, calls = MemoryLedger(), MemoryLedger()
+    async with client_of(sandbox, clients) as client:
+        first = await client.submit(SONG, key=KEY, ledger=calls)
+        assert await client.submit(SONG, key=KEY, ledger=calls) == first
+    assert len(sandbox.charges) == 1
+    assert await has_entry(calls, KEY)
+    assert not await has_entry(clients, KEY)
+
+
+@pytest.mark.parametrize("name", ["release", "adopt"])
+async def test_an_unknown_outcome_is_resolved_in_the_calls_ledger(name: str, sandbox: ProducerSandbox) -> None:
+    calls = MemoryLedger()
+    async with client_of(sandbox, MemoryLedger()) as client:
+        sandbox.fail_next(Fault.RESET_AFTER_WORK)
+        with pytest.raises(SubmissionUnknownError):
+            await client.submit(SONG, key=KEY, ledger=calls)
+        arguments = [KEY, "t1"] if name == "adopt" else [KEY]
+        with pytest.raises(KeyError):
+            await getattr(client, name)(*arguments)
+        await getattr(client, name)(*arguments, ledger=calls)
+        assert (await client.submit(SONG, key=KEY, ledger=calls)).task_id
+    assert len(sandbox.charges) == (1 if name == "adopt" else 2)
+
+
+async def test_without_any_ledger_memory_is_used(client: ProducerClient, sandbox: ProducerSandbox) -> None:
+    assert await client.submit(SONG, key=KEY) == await client.submit(SONG, key=KEY)
+    assert len(sandbox.charges) == 1
+    assert client.graph_ledger(None) is None
+
+
+@pytest.mark.parametrize("own", [MemoryLedger(), None], ids=["the client's", "the store's"])
+async def test_in_a_graph_the_clients_ledger_wins_over_the_store(own: Ledger | None, sandbox: ProducerSandbox) -> None:
+    store = InMemoryStore()
+    async with client_of(sandbox, own) as client:
+        builder = StateGraph(MessagesState)
+        builder.add_node("tools", ToolNode([ProducerGenerateMusic(client=client)]))
+        builder.add_edge(START, "tools")
+        graph: Any = builder.compile(checkpointer=InMemorySaver(), store=store)
+        call = {"type": "tool_call", "id": "call", "name": "producer_generate_music", "args": {"prompt": "a song"}}
+        state = await graph.ainvoke(
+            {"messages": [AIMessage("", tool_calls=[call])]}, {"configurable": {"thread_id": "thread"}}
+        )
+    assert json.loads(state["messages"][-1].text)["task_id"]
+    assert await has_entry(StoreLedger(store), "thread/call") is (own is None)
+    if own is not None:
+        assert await has_entry(own, "thread/call")
