@@ -1,66 +1,92 @@
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 PYTHON ?= python3
 export PROMPT ?=
 BIN := .venv/bin
-INSTALLED := .venv/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+RUN := $(BIN)/python -m
 
-.PHONY: help demo turns album fleet notebooks test coverage mutate torture record record-live check wheel clean
+.PHONY: help demo album fleet turns notebooks test coverage mutate torture record record-live check docs wheel clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(INSTALLED): pyproject.toml
-	@echo "Installing into .venv, this once ..."
+# One environment; each file .venv/.NAME says that what the targets of that name need is installed in it.
+INSTALL.demo := --no-compile --editable '.[agent]'
+INSTALL.test := --editable '.[fleet,notebook]' --group test
+INSTALL.check := $(INSTALL.test) --group check
+INSTALL.mutate := $(INSTALL.test) --group mutate
+INSTALL.docs := --editable . --group docs
+INSTALL.wheel := --group wheel
+
+$(BIN)/python:
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --upgrade pip
-	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+
+# Dependency groups need pip 25.1. The demo uses extras only, and does without this step.
+.venv/.pip: | $(BIN)/python
+	@$(PIP) --upgrade 'pip>=25.1'
 	@touch $@
 
-demo: $(INSTALLED)  ## Make a song with an agent: make demo PROMPT="a slow sad waltz"
+.venv/.test .venv/.check .venv/.mutate .venv/.docs .venv/.wheel: | .venv/.pip
+
+.venv/.%: pyproject.toml | $(BIN)/python
+	@echo "Installing into .venv for: $* ..."
+	@$(PIP) $(INSTALL.$*)
+	@touch $@
+
+demo: .venv/.demo  ## Make a song with an agent: make demo PROMPT="a slow sad waltz"
 	@$(BIN)/python examples/quickstart_agent.py "$$PROMPT"
 
-turns: $(INSTALLED)  ## Measure turns and characters of one song: looking again and again against waiting
-	@$(BIN)/python examples/turns.py
+turns: .venv/.test  ## Count the turns and characters of one song: polling against waiting
+	@$(RUN) tests.bench.turns
 
-album: $(INSTALLED)  ## Make an album whose process is killed in the middle: what was paid for?
-	@$(BIN)/python examples/album.py
+album: .venv/.test  ## Make an album, kill its process in the middle, resume it, and compare the charges
+	@$(RUN) tests.crash.album
 
-fleet: $(INSTALLED)  ## 100 songs, four workers that are killed at random, one PostgreSQL: SONGS=100 KILLS=10
-	@cd examples && ../$(BIN)/python -m fleet $(if $(SONGS),--songs $(SONGS)) $(if $(KILLS),--kills $(KILLS))
+fleet: .venv/.test  ## Make 100 songs with four workers on one PostgreSQL while workers are killed: SONGS=100 KILLS=10
+	@$(RUN) tests.crash.fleet $(if $(SONGS),--songs $(SONGS)) $(if $(KILLS),--kills $(KILLS))
 
-notebooks: $(INSTALLED)  ## Run the notebooks in examples/ and keep their outputs
+notebooks: .venv/.test  ## Run the notebooks in examples/ and keep their outputs
 	@$(BIN)/python .ci/notebooks
 
-test: $(INSTALLED)  ## Run the whole suite, offline
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+test: .venv/.test  ## Run the whole suite, offline
+	$(PYTEST)
 
-coverage: $(INSTALLED)  ## Run the suite and fail if too little of the code is run by it
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
+coverage: .venv/.test  ## Run the suite and fail if it covers less than 95 % of the code
+	$(PYTEST) --cov --cov-report=term
 
-mutate: $(INSTALLED)  ## Break the code in hundreds of ways and fail if too few are noticed; minutes
+mutate: .venv/.mutate  ## Break the code in hundreds of ways and fail if the tests notice less than 90 % (minutes)
 	rm -rf mutants
 	$(BIN)/mutmut run
 	$(BIN)/mutmut export-cicd-stats
 	@$(BIN)/python .ci/mutation-score
 
-torture: $(INSTALLED)  ## Kill 200 processes and make 10,000 calls with faults: what was paid twice, or lost? (minutes)
-	@$(BIN)/python -m tests.torture $(SEED)
+torture: .venv/.test  ## Kill 200 processes, make 10,000 calls with faults, and compare the charges (minutes)
+	@$(RUN) tests.crash.torture $(SEED)
 
-record: $(INSTALLED)  ## Record the sandbox anew, for the tests that play recordings
+record: .venv/.test  ## Record the sandbox anew, for the tests that replay recordings
 	$(BIN)/python -m pytest -q tests/recorded --record-mode=all -m vcr
 	$(BIN)/python -m pytest -q tests/recorded
 
-record-live: $(INSTALLED)  ## Record the service itself (needs a key, asks first); PAID=1: also what costs money
-	@$(BIN)/python -m tests.recorded.live $(if $(PAID),--paid)
+record-live: .venv/.test  ## Record the service itself (needs a token, asks first); PAID=1: also the calls that cost money
+	@$(RUN) tests.recorded.live $(if $(PAID),--paid)
 
-check: $(INSTALLED)  ## Lint, check the format and the types
+check: .venv/.check  ## Lint, and check the format, the types, the layers of imports and the declared dependencies
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/deptry tests --exclude mutants --ignore DEP002,DEP004
 
-wheel: $(INSTALLED)  ## Build the wheel and test it in a fresh environment, on each PYTHONS
+docs: .venv/.docs  ## Build the documentation into site/, offline; a warning fails the build
+	$(BIN)/zensical build --strict --clean
+
+wheel: .venv/.wheel  ## Build the wheel and test it in a fresh environment, on each of PYTHONS
+	rm -rf dist
 	$(BIN)/python -m build --wheel --outdir dist .
 	for python in $(or $(PYTHONS),$(PYTHON)); do .ci/test-wheel "$$python" dist/*.whl || exit 1; done
 
-clean:  ## Remove what the targets above made
-	rm -rf .venv dist mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:  ## Remove everything that the targets above made
+	rm -rf .venv dist site mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

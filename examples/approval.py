@@ -1,29 +1,23 @@
-"""A person approves, edits or rejects each paid call before money is spent.
+"""Approve, edit or reject each paid call of an agent before it is sent. It needs no keys: it runs on the sandbox.
 
-python examples/approval.py "a slow sad waltz"
+Run it with: python approval.py
 """
 
-import asyncio
-import sys
-from pathlib import Path
 from typing import Any
 
-from chat_model import choose_chat_model
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
-from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
-from service import open_client
 
-from producer_tools import ProducerToolkit, budget
+from producer_tools import Budget, ProducerClient, ProducerToolkit
 from producer_tools.approval import interrupt_on
+from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
 
 
 def decide(action: dict[str, Any]) -> dict[str, Any]:
     """Ask the person at the terminal about one call."""
-    print(f"\n{action['description']}")
-    answer = input("[a]pprove, [e]dit the prompt, or [r]eject? ").strip().lower()
+    answer = input(f"\n{action['description']}\n[a]pprove, [e]dit the prompt, or [r]eject? ").strip().lower()
     if answer.startswith("a"):
         return {"type": "approve"}
     if answer.startswith("e"):
@@ -32,24 +26,23 @@ def decide(action: dict[str, Any]) -> dict[str, Any]:
     return {"type": "reject", "message": "The user does not want to pay for this call."}
 
 
-async def main(wish: str) -> None:
-    """Run the agent, and ask whenever it wants to spend money; it may not spend more than a dollar in any case."""
-    async with open_client() as client:
-        tools = ProducerToolkit(client=client, download_dir=Path("songs")).get_tools()
-        middleware = [HumanInTheLoopMiddleware(interrupt_on=interrupt_on(tools))]
-        agent: Any = create_agent(choose_chat_model(), tools, middleware=middleware, checkpointer=InMemorySaver())
+def main(words: str) -> None:
+    """Run the agent, and ask the person whenever it stops before a paid call."""
+    model, spent = ScriptedChatModel(), Budget(max_usd=1.0)  # with a key: "anthropic:claude-sonnet-4-5", or another
+    with (
+        ProducerSandbox() as sandbox,  # with ACEDATACLOUD_API_TOKEN, leave it and its address out
+        ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0.5, budget=spent) as client,
+    ):
+        tools = ProducerToolkit(client=client, download_dir="songs").get_tools()
+        ask_first = HumanInTheLoopMiddleware(interrupt_on=interrupt_on(tools))
+        agent: Any = create_agent(model, tools, middleware=[ask_first], checkpointer=InMemorySaver())
         config = {"configurable": {"thread_id": "approval"}}
-        given: Any = {"messages": [HumanMessage(wish)]}
-        with budget(max_usd=1.0) as spent:
-            while True:
-                # Sync, for on Python 3.10 LangGraph can interrupt no async run.
-                state = await asyncio.to_thread(agent.invoke, given, config)
-                if not state.get("__interrupt__"):
-                    break
-                actions = state["__interrupt__"][0].value["action_requests"]
-                given = Command(resume={"decisions": [decide(action) for action in actions]})
-        print(f"\n{state['messages'][-1].text}\nSpent: {spent.calls} calls, about {spent.usd:.3f} US dollars")
+        state = agent.invoke({"messages": [("user", words)]}, config)
+        while interrupts := state.get("__interrupt__"):
+            decisions = [decide(action) for action in interrupts[0].value["action_requests"]]
+            state = agent.invoke(Command(resume={"decisions": decisions}), config)
+    print(f"{state['messages'][-1].text}\nSpent: {spent.calls} calls, about {spent.usd:.3f} US dollars")
 
 
 if __name__ == "__main__":
-    asyncio.run(main(" ".join(sys.argv[1:]).strip() or "a happy upbeat song about the first day of summer"))
+    main("a calm piano piece")

@@ -1,4 +1,4 @@
-"""The chat model of the examples: a real one if the environment holds a key to one, else the scripted one."""
+"""The chat model of the demo and the notebooks: a real one if the environment has a key, else the scripted one."""
 
 import os
 
@@ -15,7 +15,7 @@ MODELS = {
 
 
 def choose_chat_model() -> BaseChatModel:
-    """The model that CHAT_MODEL names (``provider:model``), else one there is a key for, else the scripted one."""
+    """The model that CHAT_MODEL names (``provider:model``), else one whose key is set, else the scripted one."""
     name = os.environ.get("CHAT_MODEL") or next((MODELS[key] for key in MODELS if os.environ.get(key)), None)
     if name is None:
         print("Model: scripted (no model key in the environment). It submits your words and follows each next_step.")
@@ -23,7 +23,7 @@ def choose_chat_model() -> BaseChatModel:
     try:
         model: BaseChatModel = init_chat_model(name)
     except ImportError as error:
-        print(f"Model: scripted, for {name} cannot be loaded: {error}")
+        print(f"Model: scripted, because {name} cannot be loaded: {error}")
         return ScriptedChatModel()
     print(f"Model: {name}")
     return model

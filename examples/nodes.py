@@ -1,11 +1,16 @@
-"""Nodes in a graph of your own: python examples/nodes.py. Where the service lives on, a killed run goes on as well."""
+"""Make a song in a graph of your own. Kill it at any time and start it again: it resumes, and pays once.
+
+    python nodes.py
+
+It needs ACEDATACLOUD_API_TOKEN. Without one, keep `producer-sandbox --api-token test` running in another terminal, and
+set ACEDATACLOUD_API_TOKEN=test and ACEDATACLOUD_API_BASE_URL=http://127.0.0.1:8080.
+"""
 
 import asyncio
 from typing import Any
 
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
-from service import open_client
 
 from producer_tools import ProducerClient, SqliteLedger
 from producer_tools.langgraph import DownloadNode, SongState, SubmitNode, WaitNode
@@ -14,7 +19,7 @@ FILE = "songs.sqlite"
 
 
 def build(client: ProducerClient) -> StateGraph[SongState, Any, Any, Any]:
-    """From a request to files; where there is an error, the nodes behind it do nothing."""
+    """From a request to files. After an error, the later nodes skip."""
     builder = StateGraph(SongState)
     builder.add_node("submit", SubmitNode(client))
     builder.add_node("wait", WaitNode(client))
@@ -26,13 +31,13 @@ def build(client: ProducerClient) -> StateGraph[SongState, Any, Any, Any]:
 
 
 async def main(prompt: str) -> None:
-    """Make one song, or go on to make it."""
+    """Make one song, or resume making it."""
     song: Any = {"request": {"name": "producer_generate_music", "args": {"prompt": prompt}}}
     config: Any = {"configurable": {"thread_id": prompt}}
-    async with open_client(ledger=SqliteLedger(FILE)) as client, AsyncSqliteSaver.from_conn_string(FILE) as saver:
+    async with ProducerClient(ledger=SqliteLedger(FILE)) as client, AsyncSqliteSaver.from_conn_string(FILE) as saver:
         graph = build(client).compile(checkpointer=saver)
-        was_stopped = bool((await graph.aget_state(config)).tasks)
-        state = await graph.ainvoke(None if was_stopped else song, config, durability="sync")
+        unfinished = (await graph.aget_state(config)).tasks
+        state = await graph.ainvoke(None if unfinished else song, config, durability="sync")
     print(state["error"] or [file["path"] for file in state["files"]])
 
 

@@ -1,4 +1,4 @@
-"""The service of the examples: the real one if the environment holds a token for it, else a sandbox."""
+"""The service of the demo and the notebooks: the real one if the environment has a token, else a sandbox."""
 
 import os
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from producer_tools.sandbox import ProducerSandbox
 
 @asynccontextmanager
 async def open_client(**settings: Any) -> AsyncIterator[ProducerClient]:
-    """The real service if there is a token for it, else a sandbox; with these settings of `ProducerClient`."""
+    """Open a client on the real service if the environment has a token, else on a sandbox, with these settings."""
     if os.environ.get("ACEDATACLOUD_API_TOKEN"):
         print("Service: the real one. THIS COSTS MONEY: about 0.08 US dollars a song at the last published price.")
         async with ProducerClient(**settings) as client:
@@ -19,7 +19,7 @@ async def open_client(**settings: Any) -> AsyncIterator[ProducerClient]:
     else:
         print("Service: the sandbox on this machine (no ACEDATACLOUD_API_TOKEN). The music is the sandbox's own.")
         async with (
-            ProducerSandbox(render_seconds=6) as sandbox,
+            ProducerSandbox(render_seconds=4) as sandbox,
             ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0.5, **settings) as client,
         ):
             yield client

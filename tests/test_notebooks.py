@@ -1,4 +1,4 @@
-"""The notebooks run from a clean kernel, offline, and are committed as somebody would want to read them."""
+"""The notebooks run from a clean kernel, offline, and are committed with their outputs."""
 
 import base64
 import io
@@ -13,8 +13,8 @@ from nbclient import NotebookClient
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NAMES = ["music_agent", "album"]
-# The kernel is another process, so what makes its songs quick is said in a cell of the test's own.
-AT_ONCE = """
+# The kernel is another process, so a cell in front makes its songs fast.
+FAST = """
 import service
 from functools import partial
 from producer_tools import ProducerClient
@@ -41,7 +41,7 @@ def printed(book: Any) -> str:
 
 
 def sounds(book: Any) -> list[float]:
-    """How long each embedded song plays, in seconds."""
+    """The length of each embedded song, in seconds."""
     found = re.findall(r'<audio[^>]* src="data:audio/[a-z-]+;base64,([^"]+)"', shown(book, "text/html"))
     lengths = []
     for data in found:
@@ -52,12 +52,12 @@ def sounds(book: Any) -> list[float]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_runs_from_a_clean_kernel(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever opens the notebook and runs all cells sees no error, and hears songs."""
+    """If this fails, a reader who runs all cells sees an error, or gets no songs."""
     for path in (*EXAMPLES.glob("*.py"), EXAMPLES / f"{name}.ipynb"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     book = read(name)
-    book.cells.insert(0, nbformat.v4.new_code_cell(AT_ONCE))  # type: ignore[no-untyped-call]
+    book.cells.insert(0, nbformat.v4.new_code_cell(FAST))  # type: ignore[no-untyped-call]
     NotebookClient(book, timeout=50, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert "the sandbox on this machine" in printed(book)
     assert "Model: scripted" in printed(book)
@@ -66,7 +66,7 @@ def test_runs_from_a_clean_kernel(name: str, tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("name", NAMES)
 def test_is_committed_as_it_was_run(name: str) -> None:
-    """A reader who runs nothing sees every output and can play the songs; nothing of a machine or a secret is in it."""
+    """If this fails, a reader who runs nothing misses outputs or songs, or a path or a token of ours is published."""
     book = read(name)
     assert [cell.execution_count for cell in book.cells if cell.cell_type == "code"] == list(
         range(1, 1 + sum(cell.cell_type == "code" for cell in book.cells))
@@ -80,6 +80,7 @@ def test_is_committed_as_it_was_run(name: str) -> None:
 
 
 def test_the_agent_extends_covers_and_compares() -> None:
+    """If this fails, the committed conversation does not show what its headings say."""
     book = read("music_agent")
     html = shown(book, "text/html")
     assert html.index("(Sandbox extend)") < html.index("(Sandbox cover)")
@@ -87,7 +88,8 @@ def test_the_agent_extends_covers_and_compares() -> None:
     assert "Spent: 3 paid calls" in printed(book)
 
 
-def test_the_album_is_drawn_told_of_and_paid_for_once() -> None:
+def test_the_album_is_drawn_and_paid_for_once() -> None:
+    """If this fails, the committed album lacks its drawing or its progress, or its second run was charged."""
     book = read("album")
     assert shown(book, "image/png")
     assert shown(book, "text/markdown").count("→ download | 100 % |") == 3

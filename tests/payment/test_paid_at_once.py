@@ -21,8 +21,8 @@ from producer_tools import (
     StoreLedger,
 )
 from producer_tools.requests import GenerateMusic
+from tests.crash.processes import quick_starts
 from tests.payment.calls import Account
-from tests.torture.processes import quick_starts
 
 WISHES = 10
 

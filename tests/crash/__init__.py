@@ -1,0 +1,1 @@
+"""Tests that kill real processes, and then compare what was charged with what was made."""

@@ -1,0 +1,68 @@
+"""A temporary PostgreSQL: the system's binaries, a cluster in a temporary directory, a free port of loopback."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class NoPostgreSQLError(Exception):
+    """The machine has no PostgreSQL server."""
+
+
+@contextmanager
+def temporary_cluster() -> Iterator[str]:
+    """Run a cluster for the block, and yield its connection string.
+
+    Raises:
+        NoPostgreSQLError: There are no server binaries on this machine.
+        subprocess.CalledProcessError: It did not start.
+    """
+    binaries, password = _binaries(), secrets.token_hex()
+    with tempfile.TemporaryDirectory(prefix="fleet-postgres-", ignore_cleanup_errors=True) as folder:
+        home, port = Path(folder), _free_port()
+        (home / "password").write_text(password, encoding="utf-8")
+        user = _not_root(home)
+
+        def run(program: str, *arguments: str) -> None:
+            command = [str(binaries / program), *arguments]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=home, **user)
+
+        data, log = str(home / "data"), str(home / "log")
+        run("initdb", "-D", data, "-U", "fleet", "-A", "scram-sha-256", f"--pwfile={home / 'password'}", "-E", "UTF8")
+        options = f"-h 127.0.0.1 -p {port} -k {home} -c max_connections=200"
+        run("pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
+        try:
+            yield f"postgresql://fleet:{password}@127.0.0.1:{port}/postgres"
+        finally:
+            run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+
+
+def _binaries() -> Path:
+    """The folder of ``initdb``: on the path, or the newest version where Debian's package puts it."""
+    found = shutil.which("initdb") or max(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None)
+    if found is None:
+        raise NoPostgreSQLError("There is no PostgreSQL server on this machine (Debian: apt install postgresql).")
+    return Path(found).resolve().parent
+
+
+def _not_root(home: Path) -> dict[str, Any]:
+    """PostgreSQL refuses to run as root. If we are root, it runs as user nobody, who gets the directory."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return {}
+    for path in (home, home / "password"):
+        shutil.chown(path, "nobody", "nogroup")
+    return {"user": "nobody", "group": "nogroup", "extra_groups": []}
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port

@@ -1,0 +1,92 @@
+"""Every code block of README.md and docs/ works as it stands there, with the sandbox where a reader has the service."""
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producer_tools import ProducerClient, ProducerError, ProducerToolkit, errors
+from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
+from tests.docs.code_blocks import PAGES, ROOT, Page
+
+CELLS = {"docs/guides/notebooks.md"}
+WITHOUT_CODE = ("docs/reference/", "docs/how-it-works.md")
+SPEED = 50
+
+
+class FastClock:
+    """Fifty times as fast as the machine's: the pages wait as long as a reader would, and the tests do not."""
+
+    _began = time.time()
+
+    def now(self) -> float:
+        return self._began + (time.time() - self._began) * SPEED
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds) / SPEED)
+
+
+pytestmark = pytest.mark.usefixtures("silent_files")
+
+
+@pytest.fixture(autouse=True)
+def _reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A reader with a key of each kind: the service is the sandbox, every chat model is the scripted one."""
+    for cls in (ProducerClient, ProducerSandbox):
+        _on_a_fast_clock(monkeypatch, cls)
+    for place in ("langchain.chat_models.init_chat_model", "langchain.agents.factory.init_chat_model"):
+        monkeypatch.setattr(place, lambda *_, **__: ScriptedChatModel())
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # a page's own test needs none, and starts twice as fast
+    monkeypatch.chdir(tmp_path)
+    with ProducerSandbox() as service:
+        monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", service.api_token)
+        monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", service.base_url)
+        yield
+
+
+def _on_a_fast_clock(monkeypatch: pytest.MonkeyPatch, cls: type[Any]) -> None:
+    original = cls.__init__
+
+    def init(self: Any, *args: Any, **settings: Any) -> None:
+        original(self, *args, **settings, clock=FastClock())
+
+    monkeypatch.setattr(cls, "__init__", init)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_code_of_a_page_runs(path: Path) -> None:
+    """A reader who copies a block gets what the page says."""
+    page = str(path.relative_to(ROOT))
+    blocks = Page(path, cells=page in CELLS).run()
+    assert blocks > 0 or page.startswith(WITHOUT_CODE), "no block was found: has the page lost its code?"
+
+
+def test_the_readme_is_short() -> None:
+    """It is what a newcomer reads before installing; the rest is in docs/."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 200
+
+
+def test_every_error_is_explained() -> None:
+    """A reader who meets an error finds it in the guide, with whether it was charged and what to do."""
+    text = (ROOT / "docs/guides/errors.md").read_text(encoding="utf-8")
+    classes = [thing for thing in vars(errors).values() if isinstance(thing, type) and issubclass(thing, ProducerError)]
+    missing = {cls.__name__ for cls in classes if f"| `{cls.__name__}`" not in text}
+    assert missing == {"ProducerError", "ProducerToolError"}, "the two base classes have a paragraph of their own"
+
+
+def test_every_tool_is_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    with ProducerToolkit() as toolkit:
+        rows = [f"| `{tool.name}` |" for tool in toolkit.get_tools()]
+    assert [row for row in rows if row not in text] == []
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    """The links inside docs/ are checked when the site is built; the README is not part of it."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    places = [link for link in re.findall(r"\]\(([^)#]+)", text) if not link.startswith("https://")]
+    assert [place for place in places if not (ROOT / place).exists()] == []

@@ -1,1 +1,0 @@
-"""Processes that are killed, and thousands of calls with faults."""
