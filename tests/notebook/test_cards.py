@@ -73,7 +73,7 @@ def test_an_unfinished_task_shows_only_known_facts() -> None:
 
 
 def test_a_failed_task_shows_its_reason_and_labels_partial_results(tmp_path: Path) -> None:
-    """Without the label, part of an album would pass for all of it; without ids, nobody could ask the service why."""
+    """Without the label, half an album would pass for all of it; without ids, the service could not be asked why."""
     task = Task("t1", "failed", partial_results=(SONG,), error={"code": "c1", "message": "no room", "trace_id": "tr1"})
     for shown in (page(task), page(Downloads(task, (saved_file(tmp_path / "a", b"x"),)))):
         assert shown.elements[0].text[:3] == ["Failed", "c1: no room", "task t1 · trace tr1"]

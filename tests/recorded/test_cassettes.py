@@ -175,7 +175,8 @@ def test_a_test_fails_if_it_does_not_play_all_of_its_recording(played: int, tmp_
         for number in range(played):
             cassette.play_response(Request("POST", f"{SERVICE}/producer/tasks", {"id": number}, {}))
     config = SimpleNamespace(getoption=lambda _: None)
-    running = pytest_pyfunc_call(SimpleNamespace(funcargs={"vcr": cassette}, config=config))  # type: ignore[arg-type]
+    item: Any = SimpleNamespace(funcargs={"vcr": cassette}, config=config)
+    running = pytest_pyfunc_call(item)
     next(running)
     with pytest.raises(StopIteration if played == 2 else AssertionError):
         next(running)

@@ -34,7 +34,7 @@ async def test_an_agent_makes_one_song(way: str, toolkit: ProducerToolkit, sandb
 
 
 async def test_an_agent_reports_a_failure_and_ends() -> None:
-    """An exception would end the run without an answer, and a silent failure would make the agent try for ever."""
+    """An exception would end the run without an answer; without the reason, the agent would try again and again."""
     toolkit = ProducerToolkit(client=ProducerClient("t", "http://127.0.0.1:9", clock=InstantClock()))
     agent = create_agent(ScriptedChatModel(), toolkit.get_tools())
     state = await agent.ainvoke({"messages": [HumanMessage("a happy song")]})

@@ -29,7 +29,7 @@ def content(output: Output) -> dict[str, Any]:
 
 
 def test_the_table_has_every_key_of_a_result_once() -> None:
-    """A key that is missing in the table would be read from no record and shown to nobody."""
+    """A key that is missing in the table would never be read from a record, nor shown."""
     names = [key.name for key in RESULT_KEYS]
     assert len(set(names)) == len(names)
     assert set(names) == Result.__annotations__.keys()
