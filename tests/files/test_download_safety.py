@@ -187,7 +187,7 @@ TITLES = {
 
 @pytest.mark.parametrize(("title", "name"), TITLES.items())
 def test_the_file_name_of_a_title(title: str, name: str) -> None:
-    """A title is untrusted text: it could be a path that leads anywhere. Its letters must stay, so that users find the song."""
+    """A title is untrusted text: it could be a path. Its letters must stay, so that users find the song."""
     assert file_stem(title, "audio", "t1", "a1") == f"{name}-audio.t1.a1"
 
 
