@@ -24,6 +24,9 @@ MOST_AT_ONCE = 4
 
 MOST_REDIRECTS = 5
 
+SHORTEST_ATTEMPT = 1.0
+"""Seconds that an attempt may take, even if less is left of the time for the file."""
+
 _CHUNK = 256 * 1024
 _SILENT_SECONDS = 60
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -66,7 +69,7 @@ class FileFetcher:
             fetching = _Fetching(await self._sessions.current(), self._rules, url, part, largest)
 
             async def attempt() -> None:
-                await fetching.attempt(max(1.0, until - self._clock.now()))
+                await fetching.attempt(max(SHORTEST_ATTEMPT, until - self._clock.now()))
 
             await with_download_retries(attempt, self._clock, until)
 

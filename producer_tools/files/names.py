@@ -15,7 +15,7 @@ def file_stem(title: str, kind: str, *ids: str) -> str:
     The same arguments give the same name, and different ids give different names. The name holds letters and digits of
     any script, ``_``, ``-`` and the dots between its parts. It is never a path, a hidden file or a reserved name.
     """
-    return ".".join([f"{_words(title)}-{kind}", *(_plain(part) for part in ids)])
+    return ".".join([f"{_words(title)}-{kind}", *(_plain(each) for each in ids)])
 
 
 def _words(title: str) -> str:
@@ -26,8 +26,8 @@ def _words(title: str) -> str:
     return name.strip("-_") or "untitled"
 
 
-def _plain(part: str) -> str:
+def _plain(untrusted_id: str) -> str:
     """A short plain id as it is; otherwise a short hash of it."""
-    if _PLAIN_ID.fullmatch(part):
-        return part
-    return hashlib.sha256(part.encode(errors="surrogatepass")).hexdigest()[:12]
+    if _PLAIN_ID.fullmatch(untrusted_id):
+        return untrusted_id
+    return hashlib.sha256(untrusted_id.encode(errors="surrogatepass")).hexdigest()[:12]

@@ -61,7 +61,7 @@ class PartFile:
             DownloadError: ``no_write_access`` or ``disk_full``.
         """
         with self._held():
-            assert self._file is not None, "restart() makes it"  # noqa: S101
+            assert self._file is not None, "restart() makes it"  # noqa: S101 - tells mypy
             rest = memoryview(data)
             while rest:
                 rest = rest[self._file.write(rest) :]
@@ -75,7 +75,7 @@ class PartFile:
             DownloadError: ``no_write_access`` or ``disk_full``.
         """
         with self._held():
-            assert self._file is not None, "restart() makes it"  # noqa: S101
+            assert self._file is not None, "restart() makes it"  # noqa: S101 - tells mypy
             os.fsync(self._file.fileno())
             self._file.close()
             self._path.replace(path)

@@ -51,8 +51,8 @@ def _riff(form: bytes) -> Callable[[bytes], bool]:
     return lambda head: head[:4] == b"RIFF" and head[8:12] == form
 
 
-def _starts(with_: bytes) -> Callable[[bytes], bool]:
-    return lambda head: head.startswith(with_)
+def _starts_with(prefix: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(prefix)
 
 
 _WAV = FileType("wav", "audio/wav", _riff(b"WAVE"))
@@ -61,10 +61,10 @@ TYPES: dict[Kind, tuple[FileType, ...]] = {
     "audio": (FileType("m4a", "audio/mp4", _is_mp4), FileType("mp3", "audio/mpeg", _is_mp3), _WAV),
     "wav": (_WAV,),
     "video": (FileType("mp4", "video/mp4", _is_mp4),),
-    "stems": (FileType("zip", "application/zip", _starts(b"PK\3\4")),),
+    "stems": (FileType("zip", "application/zip", _starts_with(b"PK\3\4")),),
     "cover": (
-        FileType("jpg", "image/jpeg", _starts(b"\xff\xd8\xff")),
-        FileType("png", "image/png", _starts(b"\x89PNG\r\n\x1a\n")),
+        FileType("jpg", "image/jpeg", _starts_with(b"\xff\xd8\xff")),
+        FileType("png", "image/png", _starts_with(b"\x89PNG\r\n\x1a\n")),
         FileType("webp", "image/webp", _riff(b"WEBP")),
     ),
 }

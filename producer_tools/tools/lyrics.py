@@ -7,7 +7,7 @@ from producer_tools.tools.base import SubmittingTool
 
 
 class ProducerGenerateLyrics(SubmittingTool):
-    """Lyrics from a description."""
+    """Writes lyrics from a description."""
 
     name: str = "producer_generate_lyrics"
     description: str = (

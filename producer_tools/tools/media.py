@@ -1,4 +1,4 @@
-"""The tools that bring audio in, and turn a song into a video or a WAV file."""
+"""The tools that upload audio, and make a video or a WAV file of a song."""
 
 from pydantic import BaseModel
 
@@ -7,7 +7,7 @@ from producer_tools.tools.base import SubmittingTool
 
 
 class ProducerUploadAudio(SubmittingTool):
-    """Audio from outside, made ready to work on."""
+    """Uploads audio, so that other tools can work on it."""
 
     name: str = "producer_upload_audio"
     description: str = (
@@ -18,7 +18,7 @@ class ProducerUploadAudio(SubmittingTool):
 
 
 class ProducerGenerateVideo(SubmittingTool):
-    """A video of a song."""
+    """Makes a video of a song."""
 
     name: str = "producer_generate_video"
     description: str = (
@@ -29,7 +29,7 @@ class ProducerGenerateVideo(SubmittingTool):
 
 
 class ProducerGenerateWav(SubmittingTool):
-    """A lossless file of a song."""
+    """Makes a lossless file of a song."""
 
     name: str = "producer_generate_wav"
     description: str = (

@@ -12,7 +12,7 @@ _SUBMITS = (
 
 
 class ProducerGenerateMusic(SubmittingTool):
-    """A song from a text prompt."""
+    """Makes a song from a text prompt."""
 
     name: str = "producer_generate_music"
     description: str = (
@@ -24,7 +24,7 @@ class ProducerGenerateMusic(SubmittingTool):
 
 
 class ProducerGenerateCustomMusic(SubmittingTool):
-    """A song from given lyrics, title and style."""
+    """Makes a song from lyrics, a title and a style."""
 
     name: str = "producer_generate_custom_music"
     description: str = (
@@ -36,7 +36,7 @@ class ProducerGenerateCustomMusic(SubmittingTool):
 
 
 class ProducerExtendMusic(SubmittingTool):
-    """A longer song."""
+    """Continues a song from a timestamp."""
 
     name: str = "producer_extend_music"
     description: str = (
@@ -47,7 +47,7 @@ class ProducerExtendMusic(SubmittingTool):
 
 
 class ProducerCoverMusic(SubmittingTool):
-    """The same song in another style."""
+    """Makes a cover of a song in another style."""
 
     name: str = "producer_cover_music"
     description: str = (
@@ -58,7 +58,7 @@ class ProducerCoverMusic(SubmittingTool):
 
 
 class ProducerVariationMusic(SubmittingTool):
-    """Another take of a song."""
+    """Makes another version of a song with the same structure."""
 
     name: str = "producer_variation_music"
     description: str = (
@@ -69,7 +69,7 @@ class ProducerVariationMusic(SubmittingTool):
 
 
 class ProducerSwapVocals(SubmittingTool):
-    """New vocals over a song's instrumental."""
+    """Replaces the vocals of a song."""
 
     name: str = "producer_swap_vocals"
     description: str = (
@@ -80,7 +80,7 @@ class ProducerSwapVocals(SubmittingTool):
 
 
 class ProducerSwapInstrumentals(SubmittingTool):
-    """A new instrumental under a song's vocals."""
+    """Replaces the instrumental of a song."""
 
     name: str = "producer_swap_instrumentals"
     description: str = (
@@ -91,7 +91,7 @@ class ProducerSwapInstrumentals(SubmittingTool):
 
 
 class ProducerReplaceSection(SubmittingTool):
-    """A song with one time range made anew."""
+    """Replaces one time range of a song."""
 
     name: str = "producer_replace_section"
     description: str = (
@@ -102,7 +102,7 @@ class ProducerReplaceSection(SubmittingTool):
 
 
 class ProducerStemsMusic(SubmittingTool):
-    """A song's vocals and instruments apart."""
+    """Separates the vocals and instruments of a song."""
 
     name: str = "producer_stems_music"
     description: str = (

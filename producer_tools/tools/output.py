@@ -157,7 +157,7 @@ def _next_step_of(batch: TaskBatch) -> str:
 
 
 def _has_files(task: Task) -> bool:
-    return any(key.endswith("_url") for result in task.results for key in result)
+    return any(result.get(key.name) for result in task.results for key in RESULT_KEYS if key.file)
 
 
 def _next_step_of_downloads(downloads: Downloads) -> str:

@@ -1,4 +1,4 @@
-"""The tools that answer from the pack itself, without a request: the models, the tools and workflows, lyric format."""
+"""The tools that send no request: the models, the tools and workflows, and the lyric format."""
 
 from typing import Any, ClassVar
 
@@ -101,7 +101,7 @@ class ReferenceTool(ProducerTool):
 
 
 class ProducerListModels(ReferenceTool):
-    """The eight models."""
+    """Lists the eight models."""
 
     page = _MODELS
 
@@ -110,7 +110,7 @@ class ProducerListModels(ReferenceTool):
 
 
 class ProducerListActions(ReferenceTool):
-    """Every tool and the usual workflows."""
+    """Lists every tool and the usual workflows."""
 
     page = _ACTIONS
 
@@ -122,7 +122,7 @@ class ProducerListActions(ReferenceTool):
 
 
 class ProducerGetLyricFormatGuide(ReferenceTool):
-    """How lyrics are written."""
+    """Explains how to write lyrics."""
 
     page = _LYRIC_FORMAT
 

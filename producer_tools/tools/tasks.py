@@ -1,4 +1,4 @@
-"""The tools that look at tasks and wait for them. They cost nothing."""
+"""The tools that look up tasks and wait for them. They cost nothing."""
 
 from pydantic import BaseModel, Field
 
@@ -14,7 +14,7 @@ _CAVEAT = (
 
 
 class ProducerGetTask(ProducerTool):
-    """The status and result of one task."""
+    """Looks up the state and results of one task."""
 
     name: str = "producer_get_task"
     description: str = (
@@ -26,12 +26,12 @@ class ProducerGetTask(ProducerTool):
     args_schema: type[BaseModel] = requests.GetTask
 
     async def answer(self, request: requests.GetTask) -> Output:
-        """Look at the task."""
+        """Look up the task."""
         return task_output(await self.client.get_task(request.task_id))
 
 
 class ProducerGetTasksBatch(ProducerTool):
-    """The status and results of many tasks."""
+    """Looks up the state and results of many tasks."""
 
     name: str = "producer_get_tasks_batch"
     description: str = (
@@ -41,15 +41,15 @@ class ProducerGetTasksBatch(ProducerTool):
     args_schema: type[BaseModel] = requests.GetTasksBatch
 
     async def answer(self, request: requests.GetTasksBatch) -> Output:
-        """Look at the tasks."""
+        """Look up the tasks."""
         return batch_output(await self.client.get_tasks(request.task_ids))
 
 
 class ProducerWaitForTasks(ProducerTool):
-    """A wait until tasks are final.
+    """Waits until tasks are final.
 
     Args:
-        on_progress: called with each change of each task, beside the stream events of a graph.
+        on_progress: called with each change of each task, in addition to the stream events of a graph.
     """
 
     name: str = "producer_wait_for_tasks"
@@ -62,7 +62,7 @@ class ProducerWaitForTasks(ProducerTool):
     on_progress: OnProgress | None = Field(default=None, exclude=True, repr=False)
 
     async def answer(self, request: requests.WaitForTasks) -> Output:
-        """Wait."""
+        """Wait until the tasks are final, or until the timeout."""
         report_to_graph = into_graph(request.runtime)
 
         def report(progress: Progress) -> None:

@@ -1,8 +1,8 @@
-"""A song, the answers of a server that has it, and a download of it."""
+"""A song, servers that send it in whole or in part, and a download of it."""
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from producer_tools import Downloader, Downloads, ProducerClient, Task
 from producer_tools.tasks.results import Result
@@ -14,37 +14,55 @@ ETAG = '"v1"'
 
 
 def reply(body: bytes, status: str = "200 OK", *, length: int | None = None, **headers: str) -> bytes:
-    """An answer; ``length`` is what it says of itself, -1 for nothing at all."""
-    given = {"Content-Length": str(len(body) if length is None else length), **headers, "Connection": "close"}
+    """An HTTP response.
+
+    Args:
+        body: its body.
+        status: its status code and reason.
+        length: its Content-Length; default the body's length, -1 leaves the header out.
+        headers: further headers, with ``_`` for ``-``.
+    """
+    all_headers = {"Content-Length": str(len(body) if length is None else length), **headers, "Connection": "close"}
     if length == -1:
-        del given["Content-Length"]
-    lines = [f"HTTP/1.1 {status}", *(f"{name.replace('_', '-')}: {value}" for name, value in given.items())]
+        del all_headers["Content-Length"]
+    lines = [f"HTTP/1.1 {status}", *(f"{name.replace('_', '-')}: {value}" for name, value in all_headers.items())]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-BROKEN = reply(SONG[:3000], length=len(SONG), ETag=ETAG)
+CUT_OFF = reply(SONG[:3000], length=len(SONG), ETag=ETAG)
+"""The first 3000 bytes of the song, with the Content-Length of all of it."""
 
 
-def part(start: int, *, etag: str = ETAG, given: str = f"{len(SONG) - 1}/{len(SONG)}") -> bytes:
-    """The rest of the song from ``start`` on; ``given`` is how its Content-Range ends."""
-    return reply(SONG[start:], "206 Partial Content", Content_Range=f"bytes {start}-{given}", ETag=etag)
+def partial(start: int, *, etag: str = ETAG, end: str = f"{len(SONG) - 1}/{len(SONG)}") -> bytes:
+    """A 206 response with the song from byte ``start`` on; ``end`` is how its Content-Range ends."""
+    return reply(SONG[start:], "206 Partial Content", Content_Range=f"bytes {start}-{end}", ETag=etag)
 
 
-def song_at(url: str, **more: Any) -> Task:
-    result: Result = {"audio_id": "a1", "title": "Song", "audio_url": url, **more}  # type: ignore[typeddict-item]
-    return Task("t1", "complete", results=(result,))
+def song_at(url: str, **further_keys: Any) -> Task:
+    """A finished task whose one song has its audio at ``url``."""
+    result = {"audio_id": "a1", "title": "Song", "audio_url": url, **further_keys}
+    return Task("t1", "complete", results=(cast("Result", result),))
 
 
 class Download:
-    """Downloads one song from a server that gives the replies it is told to."""
+    """Downloads one song from a server that sends the given replies.
+
+    Attributes:
+        directory: where the song is saved.
+        clock: the client's clock.
+        server: the server of the last download.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.clock = InstantClock()
         self.server = RawServer([])
 
-    def broken(self, first: bytes, size: int = 3000) -> Reply:
-        """Send ``first`` and break off when it is on the disk: what is under way when a connection breaks is lost."""
+    def cut_off(self, first: bytes, size: int = 3000) -> Reply:
+        """A reply that sends ``first`` and closes the connection.
+
+        It closes only when ``size`` bytes are on the disk, since bytes that are still on their way would be lost.
+        """
 
         async def send(writer: asyncio.StreamWriter) -> None:
             writer.write(first)
@@ -55,14 +73,15 @@ class Download:
         return send
 
     async def __call__(self, *replies: Reply, timeout: float = 30) -> Downloads:
+        """Save the song from a server that sends these replies, the last one again and again."""
         async with answering(*replies) as self.server:
             async with ProducerClient(
                 "token-to-hide", self.server.base_url, request_timeout=timeout, clock=self.clock
             ) as client:
                 return await Downloader(client, self.directory).save(song_at(f"{self.server.base_url}/files/x.bin"))
 
-    async def is_refused(self, code: str, *replies: Reply, **options: float) -> str:
-        """Nothing is saved and nothing is left; returns what is said."""
+    async def fails(self, code: str, *replies: Reply, **options: float) -> str:
+        """Assert that the download fails with ``code`` and leaves no file; return the error message."""
         downloads = await self(*replies, **options)
         assert downloads.files == ()
         (failed,) = downloads.failed
@@ -70,8 +89,8 @@ class Download:
         assert not self.directory.exists() or list(self.directory.iterdir()) == []
         return failed.error.message
 
-    async def brings_the_song(self, *replies: Reply) -> Path:
-        """The song is there, to the byte, and nothing else is."""
+    async def succeeds(self, *replies: Reply) -> Path:
+        """Assert that the song is saved byte for byte and is the only file; return its path."""
         downloads = await self(*replies)
         assert downloads.failed == ()
         path = Path(downloads.files[0].path)

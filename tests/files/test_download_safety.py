@@ -1,10 +1,12 @@
-"""Where files may come from, what they are called, and what they are taken for."""
+"""Which URLs files may come from, which names they get, and how their type is recognised."""
 
+import functools
 import socket
 import unicodedata
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import ThreadedResolver
 from hypothesis import given
@@ -15,37 +17,40 @@ from producer_tools import Downloader, DownloadError, ProducerClient
 from producer_tools.files.names import file_stem
 from producer_tools.files.types import detect
 from producer_tools.files.url_rules import CheckedResolver, UrlRules
+from producer_tools.tasks.results import Kind
 from tests.clocks import InstantClock
 from tests.files.song_server import song_at
 
 PUBLIC = ["8.8.8.8", "142.250.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
 LOOPBACK = ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"]
-INSIDE = [
+PRIVATE = [
     "10.0.0.1", "172.16.0.1", "192.168.1.1",  # private
-    "169.254.169.254", "fe80::1", "fe80::1%1",  # link-local: clouds' metadata
-    "100.64.0.1", "100.127.255.254",  # shared by a provider's customers
+    "169.254.169.254", "fe80::1", "fe80::1%1",  # link-local, such as the metadata service of a cloud
+    "100.64.0.1", "100.127.255.254",  # shared by the customers of an internet provider
     "224.0.0.1", "239.1.1.1", "ff02::1", "ff0e::1",  # multicast
     "0.0.0.0", "::", "255.255.255.255", "240.0.0.1", "192.0.2.1", "198.18.0.1", "2001:db8::1",  # noqa: S104 - reserved
     "fc00::1", "fd12::1", "fec0::1", "100::1", "4000::1",  # not global
-    "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::10.0.0.1",  # IPv4 in IPv6 ...
-    "64:ff9b::a00:1", "64:ff9b:1::a00:1", "2002:a00:1::1", "2001:0:a00:1::1",  # ... through gateways
+    "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::10.0.0.1",  # IPv4 inside IPv6
+    "64:ff9b::a00:1", "64:ff9b:1::a00:1", "2002:a00:1::1", "2001:0:a00:1::1",  # IPv4 behind NAT64, 6to4 and Teredo
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_public_addresses(address: str) -> None:
+def test_public_addresses_are_allowed(address: str) -> None:
+    """Files are served from public addresses; none could be downloaded."""
     assert UrlRules().allows(address)
 
 
-@pytest.mark.parametrize("address", INSIDE)
-def test_addresses_inside_a_network(address: str) -> None:
-    """Behind them are routers, databases and a cloud's credentials, for whoever can get a URL into a result."""
+@pytest.mark.parametrize("address", PRIVATE)
+def test_private_addresses_are_refused(address: str) -> None:
+    """Routers, databases and a cloud's credentials are there: anyone who gets a URL into a result could read them."""
     assert not UrlRules().allows(address)
     assert not UrlRules(loopback=True).allows(address)
 
 
 @pytest.mark.parametrize("address", LOOPBACK)
-def test_loopback_only_beside_an_api_on_loopback(address: str) -> None:
+def test_loopback_is_allowed_only_if_the_api_is_on_loopback(address: str) -> None:
+    """The sandbox serves its files on loopback; for the real service, loopback is the user's own machine."""
     assert not UrlRules().allows(address)
     assert UrlRules(loopback=True).allows(address)
 
@@ -58,7 +63,8 @@ def test_loopback_only_beside_an_api_on_loopback(address: str) -> None:
         ("http://[", False),
     ],
 )  # fmt: skip
-def test_which_apis_are_on_loopback(base_url: str, *, loopback: bool) -> None:
+def test_which_base_urls_are_on_loopback(base_url: str, *, loopback: bool) -> None:
+    """A remote API that counts as local would open the user's own machine to its URLs."""
     assert UrlRules.beside(base_url).loopback is loopback
 
 
@@ -73,16 +79,19 @@ FORBIDDEN = [
 
 @pytest.mark.parametrize("url", FORBIDDEN)
 def test_forbidden_urls(url: str) -> None:
+    """Each one leads to a private place, or hides where it leads."""
     with pytest.raises((DownloadError, ValueError)):
         UrlRules().check(URL(url))
 
 
 @pytest.mark.parametrize("url", FORBIDDEN)
-async def test_a_forbidden_url_in_a_result_is_never_connected_to(
+async def test_no_connection_is_made_to_a_forbidden_url(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Even a connection without a request tells an attacker which private addresses exist."""
+
     async def no_connection(*_: Any, **__: Any) -> None:
-        pytest.fail("a connection was tried")
+        pytest.fail("a connection was attempted")
 
     monkeypatch.setattr("aiohttp.TCPConnector.connect", no_connection)
     async with ProducerClient("t") as client:
@@ -91,58 +100,64 @@ async def test_a_forbidden_url_in_a_result_is_never_connected_to(
 
 
 def resolving_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Have names resolve to these addresses, one answer after another; returns the names asked for."""
-    asked: list[str] = []
+    """Make the system's resolver return these addresses, one answer for each look-up, the last one again and again.
+
+    Returns:
+        The names that are looked up from now on.
+    """
+    names: list[str] = []
 
     async def resolve(_: ThreadedResolver, host: str, port: int = 0, family: int = socket.AF_INET) -> list[Any]:
-        asked.append(host)
-        addresses = answers[min(len(asked), len(answers)) - 1]
+        names.append(host)
+        addresses = answers[min(len(names), len(answers)) - 1]
         return [
             {"hostname": host, "host": address, "port": port, "family": family, "proto": 0, "flags": 0}
             for address in addresses
         ]
 
     monkeypatch.setattr(ThreadedResolver, "resolve", resolve)
-    return asked
+    return names
 
 
 @pytest.mark.parametrize("host", ["music.example", "0x7f000001", "0x7f.1", "localhost", "localhost."])
-async def test_a_name_that_leads_inside_is_never_connected_to(
+async def test_no_connection_is_made_to_a_name_with_private_addresses(
     host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the system's resolver makes of a name, or of an odd spelling, is what is checked."""
-    asked = resolving_to(monkeypatch, ["127.0.0.1", "10.0.0.1"])
+    """The resolved address decides: a check of the name alone would let these names through."""
+    names = resolving_to(monkeypatch, ["127.0.0.1", "10.0.0.1"])
 
     async def no_connection(*_: Any, **__: Any) -> None:
-        pytest.fail("a connection was tried")
+        pytest.fail("a connection was attempted")
 
     monkeypatch.setattr("aiohappyeyeballs.start_connection", no_connection)
     async with ProducerClient("t") as client:
         downloads = await Downloader(client, tmp_path).save(song_at(f"https://{host}/x.m4a"))
     assert downloads.failed[0].error.code == "forbidden_url"
     assert "no public address" in downloads.failed[0].error.message
-    assert len(asked) == 1, "it is not tried again"
+    assert len(names) == 1, "a retry cannot help"
 
 
-async def test_a_name_that_changes_its_mind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DNS rebinding: public when checked, private when connected to. Only what was checked is connected to."""
-    asked = resolving_to(monkeypatch, ["8.8.8.8", "192.168.0.1"], ["127.0.0.1"])
-    tried: list[str] = []
+async def test_dns_rebinding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is public at first and private at the retry must not lead to a connection into the network."""
+    names = resolving_to(monkeypatch, ["8.8.8.8", "192.168.0.1"], ["127.0.0.1"])
+    connected_to: list[str] = []
 
     async def refuse(addr_infos: Any, **_: Any) -> None:
-        tried.extend(info[4][0] for info in addr_infos)
+        connected_to.extend(info[4][0] for info in addr_infos)
         raise ConnectionRefusedError
 
     monkeypatch.setattr("aiohappyeyeballs.start_connection", refuse)
-    monkeypatch.setattr("aiohttp.connector._DNSCacheTable.expired", lambda *_: True)
+    # Without aiohttp's cache of ten seconds, the retry looks the name up again.
+    monkeypatch.setattr(aiohttp, "TCPConnector", functools.partial(aiohttp.TCPConnector, use_dns_cache=False))
     async with ProducerClient("t", clock=InstantClock()) as client:
         downloads = await Downloader(client, tmp_path).save(song_at("https://music.example/x.m4a"))
-    assert tried == ["8.8.8.8"]
-    assert len(asked) == 2
+    assert connected_to == ["8.8.8.8"]
+    assert len(names) == 2
     assert downloads.failed[0].error.code == "forbidden_url"
 
 
-async def test_a_resolver_keeps_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_resolver_drops_private_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The HTTP client connects to any address that the resolver returns."""
     resolving_to(monkeypatch, ["10.0.0.1", "8.8.8.8", "fe80::1%2", "127.0.0.1"])
     resolver = CheckedResolver(UrlRules())
     assert [found["host"] for found in await resolver.resolve("x", 443)] == ["8.8.8.8"]
@@ -171,24 +186,27 @@ TITLES = {
 
 
 @pytest.mark.parametrize(("title", "name"), TITLES.items())
-def test_titles_become_names(title: str, name: str) -> None:
+def test_the_file_name_of_a_title(title: str, name: str) -> None:
+    """A title is untrusted text: it could be a path. Its letters must stay, so that users find the song."""
     assert file_stem(title, "audio", "t1", "a1") == f"{name}-audio.t1.a1"
 
 
 def test_a_long_title_is_cut_between_characters() -> None:
+    """File systems limit names to 255 bytes, and half of a character is not valid text."""
     assert file_stem("夜" * 300, "audio", "t1") == f"{'夜' * 26}-audio.t1"
 
 
-def test_an_id_that_cannot_stand_in_a_name() -> None:
-    """Ids come from the service, and a digest of a bad one is as good."""
-    bad = ["../x", "a.b", "A", "a", "", "x" * 65, "con/..", "é", "\ud800"]
-    stems = [file_stem("t", "audio", part, "a1") for part in bad]
-    assert len(set(stems)) == len(bad)
+def test_unusual_ids_give_safe_and_different_names() -> None:
+    """Ids are untrusted text too: they could be a path, and two that look alike would share a file."""
+    ids = ["../x", "a.b", "A", "a", "", "x" * 65, "con/..", "é", "\ud800"]
+    stems = [file_stem("t", "audio", task_id, "a1") for task_id in ids]
+    assert len(set(stems)) == len(ids)
     assert all("/" not in stem and ".." not in stem and len(stem) < 100 for stem in stems)
 
 
 @given(st.text(max_size=300), st.text(max_size=100), st.text(max_size=100))
-def test_any_name_is_safe(title: str, task_id: str, audio_id: str) -> None:
+def test_every_file_name_is_safe(title: str, task_id: str, audio_id: str) -> None:
+    """Whatever the service sends, a file stays in its directory and is neither hidden nor an option of a command."""
     name = file_stem(title, "audio", task_id, audio_id) + ".webp"
     assert len(name.encode()) <= 255
     assert Path(name).name == name
@@ -198,8 +216,8 @@ def test_any_name_is_safe(title: str, task_id: str, audio_id: str) -> None:
 
 
 @given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), unique=True, max_size=5))
-def test_other_ids_make_another_name(pairs: list[tuple[str, str]]) -> None:
-    """Otherwise one task's file would be taken for another's, or be written over by it."""
+def test_different_ids_give_different_names(pairs: list[tuple[str, str]]) -> None:
+    """Otherwise one task's file would be taken for another's, or overwrite it."""
     assert len({file_stem("t", "audio", *pair).lower() for pair in pairs}) == len(pairs)
 
 
@@ -217,6 +235,7 @@ def test_other_ids_make_another_name(pairs: list[tuple[str, str]]) -> None:
         ("cover", b"<svg xmlns=", None), ("cover", b"GIF89a", None), ("cover", b"", None),
     ],
 )  # fmt: skip
-def test_first_bytes_tell_the_type(kind: Any, head: bytes, extension: str | None) -> None:
+def test_the_type_is_recognised_by_the_first_bytes(kind: Kind, head: bytes, extension: str | None) -> None:
+    """A wrong extension makes a player refuse the file, and an unknown type must not be saved at all."""
     file_type = detect(kind, head)
     assert (file_type and file_type.extension) == extension

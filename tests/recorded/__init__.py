@@ -1,1 +1,1 @@
-"""Tests that play recordings of the API, and the code that records, scrubs and compares them."""
+"""Tests that play recordings of the API, and the code that makes, cleans and compares the recordings."""

@@ -1,4 +1,4 @@
-"""The files of recordings: where each lies, what it says of its origin, and how it is written."""
+"""The files of recordings: their paths, what they say about their origin, and how they are written."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -25,13 +25,13 @@ _SERVERS = {"sandbox": "producer_tools.sandbox.ProducerSandbox, not the service"
 
 @dataclass(frozen=True)
 class Source:
-    """What recordings are made of, and where they are kept.
+    """The server that is recorded, and the folder of its recordings.
 
     Attributes:
         kind: ``sandbox``, or ``live`` for the service.
-        folder: where the recordings lie.
-        api_token: the service's token; the sandbox makes up its own.
-        base_url: where the service is reached.
+        folder: where the recordings are.
+        api_token: the token for the service; a sandbox has its own.
+        base_url: the address of the service.
     """
 
     kind: Kind = "sandbox"
@@ -41,76 +41,76 @@ class Source:
 
 
 SOURCE = pytest.StashKey[Source]()
-"""What this run of pytest records or plays."""
+"""The recordings that this run of pytest makes or plays."""
 COLLECTED = pytest.StashKey[list[pytest.Item]]()
-"""The tests of this run that have a recording, before any are deselected."""
+"""All collected tests that have a recording, including those that are deselected later."""
 
 
 class LeakError(Exception):
-    """A recording would have held a secret; it has not been written."""
+    """The recording contained a secret and was not written."""
 
 
 class Recorder:
-    """Cleans and keeps the recording of one test; what pytest-recording calls a persister.
+    """Cleans, writes and reads the recording of one test. vcrpy calls such an object a persister.
 
     Args:
         kind: what is recorded.
-        scrubber: what takes out whatever is nobody else's business.
-        anew: record, whatever there is already; else play.
+        scrubber: removes secrets and private data.
+        recording: whether to make a new recording, even if there is one; else the recording is played.
     """
 
-    def __init__(self, kind: Kind, scrubber: Scrubber, *, anew: bool) -> None:
+    def __init__(self, kind: Kind, scrubber: Scrubber, *, recording: bool) -> None:
         self._kind = kind
-        self._anew = anew
+        self._recording = recording
         self._scrubber = scrubber
         self._sent: list[tuple[str, Any]] = []
 
     def settings(self) -> dict[str, Any]:
-        """The arguments of ``VCR.use_cassette``."""
+        """The arguments for ``VCR.use_cassette``."""
         return {
             "match_on": ("method", "uri", "body"),
-            "record_mode": "all" if self._anew else "none",
+            "record_mode": "all" if self._recording else "none",
             "allow_playback_repeats": False,
             "before_record_request": self._clean,
             "before_record_response": self._scrubber.response,
         }
 
     def load_cassette(self, cassette_path: str, serializer: Any) -> Any:
-        """What vcrpy plays; nothing when it records.
+        """Read the recording for vcrpy to play.
 
         Raises:
-            CassetteNotFoundError: there is nothing to play.
+            CassetteNotFoundError: there is no recording, or a new one is being made.
         """
-        if self._anew:
+        if self._recording:
             raise CassetteNotFoundError
         return FilesystemPersister.load_cassette(cassette_path, serializer)
 
     def save_cassette(self, cassette_path: str, cassette_dict: dict[str, Any], serializer: Any) -> None:
         """Write a recording, in the order in which its requests were first sent.
 
-        The order of the answers would not do: requests under way together are answered in any. What has not
-        changed keeps the date and the versions it was first recorded with, so that nothing changes in the file.
+        vcrpy has the order of the answers, which differs each time if several requests are in flight. A recording whose
+        content has not changed keeps its date and versions, so that the file does not change either.
 
         Raises:
-            LeakError: a secret was found in it.
+            LeakError: it contains a secret.
         """
         path = Path(cassette_path)
-        recorded = yaml.load(serialize(cassette_dict, serializer), Loader=_Loader)["interactions"]  # noqa: S506
-        recorded.sort(key=lambda one: self._sent.index((one["request"]["uri"], one["request"]["body"])))
+        recorded = _parsed(serialize(cassette_dict, serializer))["interactions"]
+        recorded.sort(key=lambda each: self._sent.index((each["request"]["uri"], each["request"]["body"])))
         old = read(path) if path.is_file() else {}
-        kept = old.get("interactions") == recorded and old["provenance"]["kind"] == self._kind
-        provenance = old["provenance"] if kept else _provenance(self._kind)
+        unchanged = old.get("interactions") == recorded and old["provenance"]["kind"] == self._kind
+        provenance = old["provenance"] if unchanged else _provenance(self._kind)
         text = yaml.dump(
             {"provenance": provenance, "interactions": recorded, "version": 1},
             Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000,
         )  # fmt: skip
         if self._scrubber.leaks(text):
-            raise LeakError(f"a secret was left in the recording of {path.name}: it has not been written")
+            raise LeakError(f"the recording {path.name} contains a secret, so it was not written")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Recorder":
-        """pytest-recording copies the settings; what is cleaned must be noted in the one that writes."""
+        """The recorder itself: pytest-recording copies the settings, but the copy must not have a list of its own."""
         return self
 
     def _clean(self, request: Any) -> Any:
@@ -120,15 +120,15 @@ class Recorder:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What a file of recordings holds."""
-    found = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 - one of the safe loaders
-    if not isinstance(found, dict):
-        raise TypeError(f"{path} is no recording")
-    return found
+    """The content of a recording's file."""
+    content = _parsed(path.read_bytes())
+    if not isinstance(content, dict):
+        raise TypeError(f"{path} is not a recording")
+    return content
 
 
 def cassette_name(test_name: str) -> str:
-    """The recording of a test: one for its sync and its async run, for both must send the very same requests."""
+    """The name of a test's recording. Its sync and async runs share one, since both must send the same requests."""
     name, _, parameters = test_name.rstrip("]").partition("[")
     distinct = [part for part in parameters.split("-") if part not in ("sync", "async", "")]
     return f"{name}[{'-'.join(distinct)}]" if distinct else name
@@ -139,13 +139,13 @@ def cassette_path(folder: Path, module_file: Path, test_name: str) -> Path:
     return folder / module_file.stem / f"{cassette_name(test_name)}.yaml"
 
 
-def left_over(folder: Path, played: Collection[Path], modules: Collection[str]) -> list[Path]:
+def unplayed(folder: Path, played: Collection[Path], modules: Collection[str]) -> list[Path]:
     """The recordings that no test plays.
 
     Args:
-        folder: where recordings lie, in a folder for each test module.
-        played: the files of the tests that have been collected.
-        modules: the test modules that have been collected whole; of others it is not known which tests they have.
+        folder: it has a folder of recordings for each test module.
+        played: the recordings of the collected tests.
+        modules: the test modules of which all tests were collected. Recordings of other existing modules are ignored.
     """
     known = {path.stem for path in Path(__file__).parent.glob("test_*.py")}
     return sorted(
@@ -167,12 +167,16 @@ def _provenance(kind: Kind) -> dict[str, str]:
     }
 
 
-# The one in C where there is one: the recordings are many.
+# The loader in C, if there is one, is much faster.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+def _parsed(text: str | bytes) -> Any:
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - one of the safe loaders
+
+
 class _Dumper(yaml.SafeDumper):
-    """Writes text of several lines as such."""
+    """Writes text of several lines as a block."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

@@ -1,4 +1,4 @@
-"""How recordings are made and played: against a sandbox that is the same each time, or against the service."""
+"""Makes and plays recordings, of a sandbox that behaves the same each time or of the service."""
 
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
@@ -18,35 +18,35 @@ from tests.recorded.scrubbing import SERVICE, Scrubber
 
 _RECORDER = pytest.StashKey[Recorder]()
 
-_NOON = 1_767_268_800.0
+_NOON = 1_767_268_800.0  # of 1 January 2026, UTC
 _SONG_SECONDS = 4.0
 _HERE = Path(__file__).parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash.setdefault(SOURCE, Source())
-    config.addinivalue_line("markers", "sandbox(**options): what the sandbox is set up with when it is recorded")
-    config.addinivalue_line("markers", "sandbox_only: the service cannot be made to answer like this")
-    config.addinivalue_line("markers", "paid: recorded live, this test costs money")
+    config.addinivalue_line("markers", "sandbox(**options): arguments of the sandbox that is recorded")
+    config.addinivalue_line("markers", "sandbox_only: the service cannot be made to give this answer")
+    config.addinivalue_line("markers", "paid: recording this test from the service costs money")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Note which tests have a recording; each recording is made by one test, though two play it."""
+    """Note which tests have a recording. When recording, only the async test of each pair runs."""
     config.stash[COLLECTED] = [item for item in items if has_recording(item)]
     if _is_recording(config):
-        twins = [item for item in config.stash[COLLECTED] if _parameters(item).get("how") == "sync"]
-        config.hook.pytest_deselected(items=twins)
-        items[:] = [item for item in items if item not in twins]
+        sync_tests = [item for item in config.stash[COLLECTED] if _parameters(item).get("how") == "sync"]
+        config.hook.pytest_deselected(items=sync_tests)
+        items[:] = [item for item in items if item not in sync_tests]
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
-    """Fail a test that leaves a part of its recording unplayed: it no longer does what was recorded."""
+    """Fail a test that does not play all of its recording, since it no longer sends the recorded requests."""
     result = yield
     cassette = pyfuncitem.funcargs.get("vcr")
     if isinstance(cassette, Cassette) and not _is_recording(pyfuncitem.config):
-        assert cassette.all_played, f"played {cassette.play_count} of the {len(cassette)} answers that were recorded"
+        assert cassette.all_played, f"the test played {cassette.play_count} of {len(cassette)} recorded answers"
     return result
 
 
@@ -55,7 +55,7 @@ def pytest_recording_configure(config: pytest.Config, vcr: VCR) -> None:
 
 
 def has_recording(item: pytest.Item) -> bool:
-    """Whether a test plays a recording of its own."""
+    """Whether a test has its own recording."""
     return _HERE in item.path.parents and item.get_closest_marker("vcr") is not None
 
 
@@ -66,31 +66,31 @@ def path_of_recording(item: pytest.Item) -> Path:
 
 @pytest.fixture(params=["async", "sync"])
 def how(request: pytest.FixtureRequest) -> str:
-    """Each recording is played by async calls and by sync ones."""
+    """How the tools are called. Each recording is played with async and with sync calls."""
     return str(request.param)
 
 
 @pytest.fixture
 def vocabulary(request: pytest.FixtureRequest) -> str:
-    """In which words the sandbox writes its records."""
+    """The form of the sandbox's task records."""
     return str(getattr(request, "param", "record"))
 
 
 @pytest.fixture
 def service(request: pytest.FixtureRequest, vocabulary: str) -> Iterator[Service]:
-    """What is recorded: a sandbox, or the service. To play needs no server, and no time."""
+    """The server that is recorded: a sandbox or the service. No server runs while a recording is played."""
     source, clock = request.config.stash[SOURCE], InstantClock()
     clock.time = _NOON
     if not _is_recording(request.config):
-        yield Service(SERVICE, "a-token-that-is-never-sent", clock)
+        yield Service(SERVICE, "not-a-real-token", clock)
     elif source.api_token is not None:
         yield Service(source.base_url, source.api_token, SystemClock())
     else:
-        options = {"render_seconds": _SONG_SECONDS, "vocabulary": vocabulary}
+        options: dict[str, Any] = {"render_seconds": _SONG_SECONDS, "vocabulary": vocabulary}
         for marker in request.node.iter_markers("sandbox"):
             options |= marker.kwargs
-        script: Any = options.pop("script", None)
-        with ProducerSandbox(**options, clock=clock, seed=1) as sandbox:  # type: ignore[arg-type]
+        script = options.pop("script", None)
+        with ProducerSandbox(**options, clock=clock, seed=1) as sandbox:
             if script is not None:
                 script(sandbox)
             yield Service(sandbox.base_url, sandbox.api_token, clock)
@@ -98,10 +98,10 @@ def service(request: pytest.FixtureRequest, vocabulary: str) -> Iterator[Service
 
 @pytest.fixture
 def vcr_config(request: pytest.FixtureRequest, service: Service) -> dict[str, Any]:
-    """pytest-recording's settings."""
+    """The settings of pytest-recording."""
     config = request.config
     scrubber = Scrubber(service.base_url, [service.api_token])
-    config.stash[_RECORDER] = Recorder(config.stash[SOURCE].kind, scrubber, anew=_is_recording(config))
+    config.stash[_RECORDER] = Recorder(config.stash[SOURCE].kind, scrubber, recording=_is_recording(config))
     return config.stash[_RECORDER].settings()
 
 

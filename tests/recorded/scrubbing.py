@@ -1,4 +1,4 @@
-"""What is taken out of a recording before it is written, in layers: headers, addresses, bodies, and known secrets."""
+"""Removes private data from a recording before it is written: headers, addresses, values in bodies, known secrets."""
 
 import base64
 import json
@@ -11,11 +11,11 @@ from vcr.request import Request
 
 SERVICE = "https://api.acedata.cloud"
 SANDBOX_FILES = "https://sandbox.invalid"
-"""Stands for the sandbox in the URLs of its files, since its port changes. ``.invalid`` never resolves."""
+"""Replaces the sandbox's address in the URLs of its files, since its port changes. ``.invalid`` never resolves."""
 
-# No bracket, for it also comes to stand in URLs.
+# No square brackets: it is also put into URLs, where they would enclose an IPv6 address.
 REMOVED = "(removed)"
-# Of the rest nothing is read by the client, and much of it changes each time, or says whose account it was.
+# The client reads no other headers, and many of them change each time or identify the account.
 _KEPT_HEADERS = frozenset({"content-type", "retry-after"})
 _PRIVATE_KEY = re.compile(
     r"(application|credential|user|account|owner|organi[sz]ation|tenant|api)_?(id|name)|e?mail|username|phone"
@@ -25,26 +25,26 @@ _PRIVATE_KEY = re.compile(
 _PRIVATE_PARAMETER = re.compile(
     r"(x-(goog|amz)-.*|.*(sig|token|key|secret|credential|access|auth|expires).*)", re.IGNORECASE
 )
-# What is shorter would be found in any text.
+# A shorter string would be found in any text.
 _SHORTEST_SECRET = 4
 _URL = re.compile(r"https?://[^\s\"'<>\\]+")
 
 
 class Scrubber:
-    """Cleans what vcrpy hands over. Cleaning twice changes nothing, since vcrpy also cleans what it loads.
+    """Cleans requests and responses. Cleaning twice changes nothing, since vcrpy also cleans what it loads.
 
     Args:
-        base_url: the server that is recorded; in the recording it has the service's address.
-        secrets: what must not be found in a recording, in any spelling.
+        base_url: the address of the recorded server. In the recording, the service's address replaces it.
+        secrets: texts that must not be in a recording, in any encoding.
     """
 
     def __init__(self, base_url: str, secrets: Collection[str]) -> None:
         self._base_url = base_url
-        known = {spelling for secret in secrets for spelling in spellings(secret)}
-        self._secrets = sorted(known, key=lambda spelling: (-len(spelling), spelling))
+        encoded = {text for secret in secrets for text in encodings(secret)}
+        self._secrets = sorted(encoded, key=lambda text: (-len(text), text))
 
     def request(self, request: Request) -> Request:
-        """Without headers, at the service's address."""
+        """Remove the headers and use the service's address."""
         request.headers = {}
         uri = request.uri
         if uri.startswith(self._base_url):
@@ -54,7 +54,7 @@ class Scrubber:
         return request
 
     def response(self, response: dict[str, Any]) -> dict[str, Any]:
-        """With the headers that are read, and JSON in lines, so that a diff shows which value has changed."""
+        """Keep only the headers that the client reads, and indent JSON so that a diff shows which value has changed."""
         headers = {name: values for name, values in response["headers"].items() if name.lower() in _KEPT_HEADERS}
         text = (response["body"].get("string") or b"").decode("utf-8", errors="replace")
         try:
@@ -64,7 +64,7 @@ class Scrubber:
         return {"status": response["status"], "headers": self._value(headers), "body": {"string": text.encode()}}
 
     def leaks(self, text: str) -> bool:
-        """Whether a secret is left: the last layer, over all that is about to be written."""
+        """Whether a secret is left in a text: the last check before it is written."""
         return any(secret in text for secret in self._secrets)
 
     def _value(self, value: Any) -> Any:
@@ -85,21 +85,21 @@ class Scrubber:
         return _URL.sub(lambda found: _public(found[0]), text)
 
 
-def spellings(secret: str) -> set[str]:
-    """A secret as it may stand in a text: plain, in a URL, in JSON, in hex, and inside base64 at any position."""
+def encodings(secret: str) -> set[str]:
+    """The forms that a secret can have in a text: plain, in a URL, in JSON, in hex, and inside base64 at any offset."""
     raw = secret.encode()
     in_urls = {quote(secret), quote(secret, safe=""), quote_plus(secret, safe="/")}
-    found = {secret, *in_urls, json.dumps(secret)[1:-1], raw.hex(), raw.hex().upper()}
+    texts = {secret, *in_urls, json.dumps(secret)[1:-1], raw.hex(), raw.hex().upper()}
     for before in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            text = encode(b"\0" * before + raw).decode()
-            # The first and the last characters depend on what stands around the secret.
-            found.add(text[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6])
-    return {spelling for spelling in found if len(spelling) >= _SHORTEST_SECRET}
+            encoded = encode(b"\0" * before + raw).decode()
+            # The first and last characters depend on the bytes around the secret.
+            texts.add(encoded[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6])
+    return {text for text in texts if len(text) >= _SHORTEST_SECRET}
 
 
 def _public(url: str) -> str:
-    """A URL without its user, and without those parameters that let whoever has it in."""
+    """A URL without its user name and password, and without parameters that grant access."""
     try:
         parts = urlsplit(url)
     except ValueError:

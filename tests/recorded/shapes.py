@@ -1,4 +1,4 @@
-"""Where two sets of recordings differ in shape: which keys there are, and of which types, whatever the values."""
+"""Compares the shape of two sets of recordings: which keys there are and the types of their values."""
 
 import json
 from collections import defaultdict
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from tests.recorded.cassettes import read
 
 Shapes = dict[str, dict[str, set[str]]]
-"""For each kind of answer, the types found at each place in it."""
+"""For each kind of answer, the types that occur at each place in it."""
 
 _TYPES = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
 
@@ -19,42 +19,42 @@ def differences(sandbox: Path, live: Path) -> list[str]:
     """One line for each difference, over the recordings that both folders have.
 
     Args:
-        sandbox: a folder of recordings.
-        live: another.
+        sandbox: the folder of the sandbox's recordings.
+        live: the folder of the service's.
     """
     both = [
         path.relative_to(live) for path in sorted(live.glob("*/*.yaml")) if (sandbox / path.relative_to(live)).exists()
     ]
-    ours, theirs = (_shapes([folder / path for path in both]) for folder in (sandbox, live))
-    return list(_compare(ours, theirs))
+    of_sandbox, of_service = (_shapes([folder / path for path in both]) for folder in (sandbox, live))
+    return list(_compare(of_sandbox, of_service))
 
 
-def _compare(ours: Shapes, theirs: Shapes) -> Iterator[str]:
-    for kind in sorted({*ours, *theirs}):
-        if kind not in ours or kind not in theirs:
-            yield f"{kind}: answered only by the {'sandbox' if kind in ours else 'service'}"
+def _compare(sandbox: Shapes, service: Shapes) -> Iterator[str]:
+    for kind in sorted({*sandbox, *service}):
+        if kind not in sandbox or kind not in service:
+            yield f"{kind}: answered only by the {'sandbox' if kind in sandbox else 'service'}"
             continue
-        for place in sorted({*ours[kind], *theirs[kind]}):
-            one, other = ours[kind].get(place, set()), theirs[kind].get(place, set())
-            if one != other:
-                yield f"{kind}: {place}: sandbox {_said(one)}, service {_said(other)}"
+        for place in sorted({*sandbox[kind], *service[kind]}):
+            left, right = sandbox[kind].get(place, set()), service[kind].get(place, set())
+            if left != right:
+                yield f"{kind}: {place}: sandbox {_words(left)}, service {_words(right)}"
 
 
 def _shapes(paths: list[Path]) -> Shapes:
-    found: Shapes = defaultdict(lambda: defaultdict(set))
+    shapes: Shapes = defaultdict(lambda: defaultdict(set))
     for path in paths:
-        for one in read(path)["interactions"]:
-            request, response = one["request"], one["response"]
+        for each in read(path)["interactions"]:
+            request, response = each["request"], each["response"]
             action = (request["body"] or {}).get("action", "")
             kind = " ".join(filter(None, (urlsplit(request["uri"]).path, action, str(response["status"]["code"]))))
             try:
                 answer = json.loads(response["body"]["string"])
             except ValueError:
-                found[kind]["body"].add("no JSON")
+                shapes[kind]["body"].add("no JSON")
                 continue
             for place, type_name in _places(answer, "body"):
-                found[kind][place].add(type_name)
-    return found
+                shapes[kind][place].add(type_name)
+    return shapes
 
 
 def _places(value: Any, place: str) -> Iterator[tuple[str, str]]:
@@ -67,5 +67,5 @@ def _places(value: Any, place: str) -> Iterator[tuple[str, str]]:
             yield from _places(inner, f"{place}[]")
 
 
-def _said(types: set[str]) -> str:
+def _words(types: set[str]) -> str:
     return " or ".join(sorted(types)) or "nothing"

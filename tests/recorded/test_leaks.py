@@ -1,4 +1,4 @@
-"""No recording holds what is nobody else's business, and no committed file anything that opens an account."""
+"""No recording contains private data, and no committed file contains a credential."""
 
 import base64
 import binascii
@@ -21,7 +21,7 @@ from tests.recorded.scrubbing import SERVICE, Scrubber
 
 TOKEN = "k3y/of+a?test~0123456789abcdef"
 ROOT = FOLDER.parent
-# Keys by the beginnings that their makers give them, and whatever is called a token and looks like one.
+# Credentials with a known prefix, and values of fields called token, key or the like that look like credentials.
 _CREDENTIALS = re.compile(
     r"(?i:bearer|basic)\s+(?=[^\s]*\d)[a-z0-9+/_.~=-]{16,}"
     r"|\b(?:(?:sk|pk|rk)-|gh[po]_|xox[abp]-|lsv2_|AIza|eyJhbGciOi)(?=\S*\d)[-_A-Za-z0-9.]{24,}|\bAKIA[0-9A-Z]{16}\b"
@@ -31,8 +31,8 @@ _CREDENTIALS = re.compile(
 )
 
 
-def spelled_out(text: str) -> Iterator[str]:
-    """A text, and all that can be read out of it: what is percent-encoded, hex, or base64 at any position."""
+def decodings(text: str) -> Iterator[str]:
+    """A text, and everything in it that is percent-encoded, hex, or base64 at any offset, decoded."""
     yield text
     yield unquote(text)
     yield json.dumps(text)
@@ -49,15 +49,15 @@ def spelled_out(text: str) -> Iterator[str]:
                 continue
 
 
-def assert_nowhere(secret: str, text: str) -> None:
-    """Neither the secret nor a telling part of it."""
-    for found in spelled_out(text):
+def assert_absent(secret: str, text: str) -> None:
+    """Assert that neither the secret nor a long part of it is in the text, in any encoding."""
+    for decoded in decodings(text):
         for part in (secret, secret[:12], secret[-12:]):
-            assert part.lower() not in found.lower()
+            assert part.lower() not in decoded.lower()
 
 
-def telling(token: str) -> bytes:
-    """An answer that tells all it was told, in every way it can, and whose account it was."""
+def indiscreet_answer(token: str) -> bytes:
+    """An HTTP response that contains the token in every encoding, and the ids of the account."""
     raw = token.encode()
     data = {
         "task_id": "t1", "trace_id": "trace-1", "application_id": "app-4242-of-somebody", "user_id": 42424242,
@@ -78,11 +78,11 @@ def telling(token: str) -> bytes:
 
 
 @pytest.mark.parametrize("token", [TOKEN, "0123456789abcdef0123456789abcdef", "sandbox-k3y"])
-async def test_a_known_token_is_found_nowhere(token: str, tmp_path: Path) -> None:
-    """Recorded from a server that echoes it in every spelling, by a session that sends it with every request."""
-    path = tmp_path / "told.yaml"
-    async with answering(telling(token)) as server:
-        recorder = Recorder("live", Scrubber(server.base_url, [token]), anew=True)
+async def test_a_recording_contains_no_token_and_no_account(token: str, tmp_path: Path) -> None:
+    """Anyone who reads the repository could use them. The server sends the token back in every encoding."""
+    path = tmp_path / "recorded.yaml"
+    async with answering(indiscreet_answer(token)) as server:
+        recorder = Recorder("live", Scrubber(server.base_url, [token]), recording=True)
         vcr = VCR()
         vcr.register_persister(recorder)
         with vcr.use_cassette(str(path), **recorder.settings()):
@@ -91,7 +91,7 @@ async def test_a_known_token_is_found_nowhere(token: str, tmp_path: Path) -> Non
                 client = ProducerClient(token, server.base_url, session=session)
                 await client.submit(GenerateMusic(prompt=f"sing {token} {quote(token)}"))
     text = path.read_text("utf-8")
-    assert_nowhere(token, text)
+    assert_absent(token, text)
     for private in ("4242", "somebody", "s1gnature", "Authorization", "Cookie", "X-Token", server.base_url):
         assert private not in text
     assert "part=2" in text
@@ -99,27 +99,32 @@ async def test_a_known_token_is_found_nowhere(token: str, tmp_path: Path) -> Non
     assert "trace-1" in text
 
 
-def test_the_search_itself_finds_what_is_there() -> None:
-    """A search that finds nothing anywhere would pass every recording."""
+def test_the_search_finds_a_token_in_every_encoding() -> None:
+    """A search that finds nothing would pass every recording."""
     raw = TOKEN.encode()
-    spelt = [
+    encoded = [
         TOKEN, quote(TOKEN, safe=""), raw.hex(), "f" + raw.hex().upper(), json.dumps({"a": TOKEN}),
         *(base64.b64encode(b"x" * n + raw + b"yz").decode() for n in range(4)),
         *(base64.urlsafe_b64encode(b"x" * n + raw).decode() for n in range(4)),
     ]  # fmt: skip
-    for spelling in spelt:
+    for text in encoded:
         with pytest.raises(AssertionError):
-            assert_nowhere(TOKEN, f"string: '{spelling}'")
-    assert_nowhere(TOKEN, "string: 'nothing here'")
+            assert_absent(TOKEN, f"string: '{text}'")
+    assert_absent(TOKEN, "string: 'nothing here'")
 
 
-def test_a_recording_with_a_secret_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last layer: whatever the others have overlooked stays on the machine that recorded it."""
-    scrubber = Scrubber(SERVICE, [TOKEN])
-    monkeypatch.setattr(scrubber, "_text", lambda text: text)
-    recorder = Recorder("live", scrubber, anew=True)
+class LeakyScrubber(Scrubber):
+    """A scrubber that overlooks the secrets in requests."""
+
+    def request(self, request: Request) -> Request:
+        return request
+
+
+def test_a_recording_with_a_secret_is_not_written(tmp_path: Path) -> None:
+    """The last check: a secret that was overlooked before must not get into a file."""
+    recorder = Recorder("live", LeakyScrubber(SERVICE, [TOKEN]), recording=True)
     vcr = VCR()
-    request = recorder.settings()["before_record_request"](_request())
+    request = recorder.settings()["before_record_request"](request_with_token())
     answer = {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": b"{}"}}
     with pytest.raises(LeakError):
         recorder.save_cassette(
@@ -129,9 +134,9 @@ def test_a_recording_with_a_secret_is_not_written(tmp_path: Path, monkeypatch: p
 
 
 def test_cleaning_twice_changes_nothing() -> None:
-    """Recordings are cleaned when they are loaded, too: a second cleaning that changed them would match no request."""
+    """Recordings are cleaned again when they are loaded: if that changed them, no request would match."""
     scrubber = Scrubber("http://127.0.0.1:8080", [TOKEN])
-    once = scrubber.request(_request())
+    once = scrubber.request(request_with_token())
     before = (once.uri, once.body)
     twice = scrubber.request(once)
     assert (twice.uri, twice.body) == before
@@ -139,12 +144,12 @@ def test_cleaning_twice_changes_nothing() -> None:
 
 
 def test_no_credential_is_committed() -> None:
-    """Whatever looks like a key in a file that others get is one, or will be taken for one."""
+    """Anyone who reads the repository could use it, and scanners report whatever looks like one."""
     folders = ("cassettes", "examples", "tests", "producer_tools")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
-    texts = {path: _readable(path) for path in files if path.suffix not in (".pyc", ".png", ".wav")}
+    texts = {path: text_of(path) for path in files if path.suffix not in (".pyc", ".png", ".wav")}
     assert len(texts) > len(folders)
-    found = {str(path.relative_to(ROOT)): hits for path, text in texts.items() if (hits := _hits(text))}
+    found = {str(path.relative_to(ROOT)): hits for path, text in texts.items() if (hits := credentials_in(text))}
     assert found == {}
 
 
@@ -159,20 +164,22 @@ def test_no_credential_is_committed() -> None:
         "gh" + "p_" + "a1B2" * 9,
     ],
 )
-def test_what_looks_like_a_credential(text: str) -> None:
-    """A pattern that knows no key finds none."""
-    assert _hits(text)
+def test_the_pattern_finds_credentials(text: str) -> None:
+    """A pattern that finds nothing would pass every file."""
+    assert credentials_in(text)
 
 
-def _readable(path: Path) -> str:
-    """A file's text, but for the songs and pictures that a notebook carries."""
+def text_of(path: Path) -> str:
+    """A file's text without the songs and pictures that are embedded in a notebook."""
     return re.sub(r"base64,[A-Za-z0-9+/=]+", "", path.read_text("utf-8", errors="replace"))
 
 
-def _hits(text: str) -> list[str]:
-    return [found[0] for found in _CREDENTIALS.finditer(text)]
+def credentials_in(text: str) -> list[str]:
+    """Everything in a text that looks like a credential."""
+    return [match[0] for match in _CREDENTIALS.finditer(text)]
 
 
-def _request() -> Request:
+def request_with_token() -> Request:
+    """A request to a sandbox, with the token in its header and body."""
     body = {"url": "http://127.0.0.1:8080/sandbox/files/a.wav", "token_in_words": f"it is {TOKEN}", "echo": TOKEN}
     return Request("POST", "http://127.0.0.1:8080/producer/tasks", body, {"Authorization": TOKEN})

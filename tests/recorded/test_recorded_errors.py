@@ -1,4 +1,4 @@
-"""Every error code of the API, recorded: what a model is told, and what is said of the money."""
+"""Every error code of the API, recorded: the error message, and what it says about the money."""
 
 from collections.abc import Callable
 
@@ -11,13 +11,13 @@ from tests.recorded.calls import Caller, Service
 
 pytestmark = pytest.mark.vcr
 
-NOTHING = "Nothing was charged."
-UNKNOWN = "it may have been carried out and charged"
+NOT_CHARGED = "Nothing was charged."
+MAYBE_CHARGED = "it may have been carried out and charged"
 SONG = {"prompt": "a song"}
 
 
 def scripted(code: str, status: int, times: int = 1) -> Callable[[ProducerSandbox], None]:
-    """The next ``times`` requests fail with ``code``."""
+    """A script that makes the sandbox's next ``times`` requests fail with ``code``."""
 
     def script(sandbox: ProducerSandbox) -> None:
         for _ in range(times):
@@ -27,6 +27,7 @@ def scripted(code: str, status: int, times: int = 1) -> Callable[[ProducerSandbo
 
 
 def refused(status: int, code: str, about_money: str, times: int = 1) -> object:
+    """The test parameters of a submit that is refused."""
     mark = pytest.mark.sandbox(script=scripted(code, status, times))
     return pytest.param(code, about_money, id=f"{status}_{code}", marks=mark)
 
@@ -35,27 +36,27 @@ def refused(status: int, code: str, about_money: str, times: int = 1) -> object:
 @pytest.mark.parametrize(
     ("code", "about_money"),
     [
-        refused(400, "bad_request", NOTHING),
-        refused(400, "no_token", NOTHING),
-        refused(400, "token_mismatched", NOTHING),
-        refused(400, "api_not_implemented", NOTHING),
-        refused(400, "disabled", NOTHING),
-        refused(401, "invalid_token", NOTHING),
-        refused(401, "token_expired", NOTHING),
-        refused(401, "token_mismatched", NOTHING),
-        refused(403, "used_up", NOTHING),
-        refused(403, "disabled", NOTHING),
-        refused(403, "forbidden", NOTHING),
-        refused(404, "no_api", NOTHING),
-        # Tried again for half a minute, since it was refused before any work; then that is the answer.
-        refused(429, "rate_limited", NOTHING, times=6),
-        refused(500, "api_error", UNKNOWN),
-        refused(504, "timeout", UNKNOWN),
+        refused(400, "bad_request", NOT_CHARGED),
+        refused(400, "no_token", NOT_CHARGED),
+        refused(400, "token_mismatched", NOT_CHARGED),
+        refused(400, "api_not_implemented", NOT_CHARGED),
+        refused(400, "disabled", NOT_CHARGED),
+        refused(401, "invalid_token", NOT_CHARGED),
+        refused(401, "token_expired", NOT_CHARGED),
+        refused(401, "token_mismatched", NOT_CHARGED),
+        refused(403, "used_up", NOT_CHARGED),
+        refused(403, "disabled", NOT_CHARGED),
+        refused(403, "forbidden", NOT_CHARGED),
+        refused(404, "no_api", NOT_CHARGED),
+        # It is retried for half a minute, since a request over the rate limit is not carried out.
+        refused(429, "rate_limited", NOT_CHARGED, times=6),
+        refused(500, "api_error", MAYBE_CHARGED),
+        refused(504, "timeout", MAYBE_CHARGED),
     ],
 )
 async def test_a_submit_that_fails(code: str, about_money: str, call: Caller) -> None:
-    """The message starts with the code and tells the truth about the money: a model decides by it what to do."""
-    message = await call.refused("producer_generate_music", **SONG)
+    """By the code and by what it says about the money, a model decides whether to submit again."""
+    message = await call.error("producer_generate_music", **SONG)
     assert message.startswith(f"{code}: ")
     assert "trace_id" in message
     assert about_money in message
@@ -69,8 +70,8 @@ async def test_a_submit_that_fails(code: str, about_money: str, call: Caller) ->
         for code, status in (("too_many_requests", 429), ("rate_limited", 429))
     ],
 )
-async def test_a_submit_that_came_too_early_is_sent_again(code: str, call: Caller, vcr: Cassette) -> None:
-    """A refusal before any work is safe to repeat, and the model need not hear of it."""
+async def test_a_submit_over_the_rate_limit_is_retried(code: str, call: Caller, vcr: Cassette) -> None:
+    """The service did not carry it out, so a retry is safe; otherwise the model would have to submit it again."""
     submitted = await call("producer_generate_music", **SONG)
     assert submitted["state"] == "pending"
     assert [response["status"]["code"] for response in vcr.responses] == [429, 200]
@@ -85,9 +86,9 @@ async def test_a_submit_that_came_too_early_is_sent_again(code: str, call: Calle
         for code, status in (("api_error", 500), ("timeout", 504), ("too_many_requests", 429))
     ],
 )
-async def test_a_look_that_fails_is_made_again(code: str, call: Caller, vcr: Cassette) -> None:
-    """A look costs nothing: a passing fault must not end an agent's wait."""
-    message = await call.refused("producer_get_task", task_id="nobody")
+async def test_a_failed_look_up_is_retried(code: str, call: Caller, vcr: Cassette) -> None:
+    """A look-up costs nothing, so a temporary fault must not end an agent's wait."""
+    message = await call.error("producer_get_task", task_id="nobody")
     assert message.startswith("not_found: ")
     assert len(vcr) == 2
     assert code in vcr.responses[0]["body"]["string"].decode()
@@ -96,32 +97,32 @@ async def test_a_look_that_fails_is_made_again(code: str, call: Caller, vcr: Cas
 @pytest.mark.sandbox_only
 @pytest.mark.sandbox(balance=0)
 async def test_an_empty_account(call: Caller) -> None:
-    """An empty account is not a wrong token: told so, a user would look for the fault in the wrong place."""
-    message = await call.refused("producer_generate_lyrics", prompt="rain")
+    """Reported as a wrong token, it would make the user look for the fault in the wrong place."""
+    message = await call.error("producer_generate_lyrics", prompt="rain")
     assert message.startswith("used_up: ")
     assert "topped up" in message
 
 
 async def test_a_video_of_an_unknown_song(call: Caller) -> None:
-    """The service's own refusal of a wrong argument: the model learns which, and that it cost nothing."""
-    message = await call.refused("producer_generate_video", audio_id="00000000-0000-4000-8000-000000000000")
+    """A model must learn which argument is wrong, and that it cost nothing."""
+    message = await call.error("producer_generate_video", audio_id="00000000-0000-4000-8000-000000000000")
     assert message.startswith("bad_request: ")
-    assert NOTHING in message
+    assert NOT_CHARGED in message
 
 
 async def test_a_wrong_token(service: Service, how: str, vcr: Cassette) -> None:
-    """It is the application's owner who can mend that, so the model must not try again."""
-    async with ProducerClient("no-token-of-anybody", service.base_url, clock=service.clock) as client:
+    """Only the application's owner can change the token, so the model must not retry."""
+    async with ProducerClient("not-a-real-token", service.base_url, clock=service.clock) as client:
         call = Caller(ProducerToolkit(client=client), how, vcr)
-        message = await call.refused("producer_get_task", task_id="nobody")
+        message = await call.error("producer_get_task", task_id="nobody")
     assert message.startswith("invalid_token: ")
     assert "do not retry" in message
 
 
-async def test_an_address_that_is_not_the_apis(service: Service, how: str, vcr: Cassette) -> None:
-    """A wrong base URL is told as such, not as an unknown task."""
+async def test_a_wrong_base_url(service: Service, how: str, vcr: Cassette) -> None:
+    """Reported as an unknown task, it would make the user look for the fault in the wrong place."""
     async with ProducerClient(service.api_token, f"{service.base_url}/nowhere", clock=service.clock) as client:
         call = Caller(ProducerToolkit(client=client), how, vcr)
-        message = await call.refused("producer_get_task", task_id="nobody")
+        message = await call.error("producer_get_task", task_id="nobody")
     assert message.startswith("no_api: ")
     assert "base URL is wrong" in message

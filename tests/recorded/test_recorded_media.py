@@ -1,4 +1,4 @@
-"""The tools that answer at once, recorded: lyrics, an upload, a video, a WAV file."""
+"""The tools that return their result at once, recorded: lyrics, an upload, a video, a WAV file."""
 
 import pytest
 
@@ -6,12 +6,12 @@ from tests.recorded.calls import Caller
 
 pytestmark = [pytest.mark.vcr, pytest.mark.paid]
 
-EITHER_VOCABULARY = ["record", pytest.param("state", marks=pytest.mark.sandbox_only)]
+BOTH_VOCABULARIES = ["record", pytest.param("state", marks=pytest.mark.sandbox_only)]
 
 
-@pytest.mark.parametrize("vocabulary", EITHER_VOCABULARY, indirect=True)
+@pytest.mark.parametrize("vocabulary", BOTH_VOCABULARIES, indirect=True)
 async def test_lyrics(call: Caller) -> None:
-    """They come as `text` or as `lyrics`; a reader of one alone would hand over a title without words."""
+    """The service calls them `text` or `lyrics`; if one were not read, there would be a title without words."""
     content = await call("producer_generate_lyrics", prompt="a letter that was never sent")
     assert (content["state"], content["success"]) == ("complete", True)
     assert content["results"][0]["title"]
@@ -20,7 +20,7 @@ async def test_lyrics(call: Caller) -> None:
 
 
 async def test_an_upload(call: Caller) -> None:
-    """The audio id is what an upload is for."""
+    """Without the audio id, nothing can be done with the upload."""
     content = await call("producer_upload_audio", audio_url="https://example.org/own.mp3")
     assert (content["state"], content["success"]) == ("complete", True)
     assert content["results"][0]["audio_id"]
@@ -28,7 +28,7 @@ async def test_an_upload(call: Caller) -> None:
 
 
 async def test_a_video(call: Caller) -> None:
-    """The answer holds the result: called pending, it would be looked up for ever."""
+    """The answer contains the result: read as pending, it would be looked up without end."""
     audio_id = await call.song()
     content = await call("producer_generate_video", audio_id=audio_id)
     assert (content["state"], content["success"]) == ("complete", True)
@@ -36,9 +36,9 @@ async def test_a_video(call: Caller) -> None:
     assert call.sent[-1] == {"audio_id": audio_id}
 
 
-@pytest.mark.parametrize("vocabulary", EITHER_VOCABULARY, indirect=True)
+@pytest.mark.parametrize("vocabulary", BOTH_VOCABULARIES, indirect=True)
 async def test_a_wav_file(call: Caller) -> None:
-    """It comes as a list or as an object; either way there is one file."""
+    """The service sends a list or an object; if one were not read, the file would be lost."""
     audio_id = await call.song()
     content = await call("producer_generate_wav", audio_id=audio_id)
     assert (content["state"], content["success"]) == ("complete", True)

@@ -1,4 +1,4 @@
-"""Each tool that makes a song, recorded: what is sent for it, and that it ends with its result."""
+"""Each tool that makes a song, recorded: the request that it sends, and its result."""
 
 from typing import Any
 
@@ -39,13 +39,14 @@ TOOLS = {"extend": "producer_extend_music", "cover": "producer_cover_music", "va
 
 
 def assert_song(result: dict[str, Any]) -> None:
+    """Assert that a result is a song that can be heard."""
     assert result["audio_id"]
     assert result["audio_url"].startswith("http")
     assert result["duration_seconds"] > 0
 
 
 async def test_a_song_from_a_prompt(call: Caller) -> None:
-    """The whole way of the simplest tool; were the body wrong, no song at all could be made."""
+    """The simplest tool, from submit to song: with a wrong body, no song could be made."""
     result = await call.result("producer_generate_music", prompt="upbeat summer pop", instrumental=True, seed="42")
     assert_song(result)
     assert call.sent[0] == {
@@ -55,7 +56,7 @@ async def test_a_song_from_a_prompt(call: Caller) -> None:
 
 
 async def test_a_song_from_lyrics(call: Caller) -> None:
-    """`custom` is what has the service sing these very words; without it they would be ignored."""
+    """Without `custom`, the service ignores the lyrics."""
     result = await call.result(
         "producer_generate_custom_music", lyric=LYRIC, title="Ours", prompt="folk", model="FUZZ-2.0 Pro", weirdness=0.3
     )
@@ -69,7 +70,7 @@ async def test_a_song_from_lyrics(call: Caller) -> None:
 
 @pytest.mark.parametrize("action", EDITS)
 async def test_an_edit_of_a_song(action: str, call: Caller) -> None:
-    """Each edit sends the id of the song it works on, and makes a song with an id of its own."""
+    """Each edit sends the id of the song it works on. If the new song had the same id, they would be mixed up."""
     audio_id = await call.song()
     arguments, body = EDITS[action]
     result = await call.result(TOOLS.get(action, f"producer_{action}"), audio_id=audio_id, **arguments)
@@ -81,7 +82,7 @@ async def test_an_edit_of_a_song(action: str, call: Caller) -> None:
 
 @pytest.mark.parametrize("action", ["extend", "cover", "replace_section"])
 async def test_an_edit_of_an_upload(action: str, call: Caller) -> None:
-    """Audio from outside has actions of its own; under the usual one the service does not find it."""
+    """Uploads have their own actions; with the usual action, the service does not find the audio."""
     upload = await call("producer_upload_audio", audio_url="https://example.org/own.mp3")
     arguments, body = EDITS[action]
     audio_id = upload["results"][0]["audio_id"]
@@ -92,14 +93,14 @@ async def test_an_edit_of_an_upload(action: str, call: Caller) -> None:
 
 @pytest.mark.parametrize("vocabulary", ["record", pytest.param("state", marks=pytest.mark.sandbox_only)], indirect=True)
 async def test_stems(call: Caller) -> None:
-    """Stems have no id and no audio: a reader that looks for these would call the task empty."""
+    """Stems have no audio id and no audio URL; if those were required, the task would look empty."""
     result = await call.result("producer_stems_music", audio_id=await call.song())
     assert result["stems_url"].startswith("http")
     assert "audio_url" not in result
 
 
-async def test_a_synchronous_submit_brings_the_song(call: Caller) -> None:
-    """Where the answer waits for the result there is nothing to look up, and one request is all."""
+async def test_a_synchronous_submit_returns_the_song(call: Caller) -> None:
+    """The answer contains the song, so a look-up would be a wasted request."""
     content = await call.by_application("producer_generate_music", **{"prompt": "a short waltz", "async": False})
     assert (content["state"], content["success"]) == ("complete", True)
     assert_song(content["results"][0])

@@ -1,4 +1,4 @@
-"""The tools inside LangGraph: an agent that makes a song, a tool node, a person's approval."""
+"""The tools inside LangGraph: an agent that makes a song, a tool node, an approval by a person."""
 
 import json
 from typing import Any
@@ -20,10 +20,11 @@ pytestmark = pytest.mark.usefixtures("silent_files")
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
-async def test_an_agent_makes_a_song(way: str, toolkit: ProducerToolkit, sandbox: ProducerSandbox) -> None:
+async def test_an_agent_makes_one_song(way: str, toolkit: ProducerToolkit, sandbox: ProducerSandbox) -> None:
+    """The whole way of a user: if a tool misled the agent, it would end without a song or pay for a second one."""
     agent = create_agent(ScriptedChatModel(), toolkit.get_tools())
-    wish: Any = {"messages": [HumanMessage("a happy song")]}
-    state = agent.invoke(wish) if way == "invoke" else await agent.ainvoke(wish)
+    request: Any = {"messages": [HumanMessage("a happy song")]}
+    state = agent.invoke(request) if way == "invoke" else await agent.ainvoke(request)
     names = [call["name"] for message in state["messages"] for call in getattr(message, "tool_calls", [])]
     assert names[:2] == ["producer_generate_music", "producer_wait_for_tasks"]
     waited = next(message for message in state["messages"] if message.name == "producer_wait_for_tasks")
@@ -32,7 +33,8 @@ async def test_an_agent_makes_a_song(way: str, toolkit: ProducerToolkit, sandbox
     assert len(sandbox.charges) == 1
 
 
-async def test_an_agent_is_told_of_a_failure_and_ends() -> None:
+async def test_an_agent_reports_a_failure_and_ends() -> None:
+    """An exception would end the run without an answer; without the reason, the agent would try again and again."""
     toolkit = ProducerToolkit(client=ProducerClient("t", "http://127.0.0.1:9", clock=InstantClock()))
     agent = create_agent(ScriptedChatModel(), toolkit.get_tools())
     state = await agent.ainvoke({"messages": [HumanMessage("a happy song")]})
@@ -40,6 +42,7 @@ async def test_an_agent_is_told_of_a_failure_and_ends() -> None:
 
 
 def graph(tools: list[Any]) -> Any:
+    """A graph of one tool node."""
     builder = StateGraph(MessagesState)
     builder.add_node("tools", ToolNode(tools))
     builder.add_edge(START, "tools")
@@ -47,11 +50,13 @@ def graph(tools: list[Any]) -> Any:
 
 
 def calling(name: str, **arguments: Any) -> dict[str, Any]:
+    """The state in which a model has called a tool."""
     call = {"type": "tool_call", "id": "c1", "name": name, "args": arguments}
     return {"messages": [AIMessage("", tool_calls=[call])]}
 
 
-async def test_a_tool_node_strips_forged_delivery_arguments(client: ProducerClient) -> None:
+async def test_a_tool_node_drops_delivery_arguments_of_a_model(client: ProducerClient) -> None:
+    """A model that is misled could otherwise have the songs sent to a stranger's callback URL."""
     config: Any = {"configurable": {"thread_id": "1"}}
     call = calling("producer_generate_music", prompt="x", async_=False, callback_url="http://127.0.0.1:9/")
     state = await graph([ProducerGenerateMusic(client=client)]).ainvoke(call, config)
@@ -60,7 +65,8 @@ async def test_a_tool_node_strips_forged_delivery_arguments(client: ProducerClie
     assert message.artifact["state"] == "pending"
 
 
-async def test_bad_arguments_come_back_to_the_model(client: ProducerClient) -> None:
+async def test_invalid_arguments_are_reported_to_the_model(client: ProducerClient) -> None:
+    """Otherwise one wrong argument would end the run, though the model could correct it."""
     config: Any = {"configurable": {"thread_id": "1"}}
     state = await graph([ProducerGenerateMusic(client=client)]).ainvoke(
         calling("producer_generate_music", prompt="x", weirdness=9), config
@@ -69,8 +75,8 @@ async def test_bad_arguments_come_back_to_the_model(client: ProducerClient) -> N
     assert "weirdness" in state["messages"][-1].text
 
 
-class Approved(ProducerGenerateMusic):
-    """A tool that asks a person first."""
+class AskingTool(ProducerGenerateMusic):
+    """A tool that asks a person before it pays."""
 
     async def answer(self, request: Any) -> Output:
         interrupt(f"pay for {request.prompt}?")
@@ -78,13 +84,15 @@ class Approved(ProducerGenerateMusic):
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
-async def test_a_persons_approval_passes_through(way: str, client: ProducerClient, sandbox: ProducerSandbox) -> None:
-    """LangGraph's control flow travels as an exception: swallowed as a tool error, nobody would be asked."""
+async def test_an_interrupt_inside_a_tool_pauses_the_graph(
+    way: str, client: ProducerClient, sandbox: ProducerSandbox
+) -> None:
+    """LangGraph's interrupt is an exception: if the tool turned it into an error message, nobody would be asked."""
     config: Any = {"configurable": {"thread_id": "1"}}
-    asking = graph([Approved(client=client)])
+    asking = graph([AskingTool(client=client)])
 
-    async def run(given: Any) -> Any:
-        return asking.invoke(given, config) if way == "invoke" else await asking.ainvoke(given, config)
+    async def run(value: Any) -> Any:
+        return asking.invoke(value, config) if way == "invoke" else await asking.ainvoke(value, config)
 
     state = await run(calling("producer_generate_music", prompt="a waltz"))
     assert state["__interrupt__"][0].value == "pay for a waltz?"
@@ -94,7 +102,8 @@ async def test_a_persons_approval_passes_through(way: str, client: ProducerClien
     assert len(sandbox.charges) == 1
 
 
-async def test_a_programming_fault_ends_the_run() -> None:
+async def test_a_missing_token_ends_the_run() -> None:
+    """A model cannot set a token, so as an error message it would only make the model try again."""
     config: Any = {"configurable": {"thread_id": "1"}}
     with pytest.raises(Exception, match="ACEDATACLOUD_API_TOKEN"):
         await graph([ProducerGenerateMusic()]).ainvoke(calling("producer_generate_music", prompt="x"), config)

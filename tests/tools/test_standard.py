@@ -1,4 +1,4 @@
-"""LangChain's own tests of what a tool is, for every tool of the pack."""
+"""LangChain's standard tests, run on every tool of the pack."""
 
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,17 @@ ARGUMENTS: dict[str, Any] = {
     "replace_section_start": 2, "replace_section_end": 4, "audio_url": "https://example.org/own.mp3",
     "task_id": "t1", "task_ids": ["t1"],
 }  # fmt: skip
-"""A value for each argument that a tool may require."""
+"""A value for each argument that some tool requires."""
 
 
 class Standard:
-    """What LangChain's tests are given: each tool in turn."""
+    """The properties that LangChain's tests read. They run once for each tool.
+
+    Attributes:
+        tested: the class of the tool.
+        settings: the arguments of its constructor.
+        arguments: a value for each argument that it may require.
+    """
 
     tested: type[ProducerTool]
     settings: dict[str, Any]
@@ -45,7 +51,7 @@ class Standard:
 
 
 class ClientAt:
-    """Equal to a client of that address."""
+    """Equal to every client with this base URL."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
@@ -53,14 +59,14 @@ class ClientAt:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ProducerClient) and other.base_url == self.base_url
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # mypy does not know how Python marks a class as unhashable
 
 
 each_tool = pytest.fixture(autouse=True, params=ALL_TOOLS, ids=lambda tool: tool.__name__)
 
 
 class TestUnit(Standard, ToolsUnitTests):
-    """A tool that fails here cannot be listed, bound or described by LangChain, or not be made from the environment."""
+    """A tool that fails here cannot be listed, bound or described by LangChain, or made from the environment."""
 
     @each_tool
     def _each(self, request: pytest.FixtureRequest) -> None:
@@ -74,7 +80,7 @@ class TestUnit(Standard, ToolsUnitTests):
 
 
 class TestIntegration(Standard, ToolsIntegrationTests):
-    """A tool that fails here breaks a run: no message for its call, no artifact, or only one of sync and async."""
+    """A tool that fails here breaks a run: a call without a message, no artifact, or no sync or async version."""
 
     @each_tool
     async def _each(self, request: pytest.FixtureRequest, client: ProducerClient, tmp_path: Path) -> None:
@@ -92,6 +98,6 @@ class TestIntegration(Standard, ToolsIntegrationTests):
         }
 
 
-def test_every_tool_is_put_to_both() -> None:
-    """A tool that is not in the list would be handed out and tested by nobody."""
+def test_both_classes_test_every_tool_of_the_toolkit() -> None:
+    """A tool that is missing in the list would be given to users untested."""
     assert [type(tool) for tool in ProducerToolkit().get_tools()] == list(ALL_TOOLS)

@@ -1,7 +1,6 @@
-"""The eighteen tools as LangChain and a model see them."""
+"""The tools as LangChain, a model and an application see them."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,16 +10,17 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from producer_tools import ProducerClient, ProducerGenerateMusic, ProducerToolkit
 from producer_tools.sandbox import ProducerSandbox
 
+AUDIOS = "/producer/audios"
 PAID = {
-    "producer_generate_music": "/producer/audios",
-    "producer_generate_custom_music": "/producer/audios",
-    "producer_extend_music": "/producer/audios",
-    "producer_cover_music": "/producer/audios",
-    "producer_variation_music": "/producer/audios",
-    "producer_swap_vocals": "/producer/audios",
-    "producer_swap_instrumentals": "/producer/audios",
-    "producer_replace_section": "/producer/audios",
-    "producer_stems_music": "/producer/audios",
+    "producer_generate_music": AUDIOS,
+    "producer_generate_custom_music": AUDIOS,
+    "producer_extend_music": AUDIOS,
+    "producer_cover_music": AUDIOS,
+    "producer_variation_music": AUDIOS,
+    "producer_swap_vocals": AUDIOS,
+    "producer_swap_instrumentals": AUDIOS,
+    "producer_replace_section": AUDIOS,
+    "producer_stems_music": AUDIOS,
     "producer_generate_lyrics": "/producer/lyrics",
     "producer_upload_audio": "/producer/upload",
     "producer_generate_video": "/producer/videos",
@@ -35,7 +35,7 @@ FREE = {
     "producer_list_actions": None,
     "producer_get_lyric_format_guide": None,
 }
-OUR_OWN = {"producer_wait_for_tasks", "producer_download_results"}
+NOT_IN_THE_MCP_SERVER = {"producer_wait_for_tasks", "producer_download_results"}
 ARGUMENTS: dict[str, Any] = {
     "audio_id": "a1", "prompt": "p", "lyric": "l", "title": "t", "continue_at": 1, "replace_section_start": 1,
     "replace_section_end": 2, "audio_url": "https://x.example/a.mp3", "task_id": "t1", "task_ids": ["t1"],
@@ -47,26 +47,28 @@ def tools(toolkit: ProducerToolkit) -> dict[str, BaseTool]:
     return {tool.name: tool for tool in toolkit.get_tools()}
 
 
-def test_names_prices_and_endpoints(tools: dict[str, BaseTool]) -> None:
-    """An approval step, a budget or a router reads these; a paid tool called free would be run unasked."""
-    facts = {name: tool.metadata for name, tool in tools.items()}
+def test_each_tool_says_its_endpoint_and_whether_it_is_paid(tools: dict[str, BaseTool]) -> None:
+    """An approval step, a budget or a router reads them: a paid tool marked as free would run without approval."""
+    metadata = {name: tool.metadata for name, tool in tools.items()}
     expected = {name: {"paid": True, "endpoint": path} for name, path in PAID.items()}
-    assert facts == expected | {name: {"paid": False, "endpoint": path} for name, path in FREE.items()}
+    assert metadata == expected | {name: {"paid": False, "endpoint": path} for name, path in FREE.items()}
 
 
 def test_metadata_of_the_application_is_kept() -> None:
+    """Applications filter traces by it."""
     tool = ProducerGenerateMusic(metadata={"team": "radio"})
-    assert tool.metadata == {"paid": True, "endpoint": "/producer/audios", "team": "radio"}
+    assert tool.metadata == {"paid": True, "endpoint": AUDIOS, "team": "radio"}
 
 
 def test_a_class_is_named_after_its_tool(tools: dict[str, BaseTool]) -> None:
+    """A user who sees a tool's name in a trace finds its class by it."""
     for name, tool in tools.items():
         assert type(tool).__name__ == "".join(word.capitalize() for word in name.split("_"))
 
 
-def test_the_schema_a_model_pays_for(tools: dict[str, BaseTool]) -> None:
-    """It goes along with every turn: at most 16,000 characters for the eighteen tools that the MCP server has too."""
-    eighteen = [tool for name, tool in tools.items() if name not in OUR_OWN]
+def test_the_schemas_are_short_and_hide_what_a_model_must_not_set(tools: dict[str, BaseTool]) -> None:
+    """They are sent with every turn: at most 16,000 characters for the eighteen tools that the MCP server has too."""
+    eighteen = [tool for name, tool in tools.items() if name not in NOT_IN_THE_MCP_SERVER]
     assert len(eighteen) == 18
     assert len(json.dumps([convert_to_openai_tool(tool) for tool in eighteen])) <= 16_000
     schema = json.dumps([convert_to_openai_tool(tool) for tool in tools.values()])
@@ -75,7 +77,7 @@ def test_the_schema_a_model_pays_for(tools: dict[str, BaseTool]) -> None:
     assert "null" not in schema
 
 
-FACTS = {
+FACTS = {  # what each description must contain
     "producer_generate_music": ["simplest", "lyrics, melody, style and arrangement", "producer_generate_custom_music"],
     "producer_generate_custom_music": ["full control", "lyrics, title and style", "[Pre-Chorus]", "are ignored"],
     "producer_extend_music": ["too short", "bridge", "outro", "piece by piece", "not the task id", "keeps the song's"],
@@ -99,27 +101,28 @@ FACTS = {
 }
 
 
-def test_the_facts_of_each_description(tools: dict[str, BaseTool]) -> None:
-    """What a model is not told, it gets wrong: above all that a submit is paid and finishes nothing."""
+def test_each_description_states_its_facts(tools: dict[str, BaseTool]) -> None:
+    """A model needs them to choose the right tool, and to know that a submit is paid and not finished."""
     for name, facts in FACTS.items():
         schema = json.dumps(convert_to_openai_tool(tools[name]), ensure_ascii=False)
         missing = [fact for fact in facts if fact not in schema]
         assert not missing, (name, missing)
     for name, endpoint in PAID.items():
         assert "Paid." in tools[name].description
-        if endpoint == "/producer/audios":
+        if endpoint == AUDIOS:
             for fact in ("task_id", "nothing is finished yet", "producer_wait_for_tasks", "Never repeat"):
                 assert fact in tools[name].description
 
 
 def arguments_for(tool: BaseTool) -> dict[str, Any]:
+    """A value for each argument that the tool requires."""
     required = convert_to_openai_tool(tool)["function"]["parameters"].get("required", [])
     return {name: ARGUMENTS[name] for name in required}
 
 
 @pytest.mark.parametrize("name", [*PAID, *FREE])
-async def test_sync_and_async_answer_alike(name: str, tools: dict[str, BaseTool]) -> None:
-    """Each tool runs both ways on the sandbox, as plain calls and as a model's."""
+async def test_sync_and_async_calls_return_the_same(name: str, tools: dict[str, BaseTool]) -> None:
+    """A sync agent and an async one must get messages of the same form, from plain calls and from a model's."""
     tool, arguments = tools[name], arguments_for(tools[name])
     call = {"type": "tool_call", "id": "c1", "name": name, "args": arguments}
     sync, awaited = tool.invoke(call), await tool.ainvoke(call)
@@ -134,37 +137,32 @@ async def test_sync_and_async_answer_alike(name: str, tools: dict[str, BaseTool]
         assert awaited.content.startswith(("not_found: ", "bad_request: "))
 
 
-@pytest.mark.parametrize("name", [name for name, path in PAID.items() if path == "/producer/audios"])
-async def test_delivery_arguments_are_the_applications(
-    name: str, tools: dict[str, BaseTool], client: ProducerClient
+@pytest.mark.parametrize("name", [name for name, path in PAID.items() if path == AUDIOS])
+async def test_only_an_application_sets_delivery_arguments(
+    name: str, tools: dict[str, BaseTool], sandbox: ProducerSandbox
 ) -> None:
-    """A model that forges a callback URL would send a user's songs to whoever talked it into that."""
+    """A model that is misled into setting a callback URL would have a user's songs sent to a stranger."""
     tool, arguments = tools[name], arguments_for(tools[name])
-    sent: list[dict[str, Any]] = []
-    post = client._transport.post
-
-    async def spy(endpoint: str, body: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
-        sent.append(dict(body))
-        return await post(endpoint, body, paid=paid)
-
-    client._transport.post = spy  # type: ignore[method-assign]
-    hook = "http://127.0.0.1:9/hook"
-    await tool.ainvoke({**arguments, "callback_url": hook})
+    url = "http://127.0.0.1:9/callback"
+    await tool.ainvoke({**arguments, "callback_url": url})
     await tool.ainvoke({**arguments, "async": False})
     await tool.ainvoke({**arguments, "async_": False})
-    forged = {**arguments, "callback_url": hook, "async": False, "async_": False}
-    await tool.ainvoke({"type": "tool_call", "id": "c1", "name": name, "args": forged})
-    await tool.abatch([{"type": "tool_call", "id": "c2", "name": name, "args": forged}])
-    delivery = [{key: body[key] for key in ("async", "callback_url") if key in body} for body in sent]
-    assert delivery == [{"callback_url": hook}, {"async": False}, {"async": False}, {"async": True}, {"async": True}]
-    assert forged["async"] is False  # the caller's own dict is left alone
+    by_model = {**arguments, "callback_url": url, "async": False, "async_": False}
+    await tool.ainvoke({"type": "tool_call", "id": "c1", "name": name, "args": by_model})
+    await tool.abatch([{"type": "tool_call", "id": "c2", "name": name, "args": by_model}])
+    bodies = [request.body for request in sandbox.requests if request.endpoint == AUDIOS]
+    delivery = [{key: body[key] for key in ("async", "callback_url") if key in body} for body in bodies]
+    assert delivery == [{"callback_url": url}, {"async": False}, {"async": False}, {"async": True}, {"async": True}]
+    assert by_model["async"] is False  # the caller's own dict is not changed
 
 
-async def test_a_bare_string_is_the_first_argument(tools: dict[str, BaseTool]) -> None:
+async def test_a_string_is_the_first_required_argument(tools: dict[str, BaseTool]) -> None:
+    """LangChain passes a string to a tool in simple chains."""
     assert json.loads(await tools["producer_generate_lyrics"].ainvoke("rain"))["state"] == "complete"
 
 
 async def test_a_song_from_submit_to_result(tools: dict[str, BaseTool]) -> None:
+    """A submit that looked finished would be given to the user without a song."""
     submitted = json.loads(await tools["producer_generate_music"].ainvoke({"prompt": "a slow song", "seed": "7"}))
     assert {key: submitted[key] for key in ("state", "success", "results", "preview_urls")} == {
         "state": "pending", "success": None, "results": [], "preview_urls": [],
@@ -177,8 +175,8 @@ async def test_a_song_from_submit_to_result(tools: dict[str, BaseTool]) -> None:
 
 
 @pytest.mark.parametrize("vocabulary", ["record", "state"])
-async def test_every_kind_of_work_ends_with_its_result(vocabulary: Any) -> None:
-    """Every paid tool, over either vocabulary, from a song or an upload to what it promises."""
+async def test_every_paid_tool_makes_its_result(vocabulary: Any) -> None:
+    """Each tool works on a song or an upload, with both forms of task records. An unread form would lose results."""
     with ProducerSandbox(render_seconds=0, vocabulary=vocabulary) as sandbox:
         async with ProducerToolkit(client=ProducerClient(sandbox.api_token, sandbox.base_url)) as toolkit:
             tools = {tool.name: tool for tool in toolkit.get_tools()}
@@ -214,13 +212,15 @@ async def test_every_kind_of_work_ends_with_its_result(vocabulary: Any) -> None:
             assert (await run("producer_generate_wav", **ids))["file_url"]
 
 
-async def test_a_synchronous_submit_brings_the_result(tools: dict[str, BaseTool]) -> None:
+async def test_a_synchronous_submit_returns_the_result(tools: dict[str, BaseTool]) -> None:
+    """An answer with a result that is read as pending would be waited for without end."""
     content = json.loads(await tools["producer_generate_music"].ainvoke({"prompt": "x", "async": False}))
     assert (content["state"], content["success"]) == ("complete", True)
     assert content["results"][0]["audio_url"]
 
 
-async def test_a_batch_of_known_and_unknown_tasks(tools: dict[str, BaseTool]) -> None:
+async def test_a_batch_with_an_unknown_task(tools: dict[str, BaseTool]) -> None:
+    """In another order, a model would mix up the songs; without `not_found`, it would wait for an id without end."""
     ids = [
         json.loads(await tools["producer_generate_music"].ainvoke({"prompt": f"song {n}"}))["task_id"] for n in range(3)
     ]
@@ -234,6 +234,8 @@ async def test_a_batch_of_known_and_unknown_tasks(tools: dict[str, BaseTool]) ->
 
 
 def test_the_reference_tools_need_no_token_and_no_network() -> None:
-    for tool in ProducerToolkit().get_tools():
-        if tool.metadata and tool.metadata["endpoint"] is None:
-            assert json.loads(tool.invoke({}))
+    """A model may read them before anything is set up."""
+    reference = [tool for tool in ProducerToolkit().get_tools() if (tool.metadata or {}).get("endpoint") is None]
+    assert {tool.name for tool in reference} == {name for name, path in FREE.items() if path is None}
+    for tool in reference:
+        assert json.loads(tool.invoke({}))
