@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 RUN := $(BIN)/python -m
 
-.PHONY: help demo album fleet turns notebooks test coverage mutate torture record record-live check docs wheel clean
+.PHONY: help demo album fleet turns bench notebooks test coverage mutate torture record record-live check docs wheel clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ album: .venv/.test  ## Make an album, kill its process in the middle, resume it,
 fleet: .venv/.test  ## Make 100 songs with four workers on one PostgreSQL while workers are killed: SONGS=100 KILLS=10
 	@$(RUN) tests.crash.fleet $(if $(SONGS),--songs $(SONGS)) $(if $(KILLS),--kills $(KILLS))
 
+bench: .venv/.test  ## Measure times: the import, and the sandbox's music
+	$(BIN)/python -m pytest -q -s tests/bench/bench_*.py
+
 notebooks: .venv/.test  ## Run the notebooks in examples/ and keep their outputs
 	@$(BIN)/python .ci/notebooks
 
@@ -65,7 +68,7 @@ mutate: .venv/.mutate  ## Break the code in hundreds of ways and fail if the tes
 torture: .venv/.test  ## Kill 200 processes, make 10,000 calls with faults, and compare the charges (minutes)
 	@$(RUN) tests.crash.torture $(SEED)
 
-record: .venv/.test  ## Record the sandbox anew, for the tests that replay recordings
+record: .venv/.test  ## Record the sandbox again, for the tests that replay recordings
 	$(BIN)/python -m pytest -q tests/recorded --record-mode=all -m vcr
 	$(BIN)/python -m pytest -q tests/recorded
 

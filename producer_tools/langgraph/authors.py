@@ -25,8 +25,8 @@ and style.
 
 {PROMPT_WRITING}"""
 _REVIEW = """\
-You review one finished song of an album. You cannot hear it: judge by the wish and by what is told of the song. If it
-will do, answer "keep". If another take or a longer song is clearly needed, call one tool once: it costs money."""
+You review one finished song of an album. You cannot hear it: judge by the wish and the facts given. If it will do,
+answer "keep". If another take or a longer song is clearly needed, call one tool once: it costs money."""
 _REVIEWED = tuple(key.name for key in RESULT_KEYS if key.reviewed)
 
 

@@ -1,1 +1,1 @@
-"""Measurements: figures that the README names, each with a test that holds it."""
+"""Measurements. The suite runs the `test_*.py`; `make bench` runs the `bench_*.py`, which measure time."""

@@ -50,7 +50,7 @@ class Fleet:
         return list(self._processes)
 
     def kill_one(self, random: Random) -> None:
-        """Kill a worker in the middle of its work, and start it anew."""
+        """Kill a worker in the middle of its work, and start a new one."""
         worker = random.choice(list(self._processes))
         self._processes[worker].kill()
         self._processes[worker].join()

@@ -1,4 +1,4 @@
-"""How fast the music is. Not collected by default: ``pytest tests/sandbox/bench_music.py``."""
+"""How fast the music is. `make bench` runs it; the suite does not."""
 
 import time
 from collections.abc import Callable
