@@ -1,4 +1,4 @@
-"""Asks a person before money is spent: what LangChain's ``HumanInTheLoopMiddleware`` needs to know about the tools."""
+"""Configures LangChain's ``HumanInTheLoopMiddleware`` so that a person is asked before money is spent."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast

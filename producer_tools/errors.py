@@ -97,8 +97,10 @@ class ProducerError(Exception):
 
     def __str__(self) -> str:
         ids = [f"{name} {value}" for name, value in (("task_id", self.task_id), ("trace_id", self.trace_id)) if value]
-        parts = [f"{self.code}: {self.message}", f"({', '.join(ids)})" if ids else "", self.advice]
-        return " ".join(part for part in parts if part)
+        # The ids belong to the message, so they stand before its full stop, which a service's message may lack.
+        happened = f"{self.code}: {self.message.rstrip('.')}" + (f" ({', '.join(ids)})" if ids else "")
+        full_stop = "" if happened.endswith(("!", "?", "…")) else "."
+        return f"{happened}{full_stop} {self.advice}".rstrip()
 
 
 class ConfigurationError(ProducerError):
@@ -184,7 +186,7 @@ class SubmissionUnknownError(ProducerToolError):
 
     advice = (
         "The outcome of this paid call is unknown: it may have been carried out and charged. "
-        "Do not repeat it. Tell the user, who can see in the account whether it was."
+        "Do not repeat it. Tell the user to check in the account whether it was charged."
     )
 
 
@@ -208,7 +210,7 @@ class BudgetExceededError(ProducerToolError):
 class TaskNotFoundError(ProducerToolError):
     """The service knows no task with that id."""
 
-    advice = "Waiting will not help: check the id; do not ask again for this one."
+    advice = "Waiting will not help: check the id; do not look this one up again."
 
     def __init__(self, task_id: str) -> None:
         super().__init__("not_found", "There is no such task.", task_id=task_id)

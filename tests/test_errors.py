@@ -23,11 +23,11 @@ from tests.raw_server import answering, http
     ("kind", "arguments", "text"),
     [
         (SubmissionConflictError, ["k"], "key_reused: The key k belongs to an earlier call with other arguments."),
-        (TaskNotFoundError, ["t"], "not_found: There is no such task. (task_id t)"),
+        (TaskNotFoundError, ["t"], "not_found: There is no such task (task_id t)."),
         (
             TaskNotFinishedError,
             ["t", "pending"],
-            "not_finished: Nothing to download yet: the task is pending. (task_id t)",
+            "not_finished: Nothing to download yet: the task is pending (task_id t).",
         ),
     ],
 )

@@ -52,7 +52,7 @@ class UrlRules:
             raise _forbidden(f"{host} is no public address")
 
     def allows(self, address: str) -> bool:
-        """Whether a connection may be made to this IP address, in its canonical spelling."""
+        """Whether a connection may be made to this IP address, which must be in canonical form."""
         try:
             ip = _innermost(ipaddress.ip_address(address))
         except ValueError:

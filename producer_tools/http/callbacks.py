@@ -65,7 +65,7 @@ class CallbackReceiver:
         return expected
 
     def on_callback(self, wake: Callable[[str], None]) -> None:
-        """Call ``wake`` with the task id of each callback; from any thread, and possibly more than once."""
+        """Register ``wake``: it is called with the task id of each callback, from any thread, maybe more than once."""
         self._listeners.append(wake)
 
     @deprecated("on_hint is now called on_callback")

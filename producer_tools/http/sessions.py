@@ -45,7 +45,7 @@ class LoopSessions:
         return held.session
 
     async def aclose(self) -> None:
-        """Close every session: the running loop's before this returns, another loop's when that loop next runs."""
+        """Close every session. The running loop's is closed on return, another loop's when that loop next runs."""
         with self._lock:
             held = dict(self._held)
             self._held.clear()

@@ -42,13 +42,13 @@ class Settings:
     def __post_init__(self) -> None:
         problem = None
         if not self.base_url.startswith(("http://", "https://")):
-            problem = f"base_url must be an http(s) URL, not {self.base_url!r}."
+            problem = f"base_url must be an http(s) URL; it is {self.base_url!r}."
         elif not self.request_timeout > 0:
-            problem = f"request_timeout must be seconds above 0, not {self.request_timeout!r}."
+            problem = f"request_timeout must be a number of seconds above 0; it is {self.request_timeout!r}."
         elif not self.poll_interval >= 0:
-            problem = f"poll_interval must be seconds, 0 or more, not {self.poll_interval!r}."
+            problem = f"poll_interval must be a number of seconds, 0 or more; it is {self.poll_interval!r}."
         elif self.max_paid_in_flight < 1:
-            problem = f"max_paid_in_flight must be 1 or more, not {self.max_paid_in_flight!r}."
+            problem = f"max_paid_in_flight must be 1 or more; it is {self.max_paid_in_flight!r}."
         if problem:
             raise ConfigurationError("configuration", problem)
 
@@ -84,8 +84,9 @@ def resolve_token(own: SecretStr | None) -> SecretStr:
     if not value:
         raise MissingTokenError(
             "no_token",
-            f"No API token. Set {TOKEN_VARIABLE}, or pass ProducerClient(api_token=...), or wrap the call in "
-            "`with producer_tools.api_token(...)`. To try without one, use producer_tools.sandbox.ProducerSandbox.",
+            f"There is no API token, so nothing was sent. Set {TOKEN_VARIABLE}, pass ProducerClient(api_token=...), or "
+            "wrap the call in `with producer_tools.api_token(...)`. To try without one, use "
+            "producer_tools.sandbox.ProducerSandbox.",
         )
     if not (value.isascii() and value.isprintable()):
         raise ConfigurationError("invalid_token", "The API token contains characters that an HTTP header cannot carry.")
@@ -111,7 +112,9 @@ def default_timeout() -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise ConfigurationError("configuration", f"{TIMEOUT_VARIABLE} must be seconds above 0, not {value!r}.")
+        raise ConfigurationError(
+            "configuration", f"{TIMEOUT_VARIABLE} must be a number of seconds above 0; it is {value!r}."
+        )
     return seconds
 
 

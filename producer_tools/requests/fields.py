@@ -63,7 +63,7 @@ def default_model() -> Model:
         if model == value:
             return model  # type: ignore[no-any-return]  # get_args is untyped
     raise ConfigurationError(
-        "configuration", f"{MODEL_VARIABLE} must be one of {', '.join(get_args(Model))}, not {value!r}."
+        "configuration", f"{MODEL_VARIABLE} must be one of {', '.join(get_args(Model))}; it is {value!r}."
     )
 
 

@@ -46,7 +46,7 @@ class MusicRequest(PaidRequest):
     async_: Annotated[bool | None, InjectedToolArg] = Field(default=None, alias="async")
 
     def body(self) -> dict[str, Any]:
-        """The JSON body. ``lyric`` and ``prompt`` are always there (spec); ``custom`` says that a lyric was given."""
+        """The JSON body. The spec requires ``lyric`` and ``prompt``; ``custom`` is true if a lyric was given."""
         given = super().body()
         uploaded = given.pop("uploaded", False)
         body = {"action": f"upload_{self.action}" if uploaded else self.action, "lyric": "", "prompt": "", **given}

@@ -117,7 +117,7 @@ class ProducerSandbox:
 
     @property
     def render_seconds(self) -> float:
-        """How long a song takes that is submitted from now on, in seconds.
+        """How many seconds a song takes if it is submitted from now on.
 
         Setting it does not change songs that were submitted before; `finish_now` finishes them. A value that is
         negative or not finite raises ValueError.

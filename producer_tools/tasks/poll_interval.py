@@ -16,7 +16,7 @@ class PollInterval:
         self._next_lookup: dict[str, float] = {}
 
     async def wait_for_turn(self, task_ids: Collection[str]) -> None:
-        """Return when all of these tasks may be looked up, and count that as a look-up of each."""
+        """Wait until all of these tasks may be looked up, then record a look-up of each."""
         with self._lock:
             now = self._clock.now()
             self._next_lookup = {task_id: at for task_id, at in self._next_lookup.items() if at > now}

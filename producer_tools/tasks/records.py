@@ -1,8 +1,9 @@
 """The one place that decides what a task record means.
 
-Records come in two vocabularies: the spec's have no ``state``, those of the guides and of released clients have one.
-Unfinished records hold preview URLs, and numbers come as strings. `read_record` turns each of them into a `Task`. It
-follows one rule: a task is done only if its state is ``complete`` and its success is true; a URL proves nothing.
+Records come in two formats: the spec's have no field ``state``, those of the guides and of released clients have one.
+Unfinished records hold preview URLs, and numbers come as strings. `read_record` turns each record into a `Task`, whose
+state and success are the only sign that it is done. A URL proves nothing. A record without ``state`` and ``success`` is
+complete if it says when it finished, holds items, and nothing in it says that it failed or goes on.
 """
 
 import math

@@ -11,8 +11,8 @@ from producer_tools import ConfigurationError, ProducerClient
     ("settings", "message"),
     [
         ({"base_url": "api.example"}, "base_url must be an http"),
-        ({"request_timeout": 0}, "request_timeout must be seconds above 0"),
-        ({"poll_interval": -1}, "poll_interval must be seconds, 0 or more"),
+        ({"request_timeout": 0}, "request_timeout must be a number of seconds above 0"),
+        ({"poll_interval": -1}, "poll_interval must be a number of seconds, 0 or more"),
         ({"max_paid_in_flight": 0}, "max_paid_in_flight must be 1 or more"),
     ],
 )
@@ -25,7 +25,7 @@ def test_an_invalid_setting_is_refused(settings: dict[str, object], message: str
 @pytest.mark.parametrize("value", ["soon", "0", "-1", "inf", "nan"])
 def test_an_invalid_timeout_in_the_environment_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRODUCER_REQUEST_TIMEOUT", value)
-    with pytest.raises(ConfigurationError, match="PRODUCER_REQUEST_TIMEOUT must be seconds above 0"):
+    with pytest.raises(ConfigurationError, match="PRODUCER_REQUEST_TIMEOUT must be a number of seconds above 0"):
         ProducerClient("t")
 
 

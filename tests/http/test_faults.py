@@ -72,7 +72,7 @@ async def test_a_refused_submit_was_not_charged(status: str, code: str, kind: ty
         with pytest.raises(kind) as caught:
             await client.submit(SONG)
     assert type(caught.value) is kind
-    assert str(caught.value).startswith(f"{code}: because (trace_id trace-7) Nothing was charged.")
+    assert str(caught.value).startswith(f"{code}: because (trace_id trace-7). Nothing was charged.")
     assert (caught.value.code, caught.value.trace_id, caught.value.status) == (code, "trace-7", int(status[:3]))
     assert isinstance(caught.value, ToolException)
 

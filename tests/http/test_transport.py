@@ -103,12 +103,12 @@ async def test_an_error_keeps_retry_after(header: str, seconds: float | None) ->
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        ({"error": {"code": "bad_request", "message": "no such model"}}, "bad_request: no such model"),
-        ({"error": "no such model"}, "http_400: no such model"),
-        ({"detail": "no such model"}, "http_400: no such model"),
+        ({"error": {"code": "bad_request", "message": "no such model"}}, "bad_request: no such model."),
+        ({"error": "no such model"}, "http_400: no such model."),
+        ({"detail": "no such model"}, "http_400: no such model."),
         ({"error": {"code": " ", "message": ""}}, "http_400: HTTP 400 without a reason."),
         ({}, "http_400: HTTP 400 without a reason."),
-        ({"error": {"message": f"bad key {TOKEN}"}}, "http_400: bad key [api token]"),
+        ({"error": {"message": f"bad key {TOKEN}"}}, "http_400: bad key [api token]."),
     ],
 )
 async def test_the_reason_of_a_refusal_is_found_in_every_form(answer: dict[str, Any], text: str) -> None:

@@ -85,6 +85,6 @@ def test_the_default_model_comes_from_the_environment(monkeypatch: pytest.Monkey
     assert requests.GenerateMusic(prompt="x").body()["model"] == "FUZZ-2.0 Pro"
     monkeypatch.setenv("PRODUCER_DEFAULT_MODEL", "FUZZ-9")
     with pytest.raises(
-        ConfigurationError, match=r"PRODUCER_DEFAULT_MODEL must be one of .*FUZZ-2.0 Raw.* not 'FUZZ-9'"
+        ConfigurationError, match=r"PRODUCER_DEFAULT_MODEL must be one of .*FUZZ-2.0 Raw.* it is 'FUZZ-9'"
     ):
         requests.GenerateMusic(prompt="x")

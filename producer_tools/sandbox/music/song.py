@@ -65,7 +65,7 @@ class Song:
         return Song(splice(self.clips, Clip(score, score, origin, cut, origin + score.length)))
 
     def covered(self, prompt: str, lyric: str, seed: str) -> "Song":
-        """Perform the melody in another style; without a lyric, with the words of this song."""
+        """Perform the melody in another style. Without a lyric, keep the words of this song."""
         style = restyled(prompt, seed, self._style)
         fresh = _full_seed(seed, prompt)
         clips: tuple[Clip, ...] = ()
