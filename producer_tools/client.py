@@ -278,7 +278,10 @@ class ProducerClient:
         self.wake(task_id)
 
     async def aclose(self) -> None:
-        """Close the sessions that this client has made; a later call makes a new one. A caller's session stays open."""
+        """Close the sessions that this client has made; a later call makes a new one. A caller's session stays open.
+
+        Do not call it while a paid request is in flight: the outcome of that request would be unknown.
+        """
         await self._transport.aclose()
         await self._files.aclose()
 

@@ -17,7 +17,7 @@ from producer_tools.langgraph.songs import keep, prompt_from_wish
 from producer_tools.langgraph.state import AlbumState, Song, is_unfinished
 
 BUSY_SERVICE = RetryPolicy(retry_on=SAFE_TO_RETRY_IF_FREE, max_attempts=60, initial_interval=0.5, max_interval=30)
-"""Retries for half an hour, because the service makes only a few songs at a time and refuses the others."""
+"""Retries for half an hour or longer, because the service makes only a few songs at a time and refuses the others."""
 
 _WORDS_REFUSED = ("bad_request", "forbidden", "rejected")
 """Codes of errors after which a song is written again, because the same words would be refused again."""
@@ -37,8 +37,8 @@ def album_graph(
 
     Each of the ``wishes`` becomes a song, and the songs run at the same time. A song is written, submitted, waited for
     and reviewed; the review may ask for further takes; the newest take is saved. A song that fails has an ``error`` and
-    does not stop the others. If the service is busy or unreachable, the graph retries for half an hour; then the run
-    ends with the error and can be resumed.
+    does not stop the others. If the service is busy or unreachable, the graph retries for half an hour or longer;
+    then the run ends with the error and can be resumed.
 
     One thread is one album. If you invoke it again with the same wishes, possibly followed by new ones, it continues
     the songs that have an error and leaves the finished ones alone. The same wish at another place in the list is
