@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from producer_tools.payment.prices import estimate
 from producer_tools.requests import DELIVERY, PaidRequest
-from producer_tools.tools.base import ProducerTool, request_of_model
+from producer_tools.tools.base import SubmittingTool, request_of_model
 
 DECISIONS = ("approve", "edit", "reject")
 """What a person may decide about a paid call."""
@@ -27,18 +27,22 @@ def interrupt_on(tools: Iterable[BaseTool]) -> dict[str, Any]:
     return {
         tool.name: {"allowed_decisions": list(DECISIONS), "description": _description(tool)}
         for tool in tools
-        if isinstance(tool, ProducerTool) and tool.paid
+        if isinstance(tool, SubmittingTool)
     }
 
 
-def describe(name: str, schema: type[PaidRequest], arguments: Mapping[str, Any]) -> str:
+def describe(tool: SubmittingTool, call: ToolCall) -> str:
     """What a person reads before deciding: what would be made, with which model, and about how much it costs.
 
     Args:
-        name: the name of a paid tool.
-        schema: the tool's ``args_schema``.
-        arguments: what a model wants to call it with.
+        tool: a paid tool.
+        call: what a model wants to call it with.
     """
+    return describe_call(tool.name, cast("type[PaidRequest]", tool.args_schema), call["args"])
+
+
+def describe_call(name: str, schema: type[PaidRequest], arguments: Mapping[str, Any]) -> str:
+    """`describe` for a tool that is known by its name and its ``args_schema``."""
     try:
         request = request_of_model(schema, arguments)
     except ValidationError:
@@ -48,8 +52,8 @@ def describe(name: str, schema: type[PaidRequest], arguments: Mapping[str, Any])
     return "\n".join([price, *(f"{field}: {value}" for field, value in asked.items())])
 
 
-def _description(tool: ProducerTool) -> Callable[[ToolCall, Any, Any], str]:
+def _description(tool: SubmittingTool) -> Callable[[ToolCall, Any, Any], str]:
     def description(call: ToolCall, state: Any, runtime: Any) -> str:  # noqa: ARG001 - LangChain's signature
-        return describe(tool.name, cast("type[PaidRequest]", tool.args_schema), call["args"])
+        return describe(tool, call)
 
     return description

@@ -31,7 +31,8 @@ from producer_tools.tasks.waiting import Waits
 class ProducerClient:
     """A client of the Producer API. Tools, threads and event loops may share it.
 
-    Every async method has a twin for sync code, whose name ends in ``_sync``.
+    Every async method has a twin for sync code, whose name ends in ``_sync``. Where an event loop is running, use the
+    async method: the twin would stop that loop until it returns, and never returns if it waits for a task of that loop.
 
     Args:
         api_token: the API token; default ``ACEDATACLOUD_API_TOKEN``, read at each call. A surrounding

@@ -235,8 +235,9 @@ class DownloadError(ProducerToolError):
     """A file of a finished task cannot be downloaded or saved. No part of it is left on the disk.
 
     Its ``code`` is the reason. The file: ``http_404`` and similar, ``forbidden_url``, ``too_many_redirects``,
-    ``too_large``, ``wrong_content``, ``wrong_range``, ``incomplete``. The connection: ``connection_error``, ``timeout``.
-    The directory: ``no_write_access``, ``disk_full``. Several files with different reasons: ``download_failed``.
+    ``too_large``, ``wrong_content``, ``wrong_range``, ``incomplete``. The connection: ``connection_error`` or
+    ``timeout``. The directory: ``no_write_access``, ``disk_full``. Several files with different reasons:
+    ``download_failed``.
     """
 
     advice = "Downloads are free: call again later. If it fails again, tell the user; producer_get_task shows the URLs."

@@ -15,7 +15,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 from pydantic import ValidationError
 
-from producer_tools.approval import DECISIONS, describe
+from producer_tools.approval import DECISIONS, describe_call
 from producer_tools.client import ProducerClient
 from producer_tools.errors import ProducerToolError, SubmissionUnknownError
 from producer_tools.files.downloads import DEFAULT_DIRECTORY, Downloader
@@ -89,7 +89,7 @@ class ApproveNode(Node):
             schema = _schema_of(request)
         except ProducerToolError as error:
             return {"error": error_for_state(error)}
-        action = {**request, "description": describe(request["name"], schema, request["args"])}
+        action = {**request, "description": describe_call(request["name"], schema, request["args"])}
         review = {"action_name": request["name"], "allowed_decisions": list(DECISIONS)}
         question = {"action_requests": [action], "review_configs": [review]}
         while (decision := _decision(interrupt(question))) is None:

@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
-from decimal import Decimal
+from dataclasses import dataclass
 from functools import partial
 from random import uniform
 from typing import Any, NamedTuple
@@ -33,14 +33,21 @@ _RECHECK_SECONDS = 0.25
 _CALLBACK_SECONDS = 300.0
 
 
-class _Call(NamedTuple):
-    """A paid request that is ready to be sent."""
+@dataclass
+class _Call:
+    """A paid request that is ready to be sent.
 
-    endpoint: str
+    Attributes:
+        request: what to make.
+        body: the JSON body.
+        fingerprint: the hash of the request.
+        callback: the address that the first attempt makes, and all attempts use.
+    """
+
+    request: PaidRequest
     body: dict[str, Any]
     fingerprint: str
-    usd: Decimal
-    callback: ExpectedCallback | None
+    callback: ExpectedCallback | None = None
 
 
 class _Answer(NamedTuple):
@@ -79,7 +86,8 @@ class Submissions:
 
     async def submit(self, request: PaidRequest, key: str | None, ledger: Ledger) -> Task:
         """Send a request once for each ``key``, and return its task."""
-        call = self._prepare(request)
+        body = request.body()
+        call = _Call(request, body, fingerprint(request.endpoint, body))
         if key is None:
             async with self._semaphore.hold():
                 return (await with_retries(partial(self._send, call), self._clock, paid=True)).task
@@ -92,14 +100,6 @@ class Submissions:
                 return await with_retries(partial(self._send_once, call, key, ledger), self._clock, paid=True)
         finally:
             self._leave(key)
-
-    def _prepare(self, request: PaidRequest) -> _Call:
-        callback = None
-        if self._callbacks is not None and isinstance(request, MusicRequest) and request.callback_url is None:
-            callback = self._callbacks.expect()
-            request = request.model_copy(update={"callback_url": callback.url})
-        body = request.body()
-        return _Call(request.endpoint, body, fingerprint(request.endpoint, body), estimate(request), callback)
 
     async def _send_once(self, call: _Call, key: str, ledger: Ledger) -> Task:
         known = await self._claim(key, call.fingerprint, ledger)
@@ -147,9 +147,11 @@ class Submissions:
         return None
 
     async def _send(self, call: _Call) -> _Answer:
-        with counted(call.usd, self._budget, keep_after=(SubmissionUnknownError, asyncio.CancelledError)):
+        usd = estimate(call.request)
+        with counted(usd, self._budget, keep_after=(SubmissionUnknownError, asyncio.CancelledError)):
+            self._ask_for_callback(call)
             try:
-                return self._read(call, await self._transport.post(call.endpoint, call.body, paid=True))
+                return self._read(call, await self._transport.post(call.request.endpoint, call.body, paid=True))
             except SubmissionUnknownError:
                 if call.callback is None:
                     raise
@@ -159,11 +161,20 @@ class Submissions:
                     raise
                 return self._read(call, {"task_id": arriving.result()})
 
+    def _ask_for_callback(self, call: _Call) -> None:
+        """Add a callback address to a song's request, unless it has one."""
+        request = call.request
+        if self._callbacks is None or call.callback is not None or not isinstance(request, MusicRequest):
+            return
+        if request.callback_url is None:
+            call.callback = self._callbacks.expect()
+            call.body = request.model_copy(update={"callback_url": call.callback.url}).body()
+
     @staticmethod
     def _read(call: _Call, raw: Mapping[str, Any]) -> _Answer:
         task = read_answer(raw)
         if task.task_id is None and not task.results:
-            raise unreadable(call.endpoint, "it has neither a task id nor a result", paid=True)
+            raise unreadable(call.request.endpoint, "it has neither a task id nor a result", paid=True)
         return _Answer(dict(raw), task)
 
     def _enter(self, key: str) -> "Future[None] | None":

@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from producer_tools.client import ProducerClient
 from producer_tools.concurrency.sync import run_sync
+from producer_tools.errors import ConfigurationError
 from producer_tools.payment.keys import graph_key
 from producer_tools.requests import DELIVERY, PaidRequest, Request
 from producer_tools.tools.output import Output, task_output
@@ -134,7 +135,26 @@ def _is_injected(metadata: list[Any]) -> bool:
 
 
 class SubmittingTool(ProducerTool):
-    """A tool that sends one paid request and returns the task that it made."""
+    """A tool that sends one paid request and returns the task that it made.
+
+    Raises:
+        ConfigurationError: its ``args_schema`` is not a `producer_tools.requests.PaidRequest`, so it would be paid for
+            without an approval.
+    """
+
+    @model_validator(mode="after")
+    def _check_is_paid(self) -> Self:
+        if not self.paid:
+            raise ConfigurationError("configuration", f"The args_schema of {self.name} must be a PaidRequest.")
+        return self
+
+    def request(self, arguments: Mapping[str, Any]) -> PaidRequest:
+        """The request that a call with these arguments would send, for example to estimate its price.
+
+        Raises:
+            pydantic.ValidationError: the tool does not take these arguments.
+        """
+        return cast("PaidRequest", self._schema.model_validate(arguments))
 
     async def answer(self, request: PaidRequest) -> Output:
         """Submit the request, once for each tool call of a graph."""

@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from producer_tools import Downloader, ProducerClient, Progress, SubmissionUnknownError, TaskNotFoundError
-from producer_tools.requests import GenerateMusic
+from producer_tools import (
+    Downloader,
+    Ledger,
+    ProducerClient,
+    Progress,
+    SubmissionUnknownError,
+    Task,
+    TaskNotFoundError,
+)
+from producer_tools.requests import GenerateMusic, PaidRequest
 from producer_tools.sandbox import Fault, ProducerSandbox
 from tests.clocks import FastClock
 
@@ -141,3 +149,23 @@ def test_sync_code_can_use_a_task_of_another_event_loop(account: Account) -> Non
     account.sandbox.finish_now()
     assert account.client.wait_sync([first], 60).tasks[0].state == "complete"
     assert [task.state for task in account.client.watch_sync([second])][-1] == "complete"
+
+
+def test_a_twin_runs_the_method_of_a_subclass(sandbox: ProducerSandbox) -> None:
+    """A subclass that checks a quota in `submit` must also check it in `submit_sync`; else the call is paid for."""
+
+    class WithoutQuota(ProducerClient):
+        async def submit(self, request: PaidRequest, *, key: str | None = None, ledger: Ledger | None = None) -> Task:
+            raise PermissionError(f"over quota: {request}, {key}, {ledger}")
+
+    with WithoutQuota(sandbox.api_token, sandbox.base_url) as client, pytest.raises(PermissionError):
+        client.submit_sync(SONG)
+    assert sandbox.charges == ()
+
+
+@pytest.mark.parametrize("name", ["submit_sync", "get_task_sync", "wait_sync"])
+def test_a_twin_is_seen_as_a_sync_function(name: str) -> None:
+    """FastAPI and others unwrap a function to see whether it is async; if it seems so, they await a finished result."""
+    twin = getattr(ProducerClient, name)
+    assert not inspect.iscoroutinefunction(inspect.unwrap(twin))
+    assert inspect.signature(twin) == inspect.signature(getattr(ProducerClient, name.removesuffix("_sync")))

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from producer_tools import CallbackReceiver, ProducerClient, SubmissionUnknownError
-from producer_tools.http.callbacks import LARGEST_BODY
+from producer_tools.http.callbacks import LARGEST_BODY, ExpectedCallback
 from producer_tools.http.transport import Transport
 from producer_tools.requests import GenerateMusic, StemsMusic
 from producer_tools.sandbox import Fault, ProducerSandbox
@@ -105,6 +105,29 @@ async def test_each_song_gets_its_own_address_unless_the_caller_gave_one(sent: l
     assert urls[2] == "https://mine.example/"
     assert len(set(urls)) == 3
     assert all(url.startswith("https://app.example/producer/") and len(url) > 55 for url in urls[:2])
+
+
+class CountingReceiver(CallbackReceiver):
+    """Counts the addresses that it makes."""
+
+    made = 0
+
+    def expect(self) -> ExpectedCallback:
+        self.made += 1
+        return super().expect()
+
+
+async def test_only_a_request_that_is_sent_takes_an_address() -> None:
+    """The newest 10,000 are kept: if repeats of a known request took some, a song's own address would be dropped."""
+    receiver = CountingReceiver("http://127.0.0.1:9/producer")
+    with ProducerSandbox(render_seconds=3600) as sandbox:
+        async with ProducerClient(
+            sandbox.api_token, sandbox.base_url, callbacks=receiver, clock=InstantClock()
+        ) as client:
+            sandbox.fail_next("rate_limited")  # the retry uses the same address
+            tasks = [await client.submit(SONG, key="one") for _ in range(3)]
+    assert len({task.task_id for task in tasks}) == 1
+    assert receiver.made == 1
 
 
 @pytest.mark.parametrize(

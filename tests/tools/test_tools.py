@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import BaseModel
 
-from producer_tools import ProducerClient, ProducerGenerateMusic, ProducerToolkit
+from producer_tools import ConfigurationError, ProducerClient, ProducerGenerateMusic, ProducerToolkit
+from producer_tools.requests import NoArguments
 from producer_tools.sandbox import ProducerSandbox
 
 AUDIOS = "/producer/audios"
@@ -58,6 +60,17 @@ def test_metadata_of_the_application_is_kept() -> None:
     """Applications filter traces by it."""
     tool = ProducerGenerateMusic(metadata={"team": "radio"})
     assert tool.metadata == {"paid": True, "endpoint": AUDIOS, "team": "radio"}
+
+
+def test_a_tool_that_submits_must_take_a_paid_request() -> None:
+    """`interrupt_on` asks for an approval of paid tools: one that seemed free would be paid for without being asked."""
+
+    class Jingle(ProducerGenerateMusic):
+        name: str = "jingle"
+        args_schema: type[BaseModel] = NoArguments
+
+    with pytest.raises(ConfigurationError, match="The args_schema of jingle must be a PaidRequest"):
+        Jingle()
 
 
 def test_a_class_is_named_after_its_tool(tools: dict[str, BaseTool]) -> None:
