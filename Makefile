@@ -91,5 +91,5 @@ wheel: .venv/.wheel  ## Build the wheel and test it in a fresh environment, on e
 	$(BIN)/python -m build --wheel --outdir dist .
 	for python in $(or $(PYTHONS),$(PYTHON)); do .ci/test-wheel "$$python" dist/*.whl || exit 1; done
 
-clean:  ## Remove everything that the targets above made
-	rm -rf .venv dist site mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean:  ## Remove everything that the targets above made, except the songs
+	rm -rf .venv dist site .cache mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

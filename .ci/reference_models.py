@@ -56,7 +56,7 @@ def _arguments(tool: Any) -> str:
         f"| {_plain(field.get('description', ''))} |"
         for name, field in tool.args.items()
     ]
-    return "\n".join(["| argument | type | default | |", "|---|---|---|---|", *rows]) if rows else ""
+    return "\n".join(["| argument | type | default | description |", "|---|---|---|---|", *rows]) if rows else ""
 
 
 def _default(field: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Make a song for each prompt of a CSV file. Kill it at any time and start it again: no prompt is paid for twice.
 
-    python batch.py prompts.csv
+    python examples/batch.py examples/prompts.csv
 
 It needs ACEDATACLOUD_API_TOKEN. Without one, keep `producer-sandbox --api-token test` running in another terminal, and
 set ACEDATACLOUD_API_TOKEN=test and ACEDATACLOUD_API_BASE_URL=http://127.0.0.1:8080.
@@ -11,7 +11,7 @@ import csv
 import sys
 from pathlib import Path
 
-from producer_tools import Downloader, ProducerClient, ProducerError, SqliteLedger
+from producer_tools import Downloader, ProducerClient, ProducerToolError, SqliteLedger
 from producer_tools.requests import GenerateMusic
 
 
@@ -23,13 +23,13 @@ async def make(client: ProducerClient, directory: Path, prompt: str) -> dict[str
         row["task_id"] = str(task.task_id)
         await client.wait([row["task_id"]], timeout=1800)
         saved = await Downloader(client, directory).save(row["task_id"])
-    except ProducerError as error:  # it says whether money was spent
+    except ProducerToolError as error:  # it says whether money was spent
         return {**row, "error": str(error)}
     return {**row, "file": next((file.path for file in saved.files if file.kind == "audio"), "")}
 
 
-async def main(prompts: Path, directory: Path) -> None:
-    """Make all songs, and list them in results.csv."""
+async def main(prompts: Path, directory: Path) -> bool:
+    """Make all songs, list them in results.csv, and return whether all were made."""
     directory.mkdir(parents=True, exist_ok=True)
     with prompts.open(encoding="utf-8", newline="") as file:
         wanted = dict.fromkeys(row["prompt"] for row in csv.DictReader(file))
@@ -39,8 +39,10 @@ async def main(prompts: Path, directory: Path) -> None:
         table = csv.DictWriter(file, ["prompt", "task_id", "file", "error"])
         table.writeheader()
         table.writerows(rows)
-    print(f"{sum(bool(row['file']) for row in rows)} of {len(rows)} songs; {directory / 'results.csv'} lists them")
+    songs = sum(bool(row["file"]) for row in rows)
+    print(f"{songs} of {len(rows)} songs; {directory / 'results.csv'} lists them and the errors")
+    return songs == len(rows)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), Path("songs")))
+    sys.exit(not asyncio.run(main(Path(*sys.argv[1:] or ["examples/prompts.csv"]), Path("songs"))))

@@ -33,7 +33,7 @@ async def main(words: str) -> None:
     if not files:
         raise SystemExit(messages[-1].text)
     for file in files:
-        length = f", {file['duration_seconds']:.1f} s" if file["kind"] == "audio" else f" ({file['kind']})"
+        length = f", {file['duration_seconds']:.1f} s" if file["kind"] == "audio" else f" ({file['kind']} file)"
         print(f"{file['title']}{length}: {os.path.relpath(file['path'])}")
 
 

@@ -85,9 +85,16 @@ class ProducerClient:
         self._ledger = ledger
         self._memory_ledger = MemoryLedger()
         self._paid_in_flight = Semaphore(max_paid_in_flight)
-        self._submissions = Submissions(self._transport, clock, self._paid_in_flight, budget, callbacks)
         self._lookups = LookUps(self._transport, clock, poll_interval)
         self._waits = Waits(self._transport, self._lookups, clock, poll_interval)
+        self._submissions = Submissions(
+            self._transport,
+            clock,
+            semaphore=self._paid_in_flight,
+            budget=budget,
+            callbacks=callbacks,
+            on_submitted=self._waits.remember,
+        )
 
     @property
     def base_url(self) -> str:
@@ -138,9 +145,7 @@ class ProducerClient:
             SubmissionConflictError: the key belongs to another request.
             BudgetExceededError: it does not fit into the budget.
         """
-        task = await self._submissions.submit(request, key, self._ledger_or_default(ledger))
-        self._waits.remember(task)
-        return task
+        return await self._submissions.submit(request, key, self._ledger_or_default(ledger))
 
     async def release(self, key: str, *, ledger: Ledger | None = None) -> None:
         """Let a request with an unknown outcome be sent again. A person must decide this: it may be paid for twice.

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -66,21 +66,25 @@ class Submissions:
         semaphore: limits how many requests are in flight at once.
         budget: what the client may spend.
         callbacks: recovers the task id of a submit whose answer was lost.
+        on_submitted: called with each task that was submitted just now; not with one that the ledger knew.
     """
 
     def __init__(
         self,
         transport: Transport,
         clock: Clock,
+        *,
         semaphore: Semaphore,
         budget: Budget | None,
         callbacks: CallbackReceiver | None,
+        on_submitted: Callable[[Task], None],
     ) -> None:
         self._transport = transport
         self._clock = clock
         self._semaphore = semaphore
         self._budget = budget
         self._callbacks = callbacks
+        self._on_submitted = on_submitted
         self._lock = threading.Lock()
         self._in_progress: dict[str, Future[None]] = {}
 
@@ -151,7 +155,7 @@ class Submissions:
         with counted(usd, self._budget, keep_after=(SubmissionUnknownError, asyncio.CancelledError)):
             self._ask_for_callback(call)
             try:
-                return self._read(call, await self._transport.post(call.request.endpoint, call.body, paid=True))
+                answer = self._read(call, await self._transport.post(call.request.endpoint, call.body, paid=True))
             except SubmissionUnknownError:
                 if call.callback is None:
                     raise
@@ -160,6 +164,8 @@ class Submissions:
                 if not await finishes_in_time(arriving, _CALLBACK_SECONDS, self._clock):
                     raise
                 return self._read(call, {"task_id": arriving.result()})
+            self._on_submitted(answer.task)
+            return answer
 
     def _ask_for_callback(self, call: _Call) -> None:
         """Add a callback address to a song's request, unless it has one."""

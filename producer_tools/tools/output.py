@@ -170,10 +170,10 @@ def _nothing_saved(downloads: Downloads) -> DownloadError:
     """The error for a task of which no file could be saved. If all files have the same reason, it has that code."""
     errors = [failed.error for failed in downloads.failed]
     codes = {error.code for error in errors}
-    reasons = "; ".join(dict.fromkeys(f"{failed.kind}: {failed.error.message}" for failed in downloads.failed))
+    reasons = dict.fromkeys(f"{failed.kind}: {failed.error.message.rstrip('.')}" for failed in downloads.failed)
     return DownloadError(
         codes.pop() if len(codes) == 1 else "download_failed",
-        f"No file was saved. {reasons}",
+        f"No file was saved. {'; '.join(reasons)}.",
         task_id=downloads.task.task_id,
     )
 

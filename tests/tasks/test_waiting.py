@@ -12,6 +12,7 @@ import pytest
 import producer_tools
 from producer_tools import (
     AuthenticationError,
+    MemoryLedger,
     ProducerClient,
     ProducerWaitForTasks,
     ServerError,
@@ -19,7 +20,7 @@ from producer_tools import (
 )
 from producer_tools.http.transport import Transport
 from producer_tools.sandbox import ProducerSandbox
-from tests.clocks import ManualClock, VirtualClock
+from tests.clocks import InstantClock, ManualClock, VirtualClock
 from tests.tasks.timed_service import PREVIEW, SONG, TimedService, running_watchers
 
 
@@ -186,3 +187,17 @@ async def test_waking_a_task_makes_its_look_up_happen_at_once() -> None:
         client.wake("a")
         batch = await waiting
     assert batch.tasks[0].state == "complete"
+
+
+async def test_a_task_from_the_ledger_is_looked_up_at_once() -> None:
+    """A resumed batch would wait 15 seconds for songs that were finished long ago."""
+    ledger = MemoryLedger()
+    with ProducerSandbox(render_seconds=0) as sandbox:
+        for first_lookup in (15.0, 0.0):
+            clock = InstantClock()
+            async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger, clock=clock) as client:
+                task = await client.submit(SONG, key="one")
+                began = clock.time
+                async for change in client.watch([str(task.task_id)]):
+                    assert change.state == "complete"
+                    assert clock.time - began == first_lookup
