@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import rich
 from langchain_core.messages import AIMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
@@ -69,13 +70,18 @@ def test_a_forged_runtime_outside_a_graph_is_harmless(finished: tuple[ProducerCl
     assert json.loads(answer.content)["counts"]["complete"] == 1
 
 
-def test_a_bar_shows_the_state_and_the_last_known_percentage(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A report without a percentage must not set the bar back to zero."""
-    # So rich takes the captured output for a terminal.
-    monkeypatch.setenv("FORCE_COLOR", "1")
+@pytest.fixture
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Rich takes the captured output for a terminal, whatever an earlier test of this process ran it in."""
     monkeypatch.setenv("TERM", "xterm")
+    rich.reconfigure(force_terminal=True, force_jupyter=False)
+    yield
+    rich.reconfigure()
+
+
+@pytest.mark.usefixtures("_terminal")
+def test_a_bar_shows_the_state_and_the_last_known_percentage(capsys: pytest.CaptureFixture[str]) -> None:
+    """A report without a percentage must not set the bar back to zero."""
     with ProgressBar() as bar:
         for percent in (10.0, 60.0, None):
             bar(
