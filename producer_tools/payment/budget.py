@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from producer_tools.errors import BudgetExceededError
+from producer_tools.errors import BudgetExceededError, ProducerError, SubmissionUnknownError
 
 
 @dataclass
@@ -90,13 +90,14 @@ def budget(max_calls: int | None = None, max_usd: float | Decimal | None = None)
 
 
 @contextmanager
-def counted(usd: Decimal, of_client: Budget | None, keep_after: tuple[type[BaseException], ...]) -> Iterator[None]:
-    """Count one call in every budget that applies, and give it back if the block raises.
+def counted(usd: Decimal, of_client: Budget | None) -> Iterator[None]:
+    """Count one call in every budget that applies, and give it back after an error that rules out a charge.
+
+    After any other exception, such as a cancellation or an error of the caller's own code, the call stays counted.
 
     Args:
         usd: the estimated cost in US dollars.
         of_client: the client's own budget.
-        keep_after: errors after which the call stays counted, because it may have been charged.
 
     Raises:
         BudgetExceededError: the call does not fit into one of the budgets; then none of them counts it.
@@ -107,8 +108,8 @@ def counted(usd: Decimal, of_client: Budget | None, keep_after: tuple[type[BaseE
             each.take(usd)
             taken.append(each)
         yield
-    except BaseException as error:
-        if not isinstance(error, keep_after):
+    except ProducerError as error:
+        if not isinstance(error, SubmissionUnknownError):
             for each in taken:
                 each.give_back(usd)
         raise

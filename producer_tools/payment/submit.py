@@ -152,7 +152,7 @@ class Submissions:
 
     async def _send(self, call: _Call) -> _Answer:
         usd = estimate(call.request)
-        with counted(usd, self._budget, keep_after=(SubmissionUnknownError, asyncio.CancelledError)):
+        with counted(usd, self._budget):
             self._ask_for_callback(call)
             try:
                 answer = self._read(call, await self._transport.post(call.request.endpoint, call.body, paid=True))

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
+import aiohttp
 import pytest
 
 import producer_tools
@@ -95,6 +96,24 @@ async def test_only_calls_that_did_no_work_are_given_back(
         with pytest.raises(SubmissionUnknownError):
             await client.submit(SONG)
         assert spent.calls == 1
+
+
+async def test_a_call_that_ends_in_an_error_of_the_callers_own_code_stays_counted(sandbox: ProducerSandbox) -> None:
+    """The song was charged before the caller's hook failed: a retry would be charged beyond the budget."""
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a hook of the caller's session")
+
+    hooks = aiohttp.TraceConfig()
+    hooks.on_request_end.append(fail)
+    async with aiohttp.ClientSession(trace_configs=[hooks]) as session:
+        async with client_of(sandbox, budget=Budget(max_calls=1), session=session) as client:
+            with pytest.raises(RuntimeError):
+                await client.submit(SONG)
+            for _ in range(3):
+                with pytest.raises(BudgetExceededError):
+                    await client.submit(SONG)
+    assert len(sandbox.charges) == 1
 
 
 def test_a_budget_holds_across_threads_and_loops(sandbox: ProducerSandbox) -> None:
