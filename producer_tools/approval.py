@@ -49,7 +49,12 @@ def describe_call(name: str, schema: type[PaidRequest], arguments: Mapping[str, 
         return f"{name} with arguments that it will refuse, at no cost: {dict(arguments)}"
     price = f"{name}: about {estimate(request):.3f} US dollars by the last published price"
     asked = {field: value for field, value in request.body().items() if field not in DELIVERY and value != ""}
-    return "\n".join([price, *(f"{field}: {value}" for field, value in asked.items())])
+    return "\n".join([price, *(f"{field}: {_one_line(value)}" for field, value in asked.items())])
+
+
+def _one_line(value: Any) -> str:
+    """The value with line breaks and invisible characters escaped, so that no argument can imitate another line."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(value))
 
 
 def _description(tool: SubmittingTool) -> Callable[[ToolCall, Any, Any], str]:

@@ -40,6 +40,17 @@ def test_the_description_of_a_call() -> None:
     assert "at no cost" in config["description"](call, None, None)
 
 
+@pytest.mark.parametrize("end_of_line", ["\n", "\r", "\u2028", "\x0b", "\x85"])
+def test_an_argument_cannot_imitate_a_line_of_the_description(end_of_line: str) -> None:
+    """A person would approve a price and a model that are not those of the call."""
+    [config] = interrupt_on([ProducerCoverMusic()]).values()
+    forged = f"jazz{end_of_line}model: FUZZ-0.8\u202e"
+    call = {"name": "producer_cover_music", "id": "c", "args": {"audio_id": "a1", "prompt": forged}}
+    lines = config["description"](call, None, None).splitlines()
+    assert [line for line in lines if line.startswith("model:")] == ["model: FUZZ-2.0"]
+    assert all(line.isprintable() for line in lines)
+
+
 @pytest.mark.parametrize(
     ("decision", "charged"),
     [
