@@ -156,6 +156,7 @@ class ProducerClient:
 
         Raises:
             KeyError: no request was ever sent under this key.
+            OutcomeKnownError: the request has a task; nothing was changed.
         """
         await self._ledger_or_default(ledger).forget(key)
 
@@ -171,6 +172,7 @@ class ProducerClient:
 
         Raises:
             KeyError: no request was ever sent under this key.
+            OutcomeKnownError: the request has a task; nothing was changed.
         """
         await self._ledger_or_default(ledger).finish(key, {"task_id": task_id})
 

@@ -4,6 +4,7 @@
 ProducerError                        anything this pack raises
 ├── ConfigurationError               the application must be fixed; ends an agent's run
 │   └── MissingTokenError            no API token at the first call
+├── OutcomeKnownError                release or adopt of a request that has a task; nothing was changed
 └── ProducerToolError                reaches a model as an error message (a LangChain ToolException)
     ├── APIError                     the service refused; nothing was charged
     │   ├── BadRequestError          400: the message says which argument
@@ -43,6 +44,7 @@ __all__ = [
     "InsufficientBalanceError",
     "MissingTokenError",
     "NoFilesError",
+    "OutcomeKnownError",
     "ProducerError",
     "ProducerToolError",
     "RateLimitError",
@@ -109,6 +111,18 @@ class ConfigurationError(ProducerError):
 
 class MissingTokenError(ConfigurationError):
     """There is no API token: not in an ``api_token`` block, not in the client, not in the environment."""
+
+
+class OutcomeKnownError(ProducerError):
+    """`release` or `adopt` was called for a request whose outcome is known; ``task_id`` is its task.
+
+    To release it would let it be paid for again, and to adopt another task would lose the one that was paid for.
+    """
+
+    advice = "Nothing was changed. Submit the same request under the same key to get its task."
+
+    def __init__(self, key: str, task_id: str | None) -> None:
+        super().__init__("outcome_known", f"The request under the key {key} was answered.", task_id=task_id)
 
 
 class ProducerToolError(ProducerError, ToolException):

@@ -6,7 +6,11 @@ never finished has an unknown outcome, and is not sent again.
 """
 
 import threading
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
+
+from producer_tools.errors import OutcomeKnownError
+from producer_tools.tasks.records import read_answer
 
 _MOST_ENTRIES = 10_000
 
@@ -43,6 +47,7 @@ class Ledger(Protocol):
 
         Raises:
             KeyError: there is no entry.
+            OutcomeKnownError: the entry has an answer, which is kept.
         """
 
     async def forget(self, key: str) -> None:
@@ -50,7 +55,18 @@ class Ledger(Protocol):
 
         Raises:
             KeyError: there is no entry.
+            OutcomeKnownError: the entry has an answer, and is kept.
         """
+
+
+def check_unanswered(key: str, answer: Mapping[str, Any] | None) -> None:
+    """Refuse to change an entry that has an answer.
+
+    Raises:
+        OutcomeKnownError: there is an answer.
+    """
+    if answer is not None:
+        raise OutcomeKnownError(key, read_answer(answer).task_id)
 
 
 class MemoryLedger:
@@ -79,8 +95,10 @@ class MemoryLedger:
 
         Raises:
             KeyError: there is no entry.
+            OutcomeKnownError: the entry has an answer, which is kept.
         """
         with self._lock:
+            check_unanswered(key, self._entries[key].answer)
             self._entries[key] = self._entries[key]._replace(answer=answer)
 
     async def forget(self, key: str) -> None:
@@ -88,8 +106,10 @@ class MemoryLedger:
 
         Raises:
             KeyError: there is no entry.
+            OutcomeKnownError: the entry has an answer, and is kept.
         """
         with self._lock:
+            check_unanswered(key, self._entries[key].answer)
             del self._entries[key]
 
     def _drop_oldest(self) -> None:

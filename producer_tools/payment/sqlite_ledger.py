@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from producer_tools.payment.ledger import Entry
+from producer_tools.payment.ledger import Entry, check_unanswered
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,31 +38,43 @@ class SqliteLedger:
 
         Raises:
             KeyError: there is no entry.
+            OutcomeKnownError: the entry has an answer, which is kept.
             sqlite3.Error: it could not be written.
         """
-        update = "UPDATE submissions SET answer = ? WHERE key = ?"
-        if not await asyncio.to_thread(self._execute, update, json.dumps(answer), key):
-            raise KeyError(key)
+        update = "UPDATE submissions SET answer = ? WHERE key = ? AND answer IS NULL"
+        await asyncio.to_thread(self._change, update, json.dumps(answer), key)
 
     async def forget(self, key: str) -> None:
         """Delete the entry.
 
         Raises:
             KeyError: there is no entry.
+            OutcomeKnownError: the entry has an answer, and is kept.
             sqlite3.Error: it could not be written.
         """
-        if not await asyncio.to_thread(self._execute, "DELETE FROM submissions WHERE key = ?", key):
-            raise KeyError(key)
+        await asyncio.to_thread(self._change, "DELETE FROM submissions WHERE key = ? AND answer IS NULL", key)
 
     def _begin(self, key: str, fingerprint: str) -> Entry | None:
         # The insert decides: of several processes, only one makes the row.
         if self._execute("INSERT OR IGNORE INTO submissions (key, fingerprint) VALUES (?, ?)", key, fingerprint):
             return None
+        entry = self._read(key)
+        return self._begin(key, fingerprint) if entry is None else entry  # deleted between the two statements
+
+    def _change(self, statement: str, *values: str) -> None:
+        """Change the unanswered entry whose key is the last of the values."""
+        if self._execute(statement, *values):
+            return
+        key = values[-1]
+        entry = self._read(key)
+        if entry is None:
+            raise KeyError(key)
+        check_unanswered(key, entry.answer)
+
+    def _read(self, key: str) -> Entry | None:
         with self._opened() as connection:
             row = connection.execute("SELECT fingerprint, answer FROM submissions WHERE key = ?", (key,)).fetchone()
-        if row is None:  # deleted between the two statements
-            return self._begin(key, fingerprint)
-        return Entry(row[0], None if row[1] is None else json.loads(row[1]))
+        return row and Entry(row[0], None if row[1] is None else json.loads(row[1]))
 
     def _execute(self, statement: str, *values: str) -> int:
         with self._opened() as connection, connection:

@@ -5,7 +5,7 @@ import hashlib
 from typing import Any
 from uuid import uuid4
 
-from producer_tools.payment.ledger import Entry
+from producer_tools.payment.ledger import Entry, check_unanswered
 
 
 class StoreLedger:
@@ -47,14 +47,11 @@ class StoreLedger:
 
         Raises:
             KeyError: there is no entry.
+            OutcomeKnownError: the entry has an answer, which is kept.
         """
         claims = self._claims(key)
-        if key in self._claimed:
-            own, fingerprint = self._claimed.pop(key)
-        elif found := await self._search(claims):  # another process, or an earlier run of this one, has begun it
-            own, fingerprint = found[0].key, found[0].value["fingerprint"]
-        else:
-            raise KeyError(key)
+        found = await self._unanswered(key)
+        own, fingerprint = self._claimed.pop(key, (found[0].key, found[0].value["fingerprint"]))
         await self._put(claims, own, {"fingerprint": fingerprint, "answer": answer})
 
     async def forget(self, key: str) -> None:
@@ -62,17 +59,22 @@ class StoreLedger:
 
         Raises:
             KeyError: there is no entry.
+            OutcomeKnownError: the entry has an answer, and is kept.
         """
-        claims, claimed = self._claims(key), self._claimed.pop(key, None)
-        if claimed is not None:
-            # Only the claim of this process: another one may have written its own by now and be about to send.
-            await self._delete(claims, claimed[0])
-            return
-        found = await self._search(claims)
-        for item in found:
-            await self._delete(claims, item.key)
+        claims, found = self._claims(key), await self._unanswered(key)
+        claimed = self._claimed.pop(key, None)
+        # If it is this process's own, only that one: another may have written its claim by now and be about to send.
+        for name in [item.key for item in found] if claimed is None else [claimed[0]]:
+            await self._delete(claims, name)
+
+    async def _unanswered(self, key: str) -> list[Any]:
+        """The claims on a key, of which there is at least one and none is answered."""
+        found = await self._search(self._claims(key))
         if not found:
             raise KeyError(key)
+        for item in found:
+            check_unanswered(key, item.value["answer"])
+        return found
 
     async def _others(self, claims: tuple[str, ...], own: str) -> Entry | None:
         others = [item.value for item in await self._search(claims) if item.key != own]

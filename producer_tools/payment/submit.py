@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from random import uniform
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 from producer_tools.concurrency.clock import Clock, finishes_in_time
 from producer_tools.concurrency.limits import Semaphore
-from producer_tools.errors import ProducerError, SubmissionConflictError, SubmissionUnknownError
+from producer_tools.errors import OutcomeKnownError, ProducerError, SubmissionConflictError, SubmissionUnknownError
 from producer_tools.http.callbacks import CallbackReceiver, ExpectedCallback
 from producer_tools.http.faults import unreadable
 from producer_tools.http.retries import with_retries
@@ -114,7 +115,8 @@ class Submissions:
         except SubmissionUnknownError:
             raise  # the entry stays, so that the next attempt knows that the outcome is unknown
         except ProducerError:
-            await ledger.forget(key)
+            with suppress(OutcomeKnownError):  # a person has adopted a task in the meantime
+                await ledger.forget(key)
             raise
         try:
             await ledger.finish(key, answer.raw)

@@ -20,6 +20,7 @@ from producer_tools import (
     BadRequestError,
     Ledger,
     MemoryLedger,
+    OutcomeKnownError,
     ProducerClient,
     ProducerGenerateMusic,
     SqliteLedger,
@@ -219,10 +220,22 @@ async def test_a_sync_store_can_hold_the_ledger(tmp_path: Path) -> None:
         store.setup()
         ledger = StoreLedger(store)
         assert await ledger.begin("key", "fingerprint") is None
-        await ledger.finish("key", {"task_id": "t1"})
-        assert await StoreLedger(store).begin("key", "fingerprint") == ("fingerprint", {"task_id": "t1"})
         await StoreLedger(store).forget("key")
         assert await StoreLedger(store).begin("key", "fingerprint") is None
+        await StoreLedger(store).finish("key", {"task_id": "t1"})
+        assert await StoreLedger(store).begin("key", "fingerprint") == ("fingerprint", {"task_id": "t1"})
+
+
+async def test_a_known_outcome_is_neither_released_nor_replaced(open_ledger: OpenLedger) -> None:
+    """A released answer would be paid for again; another task in its place would lose the one that was paid for."""
+    assert await open_ledger().begin("key", "fingerprint") is None
+    await open_ledger().finish("key", {"task_id": "t1"})
+    client = ProducerClient("t", "http://127.0.0.1:9", ledger=open_ledger())
+    for change in (client.release("key"), client.adopt("key", "t2")):
+        with pytest.raises(OutcomeKnownError) as caught:
+            await change
+        assert caught.value.task_id == "t1"
+    assert await open_ledger().begin("key", "fingerprint") == ("fingerprint", {"task_id": "t1"})
 
 
 async def test_a_conflict_names_the_task_of_the_first_request(
