@@ -23,6 +23,7 @@ from producer_tools.errors import (
     ServiceUnreachableError,
     SubmissionUnknownError,
 )
+from producer_tools.http.safe_text import LONGEST_ID, safe_text
 
 SAFE_TO_RETRY_IF_PAID = (ServiceUnreachableError, RateLimitError)
 """Faults after which a paid call may be sent again: it was never sent, or it was refused before any work began."""
@@ -38,6 +39,8 @@ _NOTHING_SENT = (
     aiohttp.InvalidURL,
 )
 _LONGEST_RETRY_AFTER = 3600.0
+# Characters of a message, which is shortened further where it is shown.
+_LONGEST_MESSAGE = 2000
 
 _BY_CODE: dict[str, type[APIError]] = {
     "bad_request": BadRequestError,
@@ -88,7 +91,10 @@ def refusal(
     detail = answer.get("error")
     fields = detail if isinstance(detail, dict) else {"message": detail}
     code = _clean(fields.get("code"), token) or f"http_{status}"
-    message = _clean(fields.get("message") or answer.get("detail"), token) or f"HTTP {status} without a reason."
+    message = (
+        _clean(fields.get("message") or answer.get("detail"), token, _LONGEST_MESSAGE)
+        or f"HTTP {status} without a reason."
+    )
     return error_class(status, code, paid=paid)(
         code,
         message,
@@ -127,7 +133,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return min(float(value), _LONGEST_RETRY_AFTER) if value.isdecimal() else None
 
 
-def _clean(value: object, token: SecretStr) -> str | None:
+def _clean(value: object, token: SecretStr, longest: int = LONGEST_ID) -> str | None:
     if not isinstance(value, str) or not value.strip():
         return None
-    return value.strip().replace(token.get_secret_value(), "[api token]")
+    # The token is replaced first: cut in two, it would not be recognised.
+    return safe_text(value.strip().replace(token.get_secret_value(), "[api token]"), longest)

@@ -204,7 +204,8 @@ def _decision(answer: Any) -> dict[str, Any] | None:
 
 
 def _task_of(artifact: dict[str, Any]) -> Task:
-    return Task(**{field.name: artifact[field.name] for field in fields(Task)})
+    # A checkpoint of an earlier version lacks the newer fields.
+    return Task(**{field.name: artifact[field.name] for field in fields(Task) if field.name in artifact})
 
 
 def _error_of(task: dict[str, Any]) -> SongError | None:

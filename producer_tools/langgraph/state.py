@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from typing_extensions import NotRequired, TypedDict
 
+from producer_tools.tasks.task import STUCK
+
 
 class SongRequest(TypedDict):
     """One paid call, in the form of LangChain's ``Action``.
@@ -97,5 +99,6 @@ def is_request(value: Any) -> bool:
 
 
 def is_unfinished(song: Mapping[str, Any]) -> bool:
-    """Whether a task was submitted for the song and is not final yet."""
-    return song.get("task", {}).get("success", False) is None
+    """Whether a task was submitted for the song and may still finish; also one that was given up as stuck."""
+    task = song.get("task") or {}
+    return task.get("success", False) is None or (task.get("error") or {}).get("code") == STUCK

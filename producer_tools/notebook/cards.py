@@ -66,7 +66,8 @@ def _cards(task: Task, files: Sequence[SavedFile] = ()) -> list[str]:
         return [_failed(task), *(_result(result, files, "Partial result") for result in task.partial_results)]
     if not task.results:
         return [card(line(_TITLE, "Complete"), line("", "The service made nothing."), _ids(task))]
-    return [_result(result, files) for result in task.results]
+    cards = [_result(result, files) for result in task.results]
+    return [*cards, card(_note(task))] if task.note else cards
 
 
 def _unfinished(task: Task) -> str:
@@ -76,13 +77,18 @@ def _unfinished(task: Task) -> str:
     return card(
         line(_TITLE, f"Not finished: {task.state}{percent}"),
         line("", f"Previews so far: {previews}. Previews are not results." if previews else ""),
+        _note(task),
         _ids(task),
     )
 
 
 def _failed(task: Task) -> str:
     reason = f"{task.error['code']}: {task.error['message']}" if task.error else ""
-    return card(line(_TITLE, "Failed"), line("", reason), _ids(task), style=_FAILED_CARD)
+    return card(line(_TITLE, "Failed"), line("", reason), _note(task), _ids(task), style=_FAILED_CARD)
+
+
+def _note(task: Task) -> str:
+    return line(_SMALL, f"Note: {task.note}" if task.note else "")
 
 
 def _ids(task: Task) -> str:

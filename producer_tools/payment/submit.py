@@ -23,7 +23,7 @@ from producer_tools.payment.keys import fingerprint
 from producer_tools.payment.ledger import Ledger
 from producer_tools.payment.prices import estimate
 from producer_tools.requests import MusicRequest, PaidRequest
-from producer_tools.tasks.records import read_answer
+from producer_tools.tasks.records import read_answer, storable_answer
 from producer_tools.tasks.task import Task
 
 _logger = logging.getLogger("producer_tools")
@@ -52,9 +52,9 @@ class _Call:
 
 
 class _Answer(NamedTuple):
-    """What the service answered: as it came, for the ledger, and as a task."""
+    """What the service answered: as the ledger keeps it, and as a task."""
 
-    raw: dict[str, Any]
+    stored: dict[str, Any]
     task: Task
 
 
@@ -119,7 +119,7 @@ class Submissions:
                 await ledger.forget(key)
             raise
         try:
-            await ledger.finish(key, answer.raw)
+            await ledger.finish(key, answer.stored)
         except Exception:
             # The song is paid for, so its id must reach the caller. The ledger will report an unknown outcome.
             _logger.exception("Task %s was submitted, but the ledger could not record it.", answer.task.task_id)
@@ -183,7 +183,7 @@ class Submissions:
         task = read_answer(raw)
         if task.task_id is None and not task.results:
             raise unreadable(call.request.endpoint, "it has neither a task id nor a result", paid=True)
-        return _Answer(dict(raw), task)
+        return _Answer(storable_answer(task), task)
 
     def _enter(self, key: str) -> "Future[None] | None":
         """Mark ``key`` as being worked on; or return a future that is done when the other call has finished."""

@@ -13,6 +13,7 @@ from producer_tools.http.transport import Transport
 from producer_tools.requests import TASKS, GetTask, GetTasksBatch, Request
 from producer_tools.tasks.poll_interval import PollInterval
 from producer_tools.tasks.records import read_record
+from producer_tools.tasks.stuck import StuckTasks
 from producer_tools.tasks.task import Task, TaskBatch
 
 BATCH_SIZE = 50
@@ -36,6 +37,7 @@ class LookUps:
         self._clock = clock
         self._rate_limiter = RateLimiter(LOOKUPS_PER_SECOND, clock)
         self._poll_interval = PollInterval(interval, clock)
+        self._stuck_tasks = StuckTasks(clock)
 
     async def one(self, request: GetTask) -> Task:
         """Look up one task."""
@@ -47,7 +49,7 @@ class LookUps:
             raise TaskNotFoundError(task_id)
         if not record.keys() & {"id", "state", "response", "created_at"}:
             raise unreadable(TASKS, "it is not a task record", paid=False)
-        task = read_record({"id": task_id, **record})
+        task = self._read({"id": task_id, **record})
         if task.is_final:
             self._poll_interval.forget([task_id])
         return task
@@ -74,8 +76,12 @@ class LookUps:
         records = answer.get("items")
         if not isinstance(records, list):
             raise unreadable(TASKS, "it has no list of items", paid=False)
-        tasks = [read_record(record) for record in records if isinstance(record, Mapping) and record]
+        tasks = [self._read(record) for record in records if isinstance(record, Mapping) and record]
         return {task.task_id: task for task in tasks if task.task_id is not None}
+
+    def _read(self, record: Mapping[str, Any]) -> Task:
+        task = read_record(record)
+        return read_record(record, is_stuck=True) if self._stuck_tasks.is_stuck(task) else task
 
     async def _post(self, request: Request) -> dict[str, Any]:
         body = request.body()

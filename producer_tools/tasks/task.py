@@ -11,6 +11,9 @@ from producer_tools.tasks.results import Result
 
 State = Literal["pending", "processing", "complete", "failed"]
 
+STUCK = "stuck"
+"""The code of a task that is given up because the service never said how it ended: it may still finish, and cost."""
+
 
 class TaskError(TypedDict):
     """Why a task failed, in the service's words."""
@@ -30,7 +33,10 @@ class Task:
         results: the finished items; only with ``complete``.
         preview_urls: URLs of an unfinished task: streaming previews, never results.
         partial_results: the finished items of a failed task.
-        error: only with ``failed``.
+        error: only with ``failed``. With the code ``stuck``, the service never said how the task ended: it may still
+            finish, and be charged.
+        note: what else there is to know: an error of the service that may pass while the task goes on, or that results
+            were left out because the record is too long.
         progress: of an unfinished task, percent, 0-100, if the service reports it.
         trace_id: the service's id of the request.
         created_at: Unix seconds.
@@ -51,6 +57,7 @@ class Task:
     started_at: float | None = None
     finished_at: float | None = None
     elapsed_seconds: float | None = None
+    note: str | None = None
 
     @property
     def success(self) -> bool | None:

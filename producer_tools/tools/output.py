@@ -8,7 +8,7 @@ from typing import Any, get_args
 from producer_tools.errors import DownloadError, shorten
 from producer_tools.files.downloads import Downloads
 from producer_tools.tasks.results import RESULT_KEYS, Result
-from producer_tools.tasks.task import State, Task, TaskBatch
+from producer_tools.tasks.task import STUCK, State, Task, TaskBatch
 
 Output = tuple[str, dict[str, Any]]
 """LangChain's ``content_and_artifact``: JSON text for the model, a JSON-able dict for the application."""
@@ -33,6 +33,10 @@ _DONE_WITH_FILES = (
 _EMPTY = "Finished, but the service made nothing: tell the user. Nothing is left to do."
 _FAILED = "Failed, and not charged. Tell the user why, or change the arguments and submit once more."
 _PARTIAL = "Failed in part: partial_results are finished and may be used. Tell the user why the rest failed."
+_STUCK = (
+    "Given up, but it may still finish and be charged: tell the user. Do not submit again unless the user agrees; "
+    "producer_get_task shows later whether it has finished."
+)
 _NONE_FOUND = "None of these tasks exists: check the ids. Do not ask again."
 _ALL_FINAL = "All final. Give the finished results to the user and say which failed; nothing is left to do."
 _ALL_FINAL_WITH_FILES = (
@@ -116,6 +120,8 @@ def _content(task: Task, show: Callable[[Result], dict[str, Any]]) -> dict[str, 
             content["progress"] = task.progress
     if task.error is not None:
         content["partial_results"] = [show(result) for result in task.partial_results]
+    if task.note is not None:
+        content["note"] = shorten(task.note)
     return {**content, **_error(task)}
 
 
@@ -141,6 +147,8 @@ def _select(values: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
 def _next_step(task: Task) -> str:
     if not task.is_final:
         return _WAIT
+    if task.error is not None and task.error["code"] == STUCK:
+        return _STUCK
     if task.state == "failed":
         return _PARTIAL if task.partial_results else _FAILED
     if not task.results:

@@ -21,6 +21,7 @@ from tests.langgraph.runner import (
     request,
     sync_and_async,
 )
+from tests.raw_server import answering, http
 
 WALTZ = {"wishes": ["a waltz"]}
 WISHES = ["a waltz", "a tango", "a polka"]
@@ -142,3 +143,17 @@ async def test_another_wish_at_the_same_place_is_a_new_song(
     assert [song["wish"] for song in second["songs"]] == ["a waltz", "a march", "a polka"]
     assert [second["songs"][0], second["songs"][2]] == [first["songs"][0], first["songs"][2]]
     assert charged_prompts(sandbox) == dict.fromkeys([*WISHES, "a march"], 1)
+
+
+async def test_a_stuck_task_is_looked_up_again_and_not_submitted_again(run: Runner, directory: Path) -> None:
+    """It may have finished after all, and a new submit would then be a second payment."""
+    stuck = {"id": "t1", "created_at": 1, "response": {"success": False, "error": "temporary"}}
+    done = {"id": "t1", "finished_at": 9, "response": {"data": [{"id": "a1", "state": "succeeded"}]}}
+    lookups = [http({"items": [record]}) for record in (stuck, stuck, done)]
+    async with answering(http({"task_id": "t1"}), *lookups, http(done)) as server:
+        async with ProducerClient("a token", server.base_url, clock=InstantClock()) as client:
+            graph = album_graph(client, download_dir=directory)
+            states = [await run(graph, WALTZ) for _ in range(3)]
+    assert [error_codes(state) for state in states[:2]] == [["stuck"], ["stuck"]]
+    assert states[-1]["songs"][0]["task"]["state"] == "complete"
+    assert sum(AUDIOS.encode() in each for each in server.requests) == 1

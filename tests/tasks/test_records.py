@@ -31,6 +31,23 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("9 pending, success true", {"state": "pending", "response": {"success": True, "data": [SONG]}}, "pending"),
     ("10 complete, success false", {"state": "complete", "response": {"success": False}}, "failed"),
     ("11 bare error, not finished", {"response": {"success": False, "error": "temporary"}}, "processing"),
+    ("11 though an item says processing",
+     {"response": {"success": False, "error": "temporary", "data": [{"state": "processing"}]}}, "processing"),
+    ("11a the same, but an error object", {"response": {"success": False, "error": CODE}}, "failed"),
+    ("11a an object with only a message", {"response": {"success": False, "error": {"message": "no"}}}, "failed"),
+    ("11a at the top of the record", {"success": False, "error": {"message": "no"}, "response": None}, "failed"),
+    ("11a though an item says processing",
+     {"response": {"success": False, "error": {"message": "no"}, "data": [{"state": "processing"}]}}, "failed"),
+    ("11a without success", {"started_at": 3, "error": CODE}, "failed"),
+    ("an error object that says nothing", {"started_at": 3, "error": {"code": None, "message": ""}}, "processing"),
+    ("11b no success anywhere, bare error", {"started_at": 3, "response": {"error": "temporary"}}, "processing"),
+    ("11c finished, an error object and an item", {"finished_at": 9, "error": CODE, "response": {"data": [SONG]}},
+     "failed"),
+    ("11c the error in the response", {"finished_at": 9, "response": {"error": {"message": "no"}, "data": [SONG]}},
+     "failed"),
+    ("11c a bare error", {"finished_at": 9, "response": {"error": "half", "data": [SONG]}}, "failed"),
+    ("3 a flag of success outweighs an error", {"finished_at": 9, "response": {"success": True, "error": CODE,
+     "data": [SONG]}}, "complete"),
     (
         "12 failed in part",
         {"finished_at": 9, "response": {"success": False, "error": "half", "data": [PREVIEW]}},
@@ -92,6 +109,21 @@ def test_partial_results_are_not_among_the_results() -> None:
     assert content["results"] == []
     assert content["partial_results"][0]["audio_url"] == AUDIO
     assert content["error"] == {**CODE, "trace_id": "tr"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"response": {"success": False, "error": CODE, "data": [SONG, {"state": "processing"}]}},
+        {"finished_at": 9, "response": {"error": CODE, "data": [SONG]}},
+        {"finished_at": 9, "error": CODE, "response": {"data": [SONG]}},
+    ],
+)
+def test_an_error_object_is_the_last_word_and_finished_items_are_kept(record: dict[str, Any]) -> None:
+    """Read as complete, half an album would pass for all of it; read as unfinished, it would be polled for ever."""
+    task = read_record({"id": "t", "trace_id": "tr", **record})
+    assert (task.state, task.results, task.error) == ("failed", (), {**CODE, "trace_id": "tr"})
+    assert [result["audio_id"] for result in task.partial_results] == ["a1"]
 
 
 def test_text_from_the_service_reaches_a_model_only_inside_json_strings() -> None:
