@@ -23,6 +23,6 @@ def safe_text(text: str, longest: int) -> str:
     return _UNSAFE.sub(REPLACEMENT, text[: longest - len(mark)]) + mark
 
 
-def safe_id(text: str) -> str | None:
-    """The id; ``None`` if it would have to be changed or cut to be safe, because it would then name something else."""
-    return text if safe_text(text, LONGEST_ID) == text else None
+def safe_name(text: str, longest: int) -> str | None:
+    """An id or a URL; ``None`` if it would have to be changed or cut: it would then name something else."""
+    return text if safe_text(text, longest) == text else None

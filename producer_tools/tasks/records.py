@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
-from producer_tools.http.safe_text import LONGEST_ID, safe_id, safe_text
+from producer_tools.http.safe_text import LONGEST_ID, safe_name, safe_text
 from producer_tools.tasks.results import LONGEST_DESCRIPTION, LONGEST_URL, RESULT_KEYS, Result, ResultKey
 from producer_tools.tasks.task import STUCK, State, Task, TaskError
 
@@ -198,7 +198,11 @@ def _result(item: Mapping[str, Any]) -> Result:
 def _value(key: ResultKey, value: object) -> str | float | None:
     if key.name == "duration_seconds":
         return _length(value)
-    return _id(value) if key.name == "audio_id" else _text(value, key.longest)
+    text = _raw_text(value)
+    if text is None:
+        return None
+    is_name = key.name == "audio_id" or key.name.endswith("_url")
+    return safe_name(text, key.longest) if is_name else safe_text(text, key.longest)
 
 
 def _item(result: Result) -> dict[str, Any]:
@@ -239,7 +243,7 @@ def _text(value: object, longest: int) -> str | None:
 
 def _id(value: object) -> str | None:
     text = _raw_text(value)
-    return None if text is None else safe_id(text)
+    return None if text is None else safe_name(text, LONGEST_ID)
 
 
 def _raw_text(value: object) -> str | None:
@@ -271,7 +275,8 @@ def _urls(node: object) -> Iterator[str]:
     while stack:
         value = stack.pop()
         if isinstance(value, str) and value.startswith(("http://", "https://")):
-            yield safe_text(value, LONGEST_URL)
+            if url := safe_name(value, LONGEST_URL):
+                yield url
         elif isinstance(value, Mapping):
             stack.extend(reversed(list(value.values())))
         elif isinstance(value, list):

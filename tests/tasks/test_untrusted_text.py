@@ -20,6 +20,7 @@ from tests.raw_server import answering, http
 UNSAFE = ["\ud800", "\udfff", "\x00", "\x1b", "\x7f", "\x9b", "\x08"]
 LONG = "x" * 15_000_000
 FIELDS = [field for key in RESULT_KEYS for field in key.fields if key.name not in ("audio_id", "duration_seconds")]
+TEXT_FIELDS = [field for field in FIELDS if not field.endswith("_url")]
 unsafe_text = st.text(st.characters() | st.sampled_from(UNSAFE))
 items = st.dictionaries(
     st.sampled_from([*FIELDS, "id", "duration", "state", "progress"]),
@@ -61,14 +62,23 @@ def test_any_text_of_the_service_can_be_stored(
 
 
 @pytest.mark.parametrize("unsafe", UNSAFE)
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", TEXT_FIELDS)
 def test_an_unsafe_character_is_replaced_and_the_rest_is_kept(field: str, unsafe: str) -> None:
     item = {"state": "succeeded", field: f"a {unsafe}b\n\tc é 日本 👍"}
     (result,) = read_record({"id": "t", "finished_at": 9, "response": {"data": [item]}}).results
     assert list(result.values()) == ["a \ufffdb\n\tc é 日本 👍"]
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("url", ["https://cdn.example/a\x00.m4a", "https://cdn.example/\ud800", "https://" + LONG])
+@pytest.mark.parametrize("field", sorted(set(FIELDS) - set(TEXT_FIELDS)))
+def test_a_url_that_is_not_safe_is_no_url(field: str, url: str) -> None:
+    """A changed URL would lead to another file."""
+    item = {"state": "succeeded", "title": "a song", field: url}
+    assert read_record({"id": "t", "finished_at": 9, "response": {"data": [item]}}).results == ({"title": "a song"},)
+    assert read_record({"id": "t", "state": "pending", "response": {"data": [item]}}).preview_urls == ()
+
+
+@pytest.mark.parametrize("field", TEXT_FIELDS)
 def test_long_text_is_cut_and_says_so(field: str) -> None:
     """A title of 15 MB would fill a model's context, and each checkpoint of the run."""
     task = read_record({"id": "t", "finished_at": 9, "response": {"data": [{"state": "succeeded", field: LONG}]}})
