@@ -1,6 +1,7 @@
 """Saves the files of a finished task in a directory: complete, checked, safely named, each downloaded once."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from producer_tools.concurrency.sync import sync_twin
-from producer_tools.errors import DownloadError, NoFilesError, ProducerToolError, TaskNotFinishedError
+from producer_tools.errors import DownloadError, NoFilesError, ProducerError, ProducerToolError, TaskNotFinishedError
 from producer_tools.files.fetching import FileFetcher
 from producer_tools.files.names import file_stem
 from producer_tools.files.part_file import PartFile
@@ -16,6 +17,8 @@ from producer_tools.files.types import HEAD, TYPES, describe, detect, largest
 from producer_tools.tasks.display import to_html
 from producer_tools.tasks.results import RESULT_KEYS, Kind, Result
 from producer_tools.tasks.task import Task
+
+_logger = logging.getLogger("producer_tools")
 
 DEFAULT_DIRECTORY = Path("producer-downloads")
 """Below the current directory; made when the first file is saved."""
@@ -134,19 +137,24 @@ class Downloader:
         if isinstance(task, str):
             task = await self._client.get_task(task)
         wanted = _wanted(task)
-        outcomes = await asyncio.gather(*(self._save_one(file) for file in wanted), return_exceptions=True)
-        files: list[SavedFile] = []
-        failed: list[FailedFile] = []
-        for file, outcome in zip(wanted, outcomes, strict=True):
-            if isinstance(outcome, SavedFile):
-                files.append(outcome)
-            elif isinstance(outcome, ProducerToolError):
-                failed.append(FailedFile(file.kind, file.url, outcome))
-            else:
-                raise outcome
+        outcomes = await asyncio.gather(*map(self._save_or_fail, wanted))
+        files = [outcome for outcome in outcomes if isinstance(outcome, SavedFile)]
+        failed = [outcome for outcome in outcomes if isinstance(outcome, FailedFile)]
         return Downloads(task, tuple(files), tuple(failed))
 
     save_sync = sync_twin(save)
+
+    async def _save_or_fail(self, file: _Wanted) -> SavedFile | FailedFile:
+        try:
+            return await self._save_one(file)
+        except ProducerToolError as error:
+            return FailedFile(file.kind, file.url, error)
+        except ProducerError:
+            raise  # the application is set up wrongly, which concerns every file
+        except Exception as error:  # the URL is untrusted; what it breaks must not end the other files
+            _logger.warning("A %s file could not be saved.", file.kind, exc_info=error)
+            reason = f"The file could not be saved ({type(error).__name__}: {error})."
+            return FailedFile(file.kind, file.url, DownloadError("unexpected_error", reason))
 
     async def _save_one(self, file: _Wanted) -> SavedFile:
         directory = self._directory.absolute()
