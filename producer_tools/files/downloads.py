@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -194,13 +195,27 @@ def _wanted(task: Task) -> list[_Wanted]:
 
 
 def _files_of(task: Task) -> Iterator[_Wanted]:
+    """The files of a task, in the order of its record, each with a name that no other file has."""
+    names: Counter[str] = Counter()
     for number, result in enumerate(task.results or task.partial_results, start=1):
         for key in RESULT_KEYS:
             url = result.get(key.name)
             if key.file is not None and isinstance(url, str):
-                # Both ids make the name unique among all tasks. A song without an id gets its number instead.
-                ids = (task.task_id or "no-task", result.get("audio_id") or str(number))
+                ids = _ids(task, number, result, url)
+                # The title is left out here, because titles may differ in ways that a file system ignores.
+                name = file_stem("", key.file, *ids)
+                names[name] += 1
+                if names[name] > 1:
+                    # A final record does not change, so its second file of this name is the same one in a later run.
+                    ids.append(str(names[name]))
                 yield _Wanted(key.file, url, file_stem(result.get("title", ""), key.file, *ids), result)
+
+
+def _ids(task: Task, number: int, result: Result, url: str) -> list[str]:
+    """What tells a file from those of other tasks and songs. A song without an id gets its number instead."""
+    if task.task_id is not None:
+        return [task.task_id, result.get("audio_id") or str(number)]
+    return ["no-task", result.get("audio_id") or url]  # numbers are the same in every task
 
 
 def _find(directory: Path, file: _Wanted) -> SavedFile | None:
