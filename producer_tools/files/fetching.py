@@ -52,8 +52,8 @@ class FileFetcher:
     async def fetch(self, url: str, part: PartFile, largest: int) -> None:
         """Write a whole file into ``part``.
 
-        A download that breaks off is retried after 2, 4 and 8 seconds. If the server supports ranges, the retry goes
-        on where the download broke off.
+        A download that breaks off is retried after 2, 4 and 8 seconds. If the server supports ranges and sends a strong
+        ETag, the retry goes on where the download broke off; otherwise it starts again.
 
         Args:
             url: where the file is.
@@ -126,10 +126,10 @@ class _Fetching:
         raise DownloadError("too_many_redirects", f"The file's URL redirects more than {MOST_REDIRECTS} times.")
 
     def _range(self) -> dict[str, str]:
-        if not self._part.size:
+        """The headers that ask for the rest of this very file; none if nothing proves that it is the same file."""
+        if not self._part.size or self._etag is None:
             return {}
-        same = {"If-Range": self._etag} if self._etag else {}
-        return {"Range": f"bytes={self._part.size}-", **same}
+        return {"Range": f"bytes={self._part.size}-", "If-Range": self._etag}
 
     async def _begin_or_resume(self, response: aiohttp.ClientResponse) -> None:
         etag = _strong_etag(response)
@@ -138,12 +138,13 @@ class _Fetching:
             self._etag, self._total = etag, response.content_length
         else:
             start, total = _content_range(response)
-            same = total == (self._total or total) and etag in (None, self._etag or etag)
+            # A length alone proves nothing: the rest could be another song's. A 206 repeats the ETag (RFC 9110).
+            same = not self._part.size or (etag == self._etag is not None and total == (self._total or total))
             if total is None or start != self._part.size or not same:
                 await asyncio.to_thread(self._part.restart)
                 self._etag = self._total = None
                 raise AnswerError("wrong_range", "The file's server sent another range than the one asked for.")
-            self._etag, self._total = self._etag or etag, total
+            self._etag, self._total = etag, total
         if self._total is not None and self._total > self._largest:
             raise _too_large(self._largest)
 
