@@ -14,7 +14,7 @@ from producer_tools.errors import DownloadError, NoFilesError, ProducerError, Pr
 from producer_tools.files.fetching import FileFetcher
 from producer_tools.files.names import file_stem
 from producer_tools.files.part_file import PartFile
-from producer_tools.files.types import HEAD, TYPES, describe, detect, largest
+from producer_tools.files.types import HEAD, TYPES
 from producer_tools.tasks.display import to_html
 from producer_tools.tasks.results import RESULT_KEYS, Kind, Result
 from producer_tools.tasks.task import Task
@@ -164,10 +164,7 @@ class Downloader:
         part = PartFile(directory)
         try:
             await asyncio.to_thread(part.restart)
-            await self._client.files.fetch(file.url, part, largest(file.kind))
-            file_type = detect(file.kind, part.head)
-            if file_type is None:
-                raise DownloadError("wrong_content", f"The file is not what it should be: {describe(part.head)}.")
+            file_type = await self._client.files.fetch(file.url, part, file.kind)
             path = directory / f"{file.stem}.{file_type.extension}"
             await asyncio.to_thread(part.keep, path)
             return _saved(file, path, part.size, file_type.content_type)
@@ -226,8 +223,8 @@ def _find(directory: Path, file: _Wanted) -> SavedFile | None:
             if path.is_symlink() or not path.is_file():
                 continue
             with path.open("rb") as opened:
-                if file_type.matches(opened.read(HEAD)):
-                    size = os.fstat(opened.fileno()).st_size
+                size = os.fstat(opened.fileno()).st_size
+                if file_type.matches(opened.read(HEAD)) and file_type.is_whole(opened, size):
                     return replace(_saved(file, path, size, file_type.content_type), downloaded=False)
         except OSError:
             continue  # a file that cannot be read is downloaded again; that attempt reports the reason

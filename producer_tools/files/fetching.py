@@ -7,17 +7,18 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import aiohttp
-from yarl import URL
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.limits import Semaphore
 from producer_tools.errors import AnswerError, DownloadError, RateLimitError, ServerError
 from producer_tools.files.part_file import PartFile
-from producer_tools.files.url_rules import CheckedResolver, UrlRules
+from producer_tools.files.types import FileType, describe, detect, largest
+from producer_tools.files.url_rules import CheckedResolver, UrlRules, read_url
 from producer_tools.http.faults import connection_fault, retry_after
 from producer_tools.http.retries import with_download_retries
 from producer_tools.http.sessions import LoopSessions
 from producer_tools.http.transport import CONNECT_SECONDS, USER_AGENT
+from producer_tools.tasks.results import Kind
 
 MOST_AT_ONCE = 4
 """Files that one client fetches at the same time."""
@@ -49,7 +50,7 @@ class FileFetcher:
         self._semaphore = Semaphore(MOST_AT_ONCE)
         self._sessions = LoopSessions(self._new_session)
 
-    async def fetch(self, url: str, part: PartFile, largest: int) -> None:
+    async def fetch(self, url: str, part: PartFile, kind: Kind) -> FileType:
         """Write a whole file into ``part``.
 
         A download that breaks off is retried after 2, 4 and 8 seconds. If the server supports ranges and sends a strong
@@ -58,7 +59,10 @@ class FileFetcher:
         Args:
             url: where the file is.
             part: where it is written.
-            largest: the most bytes it may have.
+            kind: what it should be.
+
+        Returns:
+            Its type, by its first bytes.
 
         Raises:
             DownloadError: the file is not available, and a retry would not help.
@@ -66,12 +70,12 @@ class FileFetcher:
         """
         async with self._semaphore.hold():
             until = self._clock.now() + self._timeout
-            fetching = _Fetching(await self._sessions.current(), self._rules, url, part, largest)
+            fetching = _Fetching(await self._sessions.current(), self._rules, url, part, kind)
 
-            async def attempt() -> None:
-                await fetching.attempt(max(SHORTEST_ATTEMPT, until - self._clock.now()))
+            async def attempt() -> FileType:
+                return await fetching.attempt(max(SHORTEST_ATTEMPT, until - self._clock.now()))
 
-            await with_download_retries(attempt, self._clock, until)
+            return await with_download_retries(attempt, self._clock, until)
 
     async def aclose(self) -> None:
         """Close the sessions that were made here."""
@@ -90,22 +94,24 @@ class FileFetcher:
 class _Fetching:
     """One download, with what it must remember between its attempts."""
 
-    def __init__(self, session: aiohttp.ClientSession, rules: UrlRules, url: str, part: PartFile, largest: int) -> None:
+    def __init__(self, session: aiohttp.ClientSession, rules: UrlRules, url: str, part: PartFile, kind: Kind) -> None:
         self._session = session
         self._rules = rules
         self._url = url
         self._part = part
-        self._largest = largest
+        self._kind = kind
+        self._largest = largest(kind)
         self._etag: str | None = None
         self._total: int | None = None
 
-    async def attempt(self, seconds: float) -> None:
-        """Fetch the missing rest of the file within ``seconds``."""
+    async def attempt(self, seconds: float) -> FileType:
+        """Fetch the missing rest of the file within ``seconds``, and return its type."""
         try:
             async with self._get(seconds) as response:
                 _check_status(response)
                 await self._begin_or_resume(response)
                 await self._read(response)
+                return await self._check()
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as fault:
             raise connection_fault(fault, "the file's server", paid=False) from fault
 
@@ -113,7 +119,7 @@ class _Fetching:
     async def _get(self, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a GET. Redirects are followed, and each URL on the way is checked."""
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS, sock_read=_SILENT_SECONDS)
-        url = _url(self._url)
+        url = read_url(self._url)
         for _ in range(1 + MOST_REDIRECTS):
             self._rules.check(url)
             async with self._session.get(
@@ -122,7 +128,7 @@ class _Fetching:
                 if response.status not in _REDIRECTS:
                     yield response
                     return
-                url = url.join(_url(response.headers.get("Location", "")))
+                url = url.join(read_url(response.headers.get("Location", "")))
         raise DownloadError("too_many_redirects", f"The file's URL redirects more than {MOST_REDIRECTS} times.")
 
     def _range(self) -> dict[str, str]:
@@ -156,6 +162,17 @@ class _Fetching:
         if self._total is not None and self._part.size != self._total:
             raise AnswerError("incomplete", f"Only {self._part.size} of {self._total} bytes of the file arrived.")
 
+    async def _check(self) -> FileType:
+        file_type = detect(self._kind, self._part.head)
+        if file_type is None:
+            raise DownloadError("wrong_content", f"The file is not what it should be: {describe(self._part.head)}.")
+        if not await asyncio.to_thread(self._part.is_whole, file_type):
+            self._etag = None  # so that another attempt starts again
+            # If the length of the answer was right, the file is as short on the server, and would be again.
+            kind = AnswerError if self._total is None else DownloadError
+            raise kind("incomplete", f"Only {self._part.size} bytes arrived, and the file's header names more.")
+        return file_type
+
 
 def _check_status(response: aiohttp.ClientResponse) -> None:
     status = response.status
@@ -180,13 +197,6 @@ def _content_range(response: aiohttp.ClientResponse) -> tuple[int, int | None]:
     if response.status != HTTPStatus.PARTIAL_CONTENT or given is None:
         return 0, None
     return int(given["start"]), int(given["total"])
-
-
-def _url(text: str) -> URL:
-    try:
-        return URL(text)
-    except ValueError:
-        raise DownloadError("forbidden_url", "The file's URL cannot be read.") from None
 
 
 def _strong_etag(response: aiohttp.ClientResponse) -> str | None:

@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 
 from producer_tools.errors import DownloadError
-from producer_tools.files.types import HEAD
+from producer_tools.files.types import HEAD, FileType
 
 _PREFIX, _SUFFIX = ".producer-", ".part"
 # A download that writes nothing for a minute is given up. An hour-old part was left by a process that was killed.
@@ -67,6 +67,15 @@ class PartFile:
                 rest = rest[self._file.write(rest) :]
             self.size += len(data)
             self.head = (self.head + data)[:HEAD] if len(self.head) < HEAD else self.head
+
+    def is_whole(self, file_type: FileType) -> bool:
+        """Whether it is as long as its own header says.
+
+        Raises:
+            DownloadError: ``no_write_access``: it cannot be read.
+        """
+        with self._held(), self._path.open("rb") as opened:
+            return file_type.is_whole(opened, self.size)
 
     def keep(self, path: Path) -> None:
         """Flush the complete file to the disk and give it its final name.

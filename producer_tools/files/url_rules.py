@@ -17,6 +17,18 @@ _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
+def read_url(text: str) -> URL:
+    """The URL in this text.
+
+    Raises:
+        DownloadError: ``forbidden_url``: there is none.
+    """
+    try:
+        return URL(text)
+    except (ValueError, IndexError):  # yarl raises the latter for some hosts of which nothing is left
+        raise _forbidden("it cannot be read") from None
+
+
 @dataclass(frozen=True)
 class UrlRules:
     """Checks each URL, and each address that a connection is made to.

@@ -11,7 +11,9 @@ from producer_tools.tasks.results import Result
 from tests.clocks import InstantClock
 from tests.raw_server import RawServer, Reply, answering
 
-SONG = b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(range(256)) * 40
+SONG = b"\0\0\0\x10ftypM4A \0\0\0\0" + b"\0\0\0\x08moov" + b"\0\0\x28\x08mdat" + bytes(range(256)) * 40
+"""An MP4 file with an empty index, 10 kB of media, and nothing else."""
+
 ETAG = '"v1"'
 
 

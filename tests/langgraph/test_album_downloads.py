@@ -8,6 +8,7 @@ import pytest
 
 from producer_tools import ProducerClient, Task
 from producer_tools.files.fetching import FileFetcher
+from producer_tools.files.types import FileType
 from producer_tools.langgraph import album_graph
 from producer_tools.sandbox import ProducerSandbox
 from tests.langgraph.runner import Runner, charged_prompts, error_codes, fast_client, sync_and_async
@@ -33,10 +34,10 @@ async def test_a_cover_that_breaks_the_download_is_that_songs_error(
     """If the exception ended the graph, it would do so at every resume: three songs paid for, none handed over."""
     fetch = FileFetcher.fetch
 
-    async def break_on_that_url(self: FileFetcher, url: str, *args: Any) -> None:
+    async def break_on_that_url(self: FileFetcher, url: str, *args: Any) -> FileType:
         if url == BROKEN:
             raise fault
-        await fetch(self, url, *args)
+        return await fetch(self, url, *args)
 
     monkeypatch.setattr(FileFetcher, "fetch", break_on_that_url)
     async with fast_client(sandbox, BadCoverClient) as client:
