@@ -13,7 +13,7 @@ from producer_tools.concurrency.sync import sync_twin
 from producer_tools.errors import DownloadError, NoFilesError, ProducerError, ProducerToolError, TaskNotFinishedError
 from producer_tools.files.fetching import FileFetcher
 from producer_tools.files.names import file_stem
-from producer_tools.files.part_file import PartFile
+from producer_tools.files.part_file import PartFile, sweep
 from producer_tools.files.types import HEAD, TYPES
 from producer_tools.tasks.display import to_html
 from producer_tools.tasks.results import RESULT_KEYS, Kind, Result
@@ -138,6 +138,7 @@ class Downloader:
         if isinstance(task, str):
             task = await self._client.get_task(task)
         wanted = _wanted(task)
+        await asyncio.to_thread(sweep, self._directory.absolute())
         outcomes = await asyncio.gather(*map(self._save_or_fail, wanted))
         files = [outcome for outcome in outcomes if isinstance(outcome, SavedFile)]
         failed = [outcome for outcome in outcomes if isinstance(outcome, FailedFile)]
