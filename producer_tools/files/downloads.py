@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,8 +11,15 @@ from pathlib import Path
 from typing import Protocol
 
 from producer_tools.concurrency.sync import sync_twin
-from producer_tools.errors import DownloadError, NoFilesError, ProducerError, ProducerToolError, TaskNotFinishedError
-from producer_tools.files.fetching import FileFetcher
+from producer_tools.errors import (
+    AnswerError,
+    DownloadError,
+    NoFilesError,
+    ProducerError,
+    ProducerToolError,
+    TaskNotFinishedError,
+)
+from producer_tools.files.fetching import MOST_AT_ONCE, FileFetcher
 from producer_tools.files.names import file_stem
 from producer_tools.files.part_file import PartFile, sweep
 from producer_tools.files.types import HEAD, TYPES
@@ -20,6 +28,9 @@ from producer_tools.tasks.results import RESULT_KEYS, Kind, Result
 from producer_tools.tasks.task import Task
 
 _logger = logging.getLogger("producer_tools")
+
+DEFAULT_TIMEOUT = 600.0
+"""Seconds for all files of a task."""
 
 DEFAULT_DIRECTORY = Path("producer-downloads")
 """Below the current directory; made when the first file is saved."""
@@ -120,7 +131,7 @@ class Downloader:
         self._client = client
         self._directory = Path(directory)
 
-    async def save(self, task: Task | str) -> Downloads:
+    async def save(self, task: Task | str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> Downloads:
         """Save every file of a finished task: audio, WAV, video, stems, cover.
 
         Of a failed task, the finished parts are saved, if it has any. If one file cannot be saved, the others still
@@ -128,6 +139,8 @@ class Downloader:
 
         Args:
             task: the task, or its id.
+            timeout_seconds: how long it may take in all. Files that are not saved by then are in ``failed``, with the
+                code ``timeout``; another call goes on with them.
 
         Raises:
             TaskNotFinishedError: it is not final yet. Previews are never saved.
@@ -135,20 +148,46 @@ class Downloader:
             TaskNotFoundError: the service knows no such task.
             APIError, ServiceUnreachableError, AnswerError: it could not be looked up.
         """
+        until = time.monotonic() + timeout_seconds
         if isinstance(task, str):
-            task = await self._client.get_task(task)
+            task = await self._look_up(task, timeout_seconds)
         wanted = _wanted(task)
         await asyncio.to_thread(sweep, self._directory.absolute())
-        outcomes = await asyncio.gather(*map(self._save_or_fail, wanted))
-        files = [outcome for outcome in outcomes if isinstance(outcome, SavedFile)]
-        failed = [outcome for outcome in outcomes if isinstance(outcome, FailedFile)]
+        places = asyncio.Semaphore(MOST_AT_ONCE)
+        saving = [asyncio.ensure_future(self._save_or_fail(file, places)) for file in wanted]
+        try:
+            await asyncio.wait(saving, timeout=max(0.0, until - time.monotonic()))
+        finally:
+            for one in saving:
+                one.cancel()
+            outcomes = await asyncio.gather(*saving, return_exceptions=True)
+        files: list[SavedFile] = []
+        failed: list[FailedFile] = []
+        for file, outcome in zip(wanted, outcomes, strict=True):
+            if isinstance(outcome, SavedFile):
+                files.append(outcome)
+            elif isinstance(outcome, FailedFile):
+                failed.append(outcome)
+            elif isinstance(outcome, asyncio.CancelledError):
+                late = DownloadError("timeout", f"The file was not saved within {timeout_seconds:g} seconds.")
+                failed.append(FailedFile(file.kind, file.url, late))
+            else:
+                raise outcome
         return Downloads(task, tuple(files), tuple(failed))
 
     save_sync = sync_twin(save)
 
-    async def _save_or_fail(self, file: _Wanted) -> SavedFile | FailedFile:
+    async def _look_up(self, task_id: str, seconds: float) -> Task:
         try:
-            return await self._save_one(file)
+            return await asyncio.wait_for(self._client.get_task(task_id), seconds)
+        except asyncio.TimeoutError:
+            message = f"The task could not be looked up within {seconds:g} seconds."
+            raise AnswerError("timeout", message, task_id=task_id) from None
+
+    async def _save_or_fail(self, file: _Wanted, places: asyncio.Semaphore) -> SavedFile | FailedFile:
+        try:
+            async with places:
+                return await self._save_one(file)
         except ProducerToolError as error:
             return FailedFile(file.kind, file.url, error)
         except ProducerError:
@@ -164,7 +203,6 @@ class Downloader:
             return existing
         part = PartFile(directory)
         try:
-            await asyncio.to_thread(part.restart)
             file_type = await self._client.files.fetch(file.url, part, file.kind)
             path = directory / f"{file.stem}.{file_type.extension}"
             await asyncio.to_thread(part.keep, path)

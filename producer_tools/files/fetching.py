@@ -21,7 +21,10 @@ from producer_tools.http.transport import CONNECT_SECONDS, USER_AGENT
 from producer_tools.tasks.results import Kind
 
 MOST_AT_ONCE = 4
-"""Files that one client fetches at the same time."""
+"""Files of one task that are fetched at the same time."""
+
+MOST_IN_ALL = 16
+"""Files that one client fetches at the same time. It is more, so that a task of silent files holds up no other task."""
 
 MOST_REDIRECTS = 5
 
@@ -47,7 +50,7 @@ class FileFetcher:
         self._rules = UrlRules.beside(base_url)
         self._timeout = timeout
         self._clock = clock
-        self._semaphore = Semaphore(MOST_AT_ONCE)
+        self._semaphore = Semaphore(MOST_IN_ALL)
         self._sessions = LoopSessions(self._new_session)
 
     async def fetch(self, url: str, part: PartFile, kind: Kind) -> FileType:
@@ -65,10 +68,11 @@ class FileFetcher:
             Its type, by its first bytes.
 
         Raises:
-            DownloadError: the file is not available, and a retry would not help.
+            DownloadError: the file is not available or cannot be written, and a retry would not help.
             ServiceUnreachableError, RateLimitError, ServerError, AnswerError: it is not available now.
         """
         async with self._semaphore.hold():
+            await asyncio.to_thread(part.restart)  # only now, so that no more files are open than are fetched
             until = self._clock.now() + self._timeout
             fetching = _Fetching(await self._sessions.current(), self._rules, url, part, kind)
 
