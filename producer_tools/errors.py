@@ -250,7 +250,8 @@ class DownloadError(ProducerToolError):
 
     Its ``code`` is the reason. The file: ``http_404`` and similar, ``forbidden_url``, ``too_many_redirects``,
     ``too_large``, ``wrong_content``, ``wrong_range``, ``incomplete``. The connection: ``connection_error`` or
-    ``timeout``. The directory: ``no_write_access``, ``disk_full``. Several files with different reasons:
+    ``timeout``. The directory: ``no_write_access``, ``disk_full``. An exception that is not ours:
+    ``unexpected_error``, which is logged. Several files with different reasons:
     ``download_failed``.
     """
 

@@ -1,21 +1,36 @@
 """Saves the files of a finished task in a directory: complete, checked, safely named, each downloaded once."""
 
 import asyncio
+import logging
 import os
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from producer_tools.concurrency.sync import sync_twin
-from producer_tools.errors import DownloadError, NoFilesError, ProducerToolError, TaskNotFinishedError
-from producer_tools.files.fetching import FileFetcher
+from producer_tools.errors import (
+    AnswerError,
+    DownloadError,
+    NoFilesError,
+    ProducerError,
+    ProducerToolError,
+    TaskNotFinishedError,
+)
+from producer_tools.files.fetching import MOST_AT_ONCE, FileFetcher
 from producer_tools.files.names import file_stem
-from producer_tools.files.part_file import PartFile
-from producer_tools.files.types import HEAD, TYPES, describe, detect, largest
+from producer_tools.files.part_file import PartFile, sweep
+from producer_tools.files.types import HEAD, TYPES
 from producer_tools.tasks.display import to_html
 from producer_tools.tasks.results import RESULT_KEYS, Kind, Result
 from producer_tools.tasks.task import Task
+
+_logger = logging.getLogger("producer_tools")
+
+DEFAULT_TIMEOUT = 600.0
+"""Seconds for all files of a task."""
 
 DEFAULT_DIRECTORY = Path("producer-downloads")
 """Below the current directory; made when the first file is saved."""
@@ -116,7 +131,7 @@ class Downloader:
         self._client = client
         self._directory = Path(directory)
 
-    async def save(self, task: Task | str) -> Downloads:
+    async def save(self, task: Task | str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> Downloads:
         """Save every file of a finished task: audio, WAV, video, stems, cover.
 
         Of a failed task, the finished parts are saved, if it has any. If one file cannot be saved, the others still
@@ -124,6 +139,8 @@ class Downloader:
 
         Args:
             task: the task, or its id.
+            timeout_seconds: how long it may take in all. Files that are not saved by then are in ``failed``, with the
+                code ``timeout``; another call goes on with them.
 
         Raises:
             TaskNotFinishedError: it is not final yet. Previews are never saved.
@@ -131,22 +148,54 @@ class Downloader:
             TaskNotFoundError: the service knows no such task.
             APIError, ServiceUnreachableError, AnswerError: it could not be looked up.
         """
+        until = time.monotonic() + timeout_seconds
         if isinstance(task, str):
-            task = await self._client.get_task(task)
+            task = await self._look_up(task, timeout_seconds)
         wanted = _wanted(task)
-        outcomes = await asyncio.gather(*(self._save_one(file) for file in wanted), return_exceptions=True)
+        await asyncio.to_thread(sweep, self._directory.absolute())
+        places = asyncio.Semaphore(MOST_AT_ONCE)
+        saving = [asyncio.ensure_future(self._save_or_fail(file, places)) for file in wanted]
+        try:
+            await asyncio.wait(saving, timeout=max(0.0, until - time.monotonic()))
+        finally:
+            for one in saving:
+                one.cancel()
+            outcomes = await asyncio.gather(*saving, return_exceptions=True)
         files: list[SavedFile] = []
         failed: list[FailedFile] = []
         for file, outcome in zip(wanted, outcomes, strict=True):
             if isinstance(outcome, SavedFile):
                 files.append(outcome)
-            elif isinstance(outcome, ProducerToolError):
-                failed.append(FailedFile(file.kind, file.url, outcome))
+            elif isinstance(outcome, FailedFile):
+                failed.append(outcome)
+            elif isinstance(outcome, asyncio.CancelledError):
+                late = DownloadError("timeout", f"The file was not saved within {timeout_seconds:g} seconds.")
+                failed.append(FailedFile(file.kind, file.url, late))
             else:
                 raise outcome
         return Downloads(task, tuple(files), tuple(failed))
 
     save_sync = sync_twin(save)
+
+    async def _look_up(self, task_id: str, seconds: float) -> Task:
+        try:
+            return await asyncio.wait_for(self._client.get_task(task_id), seconds)
+        except asyncio.TimeoutError:
+            message = f"The task could not be looked up within {seconds:g} seconds."
+            raise AnswerError("timeout", message, task_id=task_id) from None
+
+    async def _save_or_fail(self, file: _Wanted, places: asyncio.Semaphore) -> SavedFile | FailedFile:
+        try:
+            async with places:
+                return await self._save_one(file)
+        except ProducerToolError as error:
+            return FailedFile(file.kind, file.url, error)
+        except ProducerError:
+            raise  # the application is set up wrongly, which concerns every file
+        except Exception as error:  # the URL is untrusted; what it breaks must not end the other files
+            _logger.warning("A %s file could not be saved.", file.kind, exc_info=error)
+            reason = f"The file could not be saved ({type(error).__name__}: {error})."
+            return FailedFile(file.kind, file.url, DownloadError("unexpected_error", reason))
 
     async def _save_one(self, file: _Wanted) -> SavedFile:
         directory = self._directory.absolute()
@@ -154,11 +203,7 @@ class Downloader:
             return existing
         part = PartFile(directory)
         try:
-            await asyncio.to_thread(part.restart)
-            await self._client.files.fetch(file.url, part, largest(file.kind))
-            file_type = detect(file.kind, part.head)
-            if file_type is None:
-                raise DownloadError("wrong_content", f"The file is not what it should be: {describe(part.head)}.")
+            file_type = await self._client.files.fetch(file.url, part, file.kind)
             path = directory / f"{file.stem}.{file_type.extension}"
             await asyncio.to_thread(part.keep, path)
             return _saved(file, path, part.size, file_type.content_type)
@@ -186,13 +231,27 @@ def _wanted(task: Task) -> list[_Wanted]:
 
 
 def _files_of(task: Task) -> Iterator[_Wanted]:
+    """The files of a task, in the order of its record, each with a name that no other file has."""
+    names: Counter[str] = Counter()
     for number, result in enumerate(task.results or task.partial_results, start=1):
         for key in RESULT_KEYS:
             url = result.get(key.name)
             if key.file is not None and isinstance(url, str):
-                # Both ids make the name unique among all tasks. A song without an id gets its number instead.
-                ids = (task.task_id or "no-task", result.get("audio_id") or str(number))
+                ids = _ids(task, number, result, url)
+                # The title is left out here, because titles may differ in ways that a file system ignores.
+                name = file_stem("", key.file, *ids)
+                names[name] += 1
+                if names[name] > 1:
+                    # A final record does not change, so its second file of this name is the same one in a later run.
+                    ids.append(str(names[name]))
                 yield _Wanted(key.file, url, file_stem(result.get("title", ""), key.file, *ids), result)
+
+
+def _ids(task: Task, number: int, result: Result, url: str) -> list[str]:
+    """What tells a file from those of other tasks and songs. A song without an id gets its number instead."""
+    if task.task_id is not None:
+        return [task.task_id, result.get("audio_id") or str(number)]
+    return ["no-task", result.get("audio_id") or url]  # numbers are the same in every task
 
 
 def _find(directory: Path, file: _Wanted) -> SavedFile | None:
@@ -203,8 +262,8 @@ def _find(directory: Path, file: _Wanted) -> SavedFile | None:
             if path.is_symlink() or not path.is_file():
                 continue
             with path.open("rb") as opened:
-                if file_type.matches(opened.read(HEAD)):
-                    size = os.fstat(opened.fileno()).st_size
+                size = os.fstat(opened.fileno()).st_size
+                if file_type.matches(opened.read(HEAD)) and file_type.is_whole(opened, size):
                     return replace(_saved(file, path, size, file_type.content_type), downloaded=False)
         except OSError:
             continue  # a file that cannot be read is downloaded again; that attempt reports the reason

@@ -7,20 +7,24 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import aiohttp
-from yarl import URL
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.limits import Semaphore
 from producer_tools.errors import AnswerError, DownloadError, RateLimitError, ServerError
 from producer_tools.files.part_file import PartFile
-from producer_tools.files.url_rules import CheckedResolver, UrlRules
+from producer_tools.files.types import FileType, describe, detect, largest
+from producer_tools.files.url_rules import CheckedResolver, UrlRules, read_url
 from producer_tools.http.faults import connection_fault, retry_after
 from producer_tools.http.retries import with_download_retries
 from producer_tools.http.sessions import LoopSessions
 from producer_tools.http.transport import CONNECT_SECONDS, USER_AGENT
+from producer_tools.tasks.results import Kind
 
 MOST_AT_ONCE = 4
-"""Files that one client fetches at the same time."""
+"""Files of one task that are fetched at the same time."""
+
+MOST_IN_ALL = 16
+"""Files that one client fetches at the same time. It is more, so that a task of silent files holds up no other task."""
 
 MOST_REDIRECTS = 5
 
@@ -46,32 +50,36 @@ class FileFetcher:
         self._rules = UrlRules.beside(base_url)
         self._timeout = timeout
         self._clock = clock
-        self._semaphore = Semaphore(MOST_AT_ONCE)
+        self._semaphore = Semaphore(MOST_IN_ALL)
         self._sessions = LoopSessions(self._new_session)
 
-    async def fetch(self, url: str, part: PartFile, largest: int) -> None:
+    async def fetch(self, url: str, part: PartFile, kind: Kind) -> FileType:
         """Write a whole file into ``part``.
 
-        A download that breaks off is retried after 2, 4 and 8 seconds. If the server supports ranges, the retry goes
-        on where the download broke off.
+        A download that breaks off is retried after 2, 4 and 8 seconds. If the server supports ranges and sends a strong
+        ETag, the retry goes on where the download broke off; otherwise it starts again.
 
         Args:
             url: where the file is.
             part: where it is written.
-            largest: the most bytes it may have.
+            kind: what it should be.
+
+        Returns:
+            Its type, by its first bytes.
 
         Raises:
-            DownloadError: the file is not available, and a retry would not help.
+            DownloadError: the file is not available or cannot be written, and a retry would not help.
             ServiceUnreachableError, RateLimitError, ServerError, AnswerError: it is not available now.
         """
         async with self._semaphore.hold():
+            await asyncio.to_thread(part.restart)  # only now, so that no more files are open than are fetched
             until = self._clock.now() + self._timeout
-            fetching = _Fetching(await self._sessions.current(), self._rules, url, part, largest)
+            fetching = _Fetching(await self._sessions.current(), self._rules, url, part, kind)
 
-            async def attempt() -> None:
-                await fetching.attempt(max(SHORTEST_ATTEMPT, until - self._clock.now()))
+            async def attempt() -> FileType:
+                return await fetching.attempt(max(SHORTEST_ATTEMPT, until - self._clock.now()))
 
-            await with_download_retries(attempt, self._clock, until)
+            return await with_download_retries(attempt, self._clock, until)
 
     async def aclose(self) -> None:
         """Close the sessions that were made here."""
@@ -90,22 +98,24 @@ class FileFetcher:
 class _Fetching:
     """One download, with what it must remember between its attempts."""
 
-    def __init__(self, session: aiohttp.ClientSession, rules: UrlRules, url: str, part: PartFile, largest: int) -> None:
+    def __init__(self, session: aiohttp.ClientSession, rules: UrlRules, url: str, part: PartFile, kind: Kind) -> None:
         self._session = session
         self._rules = rules
         self._url = url
         self._part = part
-        self._largest = largest
+        self._kind = kind
+        self._largest = largest(kind)
         self._etag: str | None = None
         self._total: int | None = None
 
-    async def attempt(self, seconds: float) -> None:
-        """Fetch the missing rest of the file within ``seconds``."""
+    async def attempt(self, seconds: float) -> FileType:
+        """Fetch the missing rest of the file within ``seconds``, and return its type."""
         try:
             async with self._get(seconds) as response:
                 _check_status(response)
                 await self._begin_or_resume(response)
                 await self._read(response)
+                return await self._check()
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as fault:
             raise connection_fault(fault, "the file's server", paid=False) from fault
 
@@ -113,7 +123,7 @@ class _Fetching:
     async def _get(self, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a GET. Redirects are followed, and each URL on the way is checked."""
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS, sock_read=_SILENT_SECONDS)
-        url = _url(self._url)
+        url = read_url(self._url)
         for _ in range(1 + MOST_REDIRECTS):
             self._rules.check(url)
             async with self._session.get(
@@ -122,14 +132,14 @@ class _Fetching:
                 if response.status not in _REDIRECTS:
                     yield response
                     return
-                url = url.join(_url(response.headers.get("Location", "")))
+                url = url.join(read_url(response.headers.get("Location", "")))
         raise DownloadError("too_many_redirects", f"The file's URL redirects more than {MOST_REDIRECTS} times.")
 
     def _range(self) -> dict[str, str]:
-        if not self._part.size:
+        """The headers that ask for the rest of this very file; none if nothing proves that it is the same file."""
+        if not self._part.size or self._etag is None:
             return {}
-        same = {"If-Range": self._etag} if self._etag else {}
-        return {"Range": f"bytes={self._part.size}-", **same}
+        return {"Range": f"bytes={self._part.size}-", "If-Range": self._etag}
 
     async def _begin_or_resume(self, response: aiohttp.ClientResponse) -> None:
         etag = _strong_etag(response)
@@ -138,12 +148,13 @@ class _Fetching:
             self._etag, self._total = etag, response.content_length
         else:
             start, total = _content_range(response)
-            same = total == (self._total or total) and etag in (None, self._etag or etag)
+            # A length alone proves nothing: the rest could be another song's. A 206 repeats the ETag (RFC 9110).
+            same = not self._part.size or (etag == self._etag is not None and total == (self._total or total))
             if total is None or start != self._part.size or not same:
                 await asyncio.to_thread(self._part.restart)
                 self._etag = self._total = None
                 raise AnswerError("wrong_range", "The file's server sent another range than the one asked for.")
-            self._etag, self._total = self._etag or etag, total
+            self._etag, self._total = etag, total
         if self._total is not None and self._total > self._largest:
             raise _too_large(self._largest)
 
@@ -154,6 +165,17 @@ class _Fetching:
             await asyncio.to_thread(self._part.write, chunk)
         if self._total is not None and self._part.size != self._total:
             raise AnswerError("incomplete", f"Only {self._part.size} of {self._total} bytes of the file arrived.")
+
+    async def _check(self) -> FileType:
+        file_type = detect(self._kind, self._part.head)
+        if file_type is None:
+            raise DownloadError("wrong_content", f"The file is not what it should be: {describe(self._part.head)}.")
+        if not await asyncio.to_thread(self._part.is_whole, file_type):
+            self._etag = None  # so that another attempt starts again
+            # If the length of the answer was right, the file is as short on the server, and would be again.
+            kind = AnswerError if self._total is None else DownloadError
+            raise kind("incomplete", f"Only {self._part.size} bytes arrived, and the file's header names more.")
+        return file_type
 
 
 def _check_status(response: aiohttp.ClientResponse) -> None:
@@ -179,13 +201,6 @@ def _content_range(response: aiohttp.ClientResponse) -> tuple[int, int | None]:
     if response.status != HTTPStatus.PARTIAL_CONTENT or given is None:
         return 0, None
     return int(given["start"]), int(given["total"])
-
-
-def _url(text: str) -> URL:
-    try:
-        return URL(text)
-    except ValueError:
-        raise DownloadError("forbidden_url", "The file's URL cannot be read.") from None
 
 
 def _strong_etag(response: aiohttp.ClientResponse) -> str | None:

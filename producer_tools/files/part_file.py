@@ -11,10 +11,15 @@ from io import FileIO
 from pathlib import Path
 
 from producer_tools.errors import DownloadError
-from producer_tools.files.types import HEAD
+from producer_tools.files.types import HEAD, FileType
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # mypy sees the module only
 
 _PREFIX, _SUFFIX = ".producer-", ".part"
-# A download that writes nothing for a minute is given up. An hour-old part was left by a process that was killed.
+# A younger part may have been made just now and not be locked yet.
 _ABANDONED_SECONDS = 3600
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quota of its own
 
@@ -48,8 +53,9 @@ class PartFile:
         with self._held():
             if self._file is None:
                 self._directory.mkdir(parents=True, exist_ok=True)
-                _sweep(self._directory)
                 self._file = self._path.open("xb", buffering=0)
+                with suppress(OSError):  # a file system without locks: `sweep` then leaves the file alone too
+                    _lock(self._file.fileno())
             self._file.seek(0)
             self._file.truncate()
             self.size, self.head = 0, b""
@@ -67,6 +73,15 @@ class PartFile:
                 rest = rest[self._file.write(rest) :]
             self.size += len(data)
             self.head = (self.head + data)[:HEAD] if len(self.head) < HEAD else self.head
+
+    def is_whole(self, file_type: FileType) -> bool:
+        """Whether it is as long as its own header says.
+
+        Raises:
+            DownloadError: ``no_write_access``: it cannot be read.
+        """
+        with self._held(), self._path.open("rb") as opened:
+            return file_type.is_whole(opened, self.size)
 
     def keep(self, path: Path) -> None:
         """Flush the complete file to the disk and give it its final name.
@@ -106,9 +121,21 @@ class PartFile:
         return DownloadError("no_write_access", f"No file can be written in {self._directory} ({reason}).")
 
 
-def _sweep(directory: Path) -> None:
-    """Remove parts that killed processes have left."""
+def sweep(directory: Path) -> None:
+    """Remove parts that killed processes have left: old ones that no process holds."""
     for path in directory.glob(f"{_PREFIX}*{_SUFFIX}"):
         with suppress(OSError):
-            if path.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+            if path.stat().st_mtime < time.time() - _ABANDONED_SECONDS and not path.is_symlink():
+                with path.open("r+b") as opened:
+                    _lock(opened.fileno())
                 path.unlink()
+
+
+def _lock(descriptor: int) -> None:
+    """Lock an open file until it is closed, also by the end of its process.
+
+    Raises:
+        OSError: another holds it, or the file system has no locks.
+    """
+    if fcntl is not None:  # Windows deletes no file that is open
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,8 +1,9 @@
-"""The types of file that a task makes: how large they may be, and how their first bytes must look."""
+"""The types of file that a task makes: how large they may be, how they begin, and how one tells that they are whole."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
+from producer_tools.files import completeness
 from producer_tools.tasks.results import Kind
 
 LARGEST_MEDIA = 200 * 10**6
@@ -22,11 +23,13 @@ class FileType(NamedTuple):
         extension: of the file name, without the dot.
         content_type: the media type.
         matches: whether a file with these first bytes is of this type.
+        is_whole: whether an open file, of this length, is as long as its own header says.
     """
 
     extension: str
     content_type: str
     matches: Callable[[bytes], bool]
+    is_whole: Callable[[BinaryIO, int], bool]
 
 
 def _is_mp4(head: bytes) -> bool:
@@ -55,17 +58,21 @@ def _starts_with(prefix: bytes) -> Callable[[bytes], bool]:
     return lambda head: head.startswith(prefix)
 
 
-_WAV = FileType("wav", "audio/wav", _riff(b"WAVE"))
+_WAV = FileType("wav", "audio/wav", _riff(b"WAVE"), completeness.wav)
 # m4a and mp4 are the same container, so the kind decides the extension. SVG is not accepted: it can contain scripts.
 TYPES: dict[Kind, tuple[FileType, ...]] = {
-    "audio": (FileType("m4a", "audio/mp4", _is_mp4), FileType("mp3", "audio/mpeg", _is_mp3), _WAV),
+    "audio": (
+        FileType("m4a", "audio/mp4", _is_mp4, completeness.mp4),
+        FileType("mp3", "audio/mpeg", _is_mp3, completeness.mp3),
+        _WAV,
+    ),
     "wav": (_WAV,),
-    "video": (FileType("mp4", "video/mp4", _is_mp4),),
-    "stems": (FileType("zip", "application/zip", _starts_with(b"PK\3\4")),),
+    "video": (FileType("mp4", "video/mp4", _is_mp4, completeness.mp4),),
+    "stems": (FileType("zip", "application/zip", _starts_with(b"PK\3\4"), completeness.zipped),),
     "cover": (
-        FileType("jpg", "image/jpeg", _starts_with(b"\xff\xd8\xff")),
-        FileType("png", "image/png", _starts_with(b"\x89PNG\r\n\x1a\n")),
-        FileType("webp", "image/webp", _riff(b"WEBP")),
+        FileType("jpg", "image/jpeg", _starts_with(b"\xff\xd8\xff"), completeness.says_nothing),
+        FileType("png", "image/png", _starts_with(b"\x89PNG\r\n\x1a\n"), completeness.png),
+        FileType("webp", "image/webp", _riff(b"WEBP"), completeness.webp),
     ),
 }
 """The types that a file of each kind may have."""

@@ -12,8 +12,21 @@ from producer_tools.errors import DownloadError
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+_LONGEST_NAME = 254  # 253 characters of a DNS name, and the dot at its end
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def read_url(text: str) -> URL:
+    """The URL in this text.
+
+    Raises:
+        DownloadError: ``forbidden_url``: there is none.
+    """
+    try:
+        return URL(text)
+    except (ValueError, IndexError):  # yarl raises the latter for some hosts of which nothing is left
+        raise _forbidden("it cannot be read") from None
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,8 @@ class UrlRules:
         host = _host(url)
         if not host:
             raise _forbidden("it names no host")
+        if not _can_be_resolved(host):
+            raise _forbidden("its host is no valid name")
         if url.user is not None or url.password is not None:
             # aiohttp would send it as an Authorization header, and a user name can look like the host.
             raise _forbidden("it carries a user name or password")
@@ -108,6 +123,14 @@ def _innermost(ip: _Address) -> _Address:
 def _host(url: URL) -> str:
     """The host as aiohttp will connect to it."""
     return url.raw_host or ""
+
+
+def _can_be_resolved(host: str) -> bool:
+    """Whether the system's resolver accepts the name. It raises UnicodeError for a label that is empty or too long."""
+    try:
+        return len(host) <= _LONGEST_NAME and "\0" not in host and bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def _looks_numeric(host: str) -> bool:

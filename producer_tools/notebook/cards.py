@@ -124,8 +124,8 @@ def _result(result: Result, files: Sequence[SavedFile], label: str = "") -> str:
         ),
         _waveform(whole, title),
         _player(result, whole),
-        _link("Stems", _source(result.get("stems_url"), whole)),
-        _link("Video", web_url(result.get("video_url")) if "audio_url" in result else ""),
+        _link("Stems", _address(result.get("stems_url"), whole)),
+        _link("Video", _address(result.get("video_url"), whole) if "audio_url" in result else ""),
         _lyrics(result.get("lyrics") or result.get("lyric") or ""),
         *(line(_SMALL, _place(file, is_whole=file in whole)) for file in saved),
     )
@@ -193,7 +193,7 @@ def _failure(failed: FailedFile) -> str:
     return f"Not saved: {failed.kind}. {failed.error.code}: {failed.error.message}"
 
 
-def _source(url: str | None, files: Iterable[SavedFile]) -> str:
+def _source(url: str | None, files: Sequence[SavedFile]) -> str:
     """The address for a browser: a small file embedded, a large one's path, or the URL; empty if there is none.
 
     Args:
@@ -201,10 +201,22 @@ def _source(url: str | None, files: Iterable[SavedFile]) -> str:
         files: the saved files; one of them may come from this URL.
     """
     file = next((file for file in files if file.url == url), None)
+    if file is not None and file.bytes <= _EMBEDDED[file.kind]:
+        with suppress(OSError):  # it went away meanwhile
+            return data_uri(file.content_type, Path(file.path).read_bytes())
+    return _address(url, files)
+
+
+def _address(url: str | None, files: Sequence[SavedFile]) -> str:
+    """The address of a link: the path of the saved file, or the URL; empty if there is none.
+
+    Args:
+        url: the service's URL; it is used only if it is http(s).
+        files: the saved files; one of them may come from this URL.
+    """
+    file = next((file for file in files if file.url == url), None)
     if file is not None:
-        with suppress(OSError, ValueError):  # it went away meanwhile, or is not below the current directory
-            if file.bytes <= _EMBEDDED[file.kind]:
-                return data_uri(file.content_type, Path(file.path).read_bytes())
+        with suppress(OSError, ValueError):  # it is not below the current directory
             return quote(Path(file.path).resolve().relative_to(Path.cwd()).as_posix())
     return web_url(url)
 

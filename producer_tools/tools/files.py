@@ -16,6 +16,7 @@ class ProducerDownloadResults(ProducerTool):
     Args:
         directory: where the files go; default ``./producer-downloads``, made when it is first needed. A model cannot
             choose another one.
+        timeout_seconds: how long one call may take; default 300. What is not saved by then is named in ``failed``.
     """
 
     name: str = "producer_download_results"
@@ -26,7 +27,9 @@ class ProducerDownloadResults(ProducerTool):
     )
     args_schema: type[BaseModel] = requests.GetTask
     directory: Path = Field(default=DEFAULT_DIRECTORY, exclude=True)
+    timeout_seconds: float = Field(default=300, gt=0, exclude=True)
 
     async def answer(self, request: requests.GetTask) -> Output:
         """Save the files."""
-        return downloads_output(await Downloader(self.client, self.directory).save(request.task_id))
+        saving = Downloader(self.client, self.directory).save(request.task_id, timeout_seconds=self.timeout_seconds)
+        return downloads_output(await saving)

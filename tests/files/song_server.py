@@ -1,6 +1,8 @@
 """A song, servers that send it in whole or in part, and a download of it."""
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,7 +11,9 @@ from producer_tools.tasks.results import Result
 from tests.clocks import InstantClock
 from tests.raw_server import RawServer, Reply, answering
 
-SONG = b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(range(256)) * 40
+SONG = b"\0\0\0\x10ftypM4A \0\0\0\0" + b"\0\0\0\x08moov" + b"\0\0\x28\x08mdat" + bytes(range(256)) * 40
+"""An MP4 file with an empty index, 10 kB of media, and nothing else."""
+
 ETAG = '"v1"'
 
 
@@ -42,6 +46,21 @@ def song_at(url: str, **further_keys: Any) -> Task:
     """A finished task whose one song has its audio at ``url``."""
     result = {"audio_id": "a1", "title": "Song", "audio_url": url, **further_keys}
     return Task("t1", "complete", results=(cast("Result", result),))
+
+
+@asynccontextmanager
+async def serving(replies: Mapping[str, bytes]) -> AsyncIterator[str]:
+    """Run a server that sends the reply of each path; the value is its URL."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        writer.write(replies[request.split()[1].decode()])
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
 
 
 class Download:

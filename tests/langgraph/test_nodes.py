@@ -158,7 +158,7 @@ async def test_files_of_a_result_without_a_task_id(directory: Path) -> None:
         url = f"{server.base_url}/a.wav"
         server.replies[:] = [
             http({"success": True, "data": [{"file_url": url}]}),
-            http(b"RIFF\0\0\0\0WAVE", content_type="audio/wav"),
+            http(b"RIFF\0\0\0\0WAVEdata\0\0\0\0", content_type="audio/wav"),
         ]
         async with ProducerClient("a token", server.base_url, clock=InstantClock()) as client:
             state = await SubmitNode(client).ainvoke(order(request("generate_wav", audio_id="a")))

@@ -54,6 +54,21 @@ def test_stems_are_linked_by_their_path(tmp_path: Path, monkeypatch: pytest.Monk
     assert page(Downloads(complete({"audio_id": "a1", "stems_url": AUDIO}), (stems,))).addresses == ["s.zip"]
 
 
+def test_the_video_of_a_song_is_linked_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link to the URL would break when it expires, though the video is on the disk."""
+    monkeypatch.chdir(tmp_path)
+    url = "https://cdn.example/v.mp4"
+    video = saved_file(tmp_path / "v.mp4", b"small", "video", "video/mp4", url)
+    song: Result = {**SONG, "video_url": url}
+    assert "v.mp4" in page(Downloads(complete(song), (video,))).addresses
+    assert url not in page(Downloads(complete(song), (video,))).addresses
+    assert url in page(Downloads(complete(song), ())).addresses
+
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert url in page(Downloads(complete(song), (video,))).addresses, "Jupyter serves nothing outside"
+
+
 def test_each_result_plays_its_own_file(tmp_path: Path) -> None:
     """Songs may share a cover URL or have no id; mixed up, one song would play under the title of another."""
     first, second = (

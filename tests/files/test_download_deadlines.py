@@ -1,0 +1,88 @@
+"""How long a download may take, and how many files it opens: a task of many or silent files harms nobody."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from producer_tools import AnswerError, Downloader, ProducerClient, ProducerDownloadResults, Task
+from producer_tools.files import fetching
+from producer_tools.tasks.results import Result
+from tests.files.song_server import SONG, reply, serving, song_at
+from tests.raw_server import SILENCE, answering
+
+
+def songs_at(urls: list[str]) -> Task:
+    results = [cast("Result", {"audio_id": f"a{n}", "audio_url": url}) for n, url in enumerate(urls)]
+    return Task("t1", "complete", results=tuple(results))
+
+
+async def test_a_task_of_many_files_opens_a_few_at_a_time(tmp_path: Path) -> None:
+    """A process may open about a thousand files; with two thousand results, all of it would stand still."""
+    most = 0
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal most
+        await reader.readuntil(b"\r\n\r\n")
+        most = max(most, len(list(tmp_path.glob(".producer-*"))))
+        writer.write(reply(SONG))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with ProducerClient("t", url) as client:
+        downloads = await Downloader(client, tmp_path).save(songs_at([f"{url}/{n}" for n in range(60)]))
+    server.close()
+    assert len(downloads.files) == len(list(tmp_path.iterdir())) == 60
+    assert 0 < most <= fetching.MOST_AT_ONCE
+
+
+@pytest.fixture
+async def silent_url() -> AsyncIterator[str]:
+    async with answering(SILENCE) as server:
+        yield server.base_url
+
+
+async def test_files_that_are_not_saved_in_time_are_named(silent_url: str, tmp_path: Path) -> None:
+    """Forty silent files would hold a tool call for hours, and what was saved must still be reported."""
+    async with serving({"/song": reply(SONG)}) as url, ProducerClient("t", url) as client:
+        task = songs_at([f"{url}/song", *[f"{silent_url}/{n}" for n in range(40)]])
+        began = time.monotonic()
+        downloads = await Downloader(client, tmp_path).save(task, timeout_seconds=0.3)
+        assert time.monotonic() - began < 1.3
+    assert [file.url for file in downloads.files] == [f"{url}/song"]
+    assert {failed.url for failed in downloads.failed} == {f"{silent_url}/{n}" for n in range(40)}
+    assert {failed.error.code for failed in downloads.failed} == {"timeout"}
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+async def test_a_task_of_silent_files_does_not_hold_up_other_tasks(silent_url: str, tmp_path: Path) -> None:
+    """One bad record of one user would stop the downloads of all users of the client."""
+    async with serving({"/song": reply(SONG)}) as url, ProducerClient("t", url) as client:
+        downloader = Downloader(client, tmp_path)
+        silent = asyncio.create_task(downloader.save(songs_at([f"{silent_url}/{n}" for n in range(40)])))
+        while len(list(tmp_path.glob(".producer-*"))) < fetching.MOST_AT_ONCE:
+            await asyncio.sleep(0.001)
+        downloads = await downloader.save(song_at(f"{url}/song"), timeout_seconds=5)
+        silent.cancel()
+        await asyncio.gather(silent, return_exceptions=True)
+    assert len(downloads.files) == 1
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+async def test_a_look_up_counts_as_part_of_the_download(silent_url: str, tmp_path: Path) -> None:
+    """A service that says nothing would hold the call beyond its deadline."""
+    async with ProducerClient("t", silent_url) as client:
+        with pytest.raises(AnswerError, match=r"timeout: .*0\.1 seconds"):
+            await Downloader(client, tmp_path).save("t1", timeout_seconds=0.1)
+
+
+async def test_the_tool_bounds_the_download(silent_url: str, tmp_path: Path) -> None:
+    """An agent waits for a tool call; the application says for how long."""
+    async with ProducerClient("t", silent_url) as client:
+        tool = ProducerDownloadResults(client=client, directory=tmp_path, timeout_seconds=0.1)
+        assert str(await tool.ainvoke({"task_id": "t1"})).startswith("timeout: ")

@@ -1,0 +1,80 @@
+"""The parts of downloads: which are swept, and how often one looks for them."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from producer_tools import Downloader, ProducerClient, Task
+from producer_tools.files import downloads
+from producer_tools.files.part_file import PartFile, sweep
+from producer_tools.tasks.results import Result
+from tests.files.song_server import SONG, reply, serving
+
+HOLD = """
+import sys
+from pathlib import Path
+from producer_tools.files.part_file import PartFile
+part = PartFile(Path(sys.argv[1]))
+part.restart()
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def make_old(directory: Path) -> list[Path]:
+    parts = list(directory.glob(".producer-*.part"))
+    for part in parts:
+        os.utime(part, (time.time() - 7200,) * 2)
+    return parts
+
+
+def test_a_part_that_is_being_written_is_not_swept(tmp_path: Path) -> None:
+    """On a slow line, or while the disk hangs, a part is an hour old before it is complete; the song would be lost."""
+    part = PartFile(tmp_path)
+    part.restart()
+    part.write(SONG)
+    make_old(tmp_path)
+    sweep(tmp_path)
+    part.keep(tmp_path / "song.m4a")
+    assert (tmp_path / "song.m4a").read_bytes() == SONG
+
+
+def test_a_part_of_another_process_is_swept_only_when_the_process_is_dead(tmp_path: Path) -> None:
+    """Several workers save in one directory. What a killed one leaves would fill the disk."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        (part,) = make_old(tmp_path)
+        sweep(tmp_path)
+        assert part.exists()
+        process.kill()
+    sweep(tmp_path)
+    assert not part.exists()
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Anything could stand behind it."""
+    target = tmp_path / "mine"
+    target.write_text("x")
+    os.utime(target, (0, 0))
+    (tmp_path / ".producer-1.part").symlink_to(target)
+    sweep(tmp_path)
+    assert target.read_text() == "x"
+
+
+async def test_the_directory_is_swept_once_for_each_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for each file, a task of 2,000 files in a directory of 2,000 files would look at four million names."""
+    swept: list[Path] = []
+    monkeypatch.setattr(downloads, "sweep", swept.append)
+    async with serving({f"/{n}": reply(SONG) for n in range(9)}) as url, ProducerClient("t", url) as client:
+        results = tuple(cast("Result", {"audio_id": f"a{n}", "audio_url": f"{url}/{n}"}) for n in range(9))
+        saved = await Downloader(client, tmp_path).save(Task("t1", "complete", results=results))
+    assert len(saved.files) == 9
+    assert swept == [tmp_path]
