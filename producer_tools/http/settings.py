@@ -26,7 +26,8 @@ class Settings:
 
     Attributes:
         base_url: where the endpoints' paths are appended.
-        request_timeout: seconds for one request.
+        request_timeout: seconds for one paid request.
+        lookup_timeout: seconds for one look-up of tasks.
         poll_interval: seconds between two look-ups of one unfinished task.
         max_paid_in_flight: how many paid requests may be in flight at once.
 
@@ -36,6 +37,7 @@ class Settings:
 
     base_url: str
     request_timeout: float
+    lookup_timeout: float
     poll_interval: float
     max_paid_in_flight: int
 
@@ -45,6 +47,8 @@ class Settings:
             problem = f"base_url must be an http(s) URL; it is {self.base_url!r}."
         elif not self.request_timeout > 0:
             problem = f"request_timeout must be a number of seconds above 0; it is {self.request_timeout!r}."
+        elif not self.lookup_timeout > 0:
+            problem = f"lookup_timeout must be a number of seconds above 0; it is {self.lookup_timeout!r}."
         elif not self.poll_interval >= 0:
             problem = f"poll_interval must be a number of seconds, 0 or more; it is {self.poll_interval!r}."
         elif self.max_paid_in_flight < 1:

@@ -32,16 +32,24 @@ class Transport:
         base_url: the URL that the endpoints' paths are appended to.
         api_token: the client's own token, if it has one.
         session: a session of the caller's, which is used and never closed; else each event loop gets one.
-        timeout: seconds for one request.
+        timeout: seconds for one paid request.
+        lookup_timeout: seconds for one free request, unless ``timeout`` is shorter.
     """
 
     def __init__(
-        self, base_url: str, api_token: SecretStr | None, session: aiohttp.ClientSession | None, timeout: float
+        self,
+        base_url: str,
+        api_token: SecretStr | None,
+        session: aiohttp.ClientSession | None,
+        *,
+        timeout: float,
+        lookup_timeout: float,
     ) -> None:
         self._base_url = base_url
         self._api_token = api_token
         self._borrowed = session
-        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
+        self._paid_timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
+        self._free_timeout = aiohttp.ClientTimeout(total=min(timeout, lookup_timeout), sock_connect=CONNECT_SECONDS)
         self._sessions = LoopSessions()
 
     async def post(self, endpoint: str, body: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
@@ -99,7 +107,7 @@ class Transport:
                 self._base_url + endpoint,
                 json=body,
                 headers={"Authorization": f"Bearer {token.get_secret_value()}", "User-Agent": USER_AGENT},
-                timeout=self._timeout,
+                timeout=self._paid_timeout if paid else self._free_timeout,
                 # A redirect would send the token to another address and turn the POST into a GET.
                 allow_redirects=False,
             ) as response:

@@ -6,13 +6,15 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from producer_tools.concurrency.clock import Clock, finishes_in_time
-from producer_tools.errors import TaskNotFoundError
+from producer_tools.errors import AnswerError, TaskNotFoundError
 from producer_tools.http.transport import Transport
 from producer_tools.tasks.lookups import LookUps
 from producer_tools.tasks.task import Task, TaskBatch
 from producer_tools.tasks.watcher import Event, Watchers
 
 _REMEMBERED_SECONDS = 300.0
+# A wait ends at most a second after its timeout. The last look-up gets less, so that the rest of the work fits in.
+_LAST_LOOKUP_SECONDS = 0.8
 
 OnChange = Callable[[Task], None]
 
@@ -62,16 +64,30 @@ class Waits:
                 yield event
 
     async def wait(self, task_ids: list[str], timeout: float, on_change: OnChange | None) -> TaskBatch:
-        """Wait until all tasks are final or the time is over, and return their last known states."""
+        """Wait until all tasks are final or the time is over, and return their last known states.
+
+        A task about which nothing is known by then is looked up once more, within a second.
+
+        Raises:
+            AnswerError: there is no answer about such a task within that second.
+        """
         found: dict[str, Task] = {}
         missing: set[str] = set()
         collecting = asyncio.ensure_future(self._collect(task_ids, found, missing, on_change))
         if await finishes_in_time(collecting, timeout, self._clock):
             collecting.result()
         if unseen := [task_id for task_id in task_ids if task_id not in found and task_id not in missing]:
-            batch = await self._lookups.many(unseen)
+            batch = await self._last_lookup(unseen)
             found.update((str(task.task_id), task) for task in batch.tasks)
         return TaskBatch.in_order(task_ids, found)
+
+    async def _last_lookup(self, task_ids: list[str]) -> TaskBatch:
+        for task_id in task_ids:
+            self._lookups.wake(task_id)  # the rest of the poll interval may be longer than the time that is left
+        looking_up = asyncio.ensure_future(self._lookups.many(task_ids))
+        if not await finishes_in_time(looking_up, _LAST_LOOKUP_SECONDS, self._clock):
+            raise AnswerError("timeout", f"The service did not answer in time about the tasks {', '.join(task_ids)}.")
+        return looking_up.result()
 
     async def _collect(
         self, task_ids: list[str], found: dict[str, Task], missing: set[str], on_change: OnChange | None
