@@ -1,11 +1,11 @@
 """Waits for tasks with a deadline, on top of the watchers."""
 
 import asyncio
-import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from producer_tools.concurrency.clock import Clock, finishes_in_time
+from producer_tools.concurrency.shared_state import shared_state
 from producer_tools.errors import AnswerError, TaskNotFoundError
 from producer_tools.http.transport import Transport
 from producer_tools.tasks.lookups import LookUps
@@ -35,14 +35,13 @@ class Waits:
         self._clock = clock
         self._watchers = Watchers(lookups.many, clock, interval)
         self._submitted: dict[str, float] = {}
-        self._lock = threading.Lock()
 
     def remember(self, task: Task) -> None:
         """Remember for five minutes when a task was submitted: its first look-up waits until it may be finished."""
         if task.task_id is None or task.is_final:
             return
         now = self._clock.now()
-        with self._lock:
+        with shared_state:
             while self._submitted and next(iter(self._submitted.values())) < now - _REMEMBERED_SECONDS:
                 del self._submitted[next(iter(self._submitted))]
             self._submitted[task.task_id] = now

@@ -1,7 +1,6 @@
 """Watches tasks until they are final: one watcher polls for everyone who waits, in rounds."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from weakref import WeakKeyDictionary
 from pydantic import SecretStr
 
 from producer_tools.concurrency.clock import Clock
+from producer_tools.concurrency.shared_state import shared_state
 from producer_tools.errors import TaskNotFoundError
 from producer_tools.tasks.task import Task, TaskBatch
 
@@ -183,12 +183,11 @@ class Watchers:
 
     def __init__(self, look_up: LookUp, clock: Clock, interval: float) -> None:
         self._make = partial(Watcher, look_up, clock, interval)
-        self._lock = threading.Lock()
         self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[SecretStr, Watcher]] = WeakKeyDictionary()
 
     def current(self, token: SecretStr) -> Watcher:
         """The running loop's watcher for ``token``."""
-        with self._lock:
+        with shared_state:
             watchers = self._of_loops.setdefault(asyncio.get_running_loop(), {})
             for idle in [other for other, watcher in watchers.items() if watcher.is_idle and other != token]:
                 del watchers[idle]
@@ -196,7 +195,7 @@ class Watchers:
 
     def wake(self, task_id: str) -> None:
         """Wake a task in every watcher, in whichever event loop."""
-        with self._lock:
+        with shared_state:
             watchers = [(loop, watcher) for loop, of_loop in self._of_loops.items() for watcher in of_loop.values()]
         for loop, watcher in watchers:
             if not loop.is_closed():
