@@ -33,7 +33,7 @@ class Waits:
         self._transport = transport
         self._lookups = lookups
         self._clock = clock
-        self._watchers = Watchers(lookups.many, clock, interval)
+        self._watchers = Watchers(lookups.each, clock, interval)
         self._submitted: dict[str, float] = {}
 
     def remember(self, task: Task) -> None:
