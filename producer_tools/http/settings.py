@@ -67,7 +67,8 @@ def api_token(token: str | SecretStr) -> Iterator[None]:
     Args:
         token: the API token of the user whose account pays for the calls.
     """
-    reset = _token_of_calls.set(secret(token))
+    token = secret(token) or SecretStr("")  # a traceback shows this frame's variables
+    reset = _token_of_calls.set(token)
     try:
         yield
     finally:
@@ -84,15 +85,14 @@ def resolve_token(own: SecretStr | None) -> SecretStr:
     # A blank token counts as given: if one user's token is missing, the call must not go to another's account.
     candidates = (_token_of_calls.get(), own, secret(os.environ.get(TOKEN_VARIABLE)))
     token = next((candidate for candidate in candidates if candidate is not None), SecretStr(""))
-    value = token.get_secret_value()
-    if not value:
+    if not token:
         raise MissingTokenError(
             "no_token",
             f"There is no API token, so nothing was sent. Set {TOKEN_VARIABLE}, pass ProducerClient(api_token=...), or "
             "wrap the call in `with producer_tools.api_token(...)`. To try without one, use "
             "producer_tools.sandbox.ProducerSandbox.",
         )
-    if not (value.isascii() and value.isprintable()):
+    if not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
         raise ConfigurationError("invalid_token", "The API token contains characters that an HTTP header cannot carry.")
     return token
 

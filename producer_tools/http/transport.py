@@ -69,8 +69,9 @@ class Transport:
         """
         token = self.token()
         outcome = await self._exchange(endpoint, body, token, paid=paid)
-        if isinstance(outcome, ProducerToolError):
-            raise outcome
+        if isinstance(outcome, BaseException):
+            # Without the traceback so far and the context: their frames are aiohttp's, which hold the token.
+            raise outcome.with_traceback(None) from None
         status, headers, raw = outcome
         answer = _json_object(raw)
         if not HTTPStatus(200) <= status < HTTPStatus(300):
@@ -95,11 +96,12 @@ class Transport:
 
     async def _exchange(
         self, endpoint: str, body: Mapping[str, Any], token: SecretStr, *, paid: bool
-    ) -> tuple[int, Mapping[str, str], bytes] | ProducerToolError:
+    ) -> tuple[int, Mapping[str, str], bytes] | ProducerToolError | asyncio.CancelledError:
         """Return the answer, or the error to raise.
 
         The error is returned, and raised by the caller outside the ``except`` block, so that aiohttp's exception is
-        not its context: that one holds the request's headers, and with them the token.
+        not its context: that one holds the request's headers, and with them the token. The same holds for a
+        cancellation from outside, such as a timeout of the caller's.
         """
         session = _usable(self._borrowed) if self._borrowed else await self._sessions.current()
         try:
@@ -116,6 +118,9 @@ class Transport:
             return unreadable(endpoint, str(fault), paid=paid)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as fault:
             return connection_fault(fault, f"the service ({endpoint})", paid=paid)
+        except asyncio.CancelledError as cancelled:
+            cancelled.__context__ = None
+            return cancelled
 
 
 def _usable(borrowed: aiohttp.ClientSession) -> aiohttp.ClientSession:
