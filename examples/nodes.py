@@ -2,8 +2,8 @@
 
     python nodes.py
 
-It needs ACEDATACLOUD_API_TOKEN. Without one, keep `producer-sandbox --api-token test` running in another terminal, and
-set ACEDATACLOUD_API_TOKEN=test and ACEDATACLOUD_API_BASE_URL=http://127.0.0.1:8080.
+It needs ACEDATACLOUD_API_TOKEN. Without one, keep `PRODUCER_SANDBOX_API_TOKEN=test producer-sandbox` running in another
+terminal, and set ACEDATACLOUD_API_TOKEN=test and ACEDATACLOUD_API_BASE_URL=http://127.0.0.1:8080.
 """
 
 import asyncio

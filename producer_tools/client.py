@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import asdict
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -39,7 +40,8 @@ class ProducerClient:
             `producer_tools.api_token` block takes precedence.
         base_url: default ``ACEDATACLOUD_API_BASE_URL``, else the service.
         session: an aiohttp session of the caller's. It is used only in its own event loop, and never closed.
-        request_timeout: seconds for one request; default ``PRODUCER_REQUEST_TIMEOUT``, else 1800.
+        request_timeout: seconds for one paid request; default ``PRODUCER_REQUEST_TIMEOUT``, else 1800.
+        lookup_timeout: seconds for one look-up of tasks, or ``request_timeout`` if that is shorter.
         poll_interval: seconds between two look-ups of one unfinished task. A look-up that comes sooner waits for the
             rest of the interval. With 0 it never waits.
         max_paid_in_flight: how many paid requests may be in flight at once; further ones wait. The service allows 5
@@ -62,6 +64,7 @@ class ProducerClient:
         *,
         session: aiohttp.ClientSession | None = None,
         request_timeout: float | None = None,
+        lookup_timeout: float = 30.0,
         poll_interval: float = 5.0,
         max_paid_in_flight: int = 5,
         ledger: Ledger | None = None,
@@ -72,13 +75,15 @@ class ProducerClient:
         self._settings = Settings(
             base_url=(base_url or default_base_url()).rstrip("/"),
             request_timeout=default_timeout() if request_timeout is None else request_timeout,
+            lookup_timeout=lookup_timeout,
             poll_interval=poll_interval,
             max_paid_in_flight=max_paid_in_flight,
         )
-        clock = clock or SystemClock()
-        self._clock = clock
+        self._clock = clock = clock or SystemClock()
         self._has_borrowed_session = session is not None
-        self._transport = Transport(self.base_url, secret(api_token), session, self.request_timeout)
+        self._transport = Transport(
+            self.base_url, secret(api_token), session, timeout=self.request_timeout, lookup_timeout=lookup_timeout
+        )
         self._files = FileFetcher(self.base_url, self.request_timeout, clock)
         if callbacks is not None:
             callbacks.on_callback(self.wake)
@@ -103,8 +108,13 @@ class ProducerClient:
 
     @property
     def request_timeout(self) -> float:
-        """Seconds for one request."""
+        """Seconds for one paid request."""
         return self._settings.request_timeout
+
+    @property
+    def lookup_timeout(self) -> float:
+        """Seconds for one look-up of tasks."""
+        return self._settings.lookup_timeout
 
     @property
     def poll_interval(self) -> float:
@@ -221,7 +231,8 @@ class ProducerClient:
     async def wait(self, task_ids: Iterable[str], timeout: float, on_progress: OnProgress | None = None) -> TaskBatch:
         """Wait until all tasks are final, or until the timeout.
 
-        The timeout cancels no task: an unfinished one is returned as it is, and can be waited for again.
+        The timeout cancels no task: an unfinished one is returned as it is, and can be waited for again. The call ends
+        at most one second after the timeout, whatever the service does.
 
         Args:
             task_ids: any number of task ids.
@@ -233,7 +244,7 @@ class ProducerClient:
 
         Raises:
             APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds.
+            ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds, or none before the timeout.
         """
 
         def report(task: Task) -> None:
@@ -311,7 +322,7 @@ class ProducerClient:
         """Pickle the settings without the token. An unpickled client takes its token from the environment."""
         if self._has_borrowed_session:
             raise TypeError("A ProducerClient with a session of the caller's cannot be pickled: the session is live.")
-        return _unpickle, (asdict(self._settings),)
+        return partial(ProducerClient, **asdict(self._settings)), ()
 
     def __repr__(self) -> str:
         return f"ProducerClient(base_url={self.base_url!r})"
@@ -336,7 +347,3 @@ class ProducerClient:
 def _unique(task_ids: Iterable[str]) -> list[str]:
     """The validated ids in the order given, each once."""
     return list(dict.fromkeys(GetTasksBatch(task_ids=list(task_ids)).task_ids))
-
-
-def _unpickle(settings: dict[str, Any]) -> ProducerClient:
-    return ProducerClient(**settings)

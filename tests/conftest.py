@@ -14,6 +14,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings and tokens of the developer's own environment out of every test."""
     for name in (
         "ACEDATACLOUD_API_TOKEN", "ACEDATACLOUD_API_BASE_URL", "PRODUCER_REQUEST_TIMEOUT", "PRODUCER_DEFAULT_MODEL",
+        "PRODUCER_SANDBOX_API_TOKEN",
         "CHAT_MODEL", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GOOGLE_API_KEY", "LANGSMITH_TRACING",
     ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)

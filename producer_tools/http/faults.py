@@ -84,6 +84,19 @@ def error_class(status: int, code: str, *, paid: bool) -> type[ProducerToolError
     return SubmissionUnknownError if paid else ServerError
 
 
+def may_concern_one_task(error: ProducerToolError) -> bool:
+    """Whether a refused look-up of several tasks may have been refused because of one of them.
+
+    It was not if the service refuses the token, the endpoint or the number of calls, or has failed.
+    """
+    of_every_call = (AuthenticationError, InsufficientBalanceError, ServiceDisabledError, RateLimitError, ServerError)
+    return (
+        isinstance(error, APIError)
+        and not isinstance(error, of_every_call)
+        and error.code not in ("no_api", "api_not_implemented")
+    )
+
+
 def refusal(
     status: int, answer: Mapping[str, Any], token: SecretStr, *, paid: bool, retry_after: float | None = None
 ) -> ProducerToolError:

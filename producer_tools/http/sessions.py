@@ -1,13 +1,14 @@
 """One aiohttp session for each event loop, closed when its loop ends."""
 
 import asyncio
-import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import aiohttp
+
+from producer_tools.concurrency.shared_state import shared_state
 
 
 class _Held(NamedTuple):
@@ -29,24 +30,23 @@ class LoopSessions:
 
     def __init__(self, make: Callable[[], aiohttp.ClientSession] = new_session) -> None:
         self._make = make
-        self._lock = threading.Lock()
         self._held: WeakKeyDictionary[asyncio.AbstractEventLoop, _Held] = WeakKeyDictionary()
 
     async def current(self) -> aiohttp.ClientSession:
         """The running loop's session; a new one if it has none."""
         loop = asyncio.get_running_loop()
-        with self._lock:
+        with shared_state:
             held = self._held.get(loop)
         if held is None or held.session.closed:
             lifetime = _lifetime(self._make)
             held = _Held(await anext(lifetime), lifetime)
-            with self._lock:
+            with shared_state:
                 self._held[loop] = held
         return held.session
 
     async def aclose(self) -> None:
         """Close every session. The running loop's is closed on return, another loop's when that loop next runs."""
-        with self._lock:
+        with shared_state:
             held = dict(self._held)
             self._held.clear()
         here = asyncio.get_running_loop()

@@ -26,7 +26,8 @@ class Settings:
 
     Attributes:
         base_url: where the endpoints' paths are appended.
-        request_timeout: seconds for one request.
+        request_timeout: seconds for one paid request.
+        lookup_timeout: seconds for one look-up of tasks.
         poll_interval: seconds between two look-ups of one unfinished task.
         max_paid_in_flight: how many paid requests may be in flight at once.
 
@@ -36,6 +37,7 @@ class Settings:
 
     base_url: str
     request_timeout: float
+    lookup_timeout: float
     poll_interval: float
     max_paid_in_flight: int
 
@@ -45,6 +47,8 @@ class Settings:
             problem = f"base_url must be an http(s) URL; it is {self.base_url!r}."
         elif not self.request_timeout > 0:
             problem = f"request_timeout must be a number of seconds above 0; it is {self.request_timeout!r}."
+        elif not self.lookup_timeout > 0:
+            problem = f"lookup_timeout must be a number of seconds above 0; it is {self.lookup_timeout!r}."
         elif not self.poll_interval >= 0:
             problem = f"poll_interval must be a number of seconds, 0 or more; it is {self.poll_interval!r}."
         elif self.max_paid_in_flight < 1:
@@ -63,7 +67,8 @@ def api_token(token: str | SecretStr) -> Iterator[None]:
     Args:
         token: the API token of the user whose account pays for the calls.
     """
-    reset = _token_of_calls.set(secret(token))
+    token = secret(token) or SecretStr("")  # a traceback shows this frame's variables
+    reset = _token_of_calls.set(token)
     try:
         yield
     finally:
@@ -80,15 +85,14 @@ def resolve_token(own: SecretStr | None) -> SecretStr:
     # A blank token counts as given: if one user's token is missing, the call must not go to another's account.
     candidates = (_token_of_calls.get(), own, secret(os.environ.get(TOKEN_VARIABLE)))
     token = next((candidate for candidate in candidates if candidate is not None), SecretStr(""))
-    value = token.get_secret_value()
-    if not value:
+    if not token:
         raise MissingTokenError(
             "no_token",
             f"There is no API token, so nothing was sent. Set {TOKEN_VARIABLE}, pass ProducerClient(api_token=...), or "
             "wrap the call in `with producer_tools.api_token(...)`. To try without one, use "
             "producer_tools.sandbox.ProducerSandbox.",
         )
-    if not (value.isascii() and value.isprintable()):
+    if not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
         raise ConfigurationError("invalid_token", "The API token contains characters that an HTTP header cannot carry.")
     return token
 

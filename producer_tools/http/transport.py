@@ -32,16 +32,24 @@ class Transport:
         base_url: the URL that the endpoints' paths are appended to.
         api_token: the client's own token, if it has one.
         session: a session of the caller's, which is used and never closed; else each event loop gets one.
-        timeout: seconds for one request.
+        timeout: seconds for one paid request.
+        lookup_timeout: seconds for one free request, unless ``timeout`` is shorter.
     """
 
     def __init__(
-        self, base_url: str, api_token: SecretStr | None, session: aiohttp.ClientSession | None, timeout: float
+        self,
+        base_url: str,
+        api_token: SecretStr | None,
+        session: aiohttp.ClientSession | None,
+        *,
+        timeout: float,
+        lookup_timeout: float,
     ) -> None:
         self._base_url = base_url
         self._api_token = api_token
         self._borrowed = session
-        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
+        self._paid_timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
+        self._free_timeout = aiohttp.ClientTimeout(total=min(timeout, lookup_timeout), sock_connect=CONNECT_SECONDS)
         self._sessions = LoopSessions()
 
     async def post(self, endpoint: str, body: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
@@ -61,8 +69,9 @@ class Transport:
         """
         token = self.token()
         outcome = await self._exchange(endpoint, body, token, paid=paid)
-        if isinstance(outcome, ProducerToolError):
-            raise outcome
+        if isinstance(outcome, BaseException):
+            # Without the traceback so far and the context: their frames are aiohttp's, which hold the token.
+            raise outcome.with_traceback(None) from None
         status, headers, raw = outcome
         answer = _json_object(raw)
         if not HTTPStatus(200) <= status < HTTPStatus(300):
@@ -87,11 +96,12 @@ class Transport:
 
     async def _exchange(
         self, endpoint: str, body: Mapping[str, Any], token: SecretStr, *, paid: bool
-    ) -> tuple[int, Mapping[str, str], bytes] | ProducerToolError:
+    ) -> tuple[int, Mapping[str, str], bytes] | ProducerToolError | asyncio.CancelledError:
         """Return the answer, or the error to raise.
 
         The error is returned, and raised by the caller outside the ``except`` block, so that aiohttp's exception is
-        not its context: that one holds the request's headers, and with them the token.
+        not its context: that one holds the request's headers, and with them the token. The same holds for a
+        cancellation from outside, such as a timeout of the caller's.
         """
         session = _usable(self._borrowed) if self._borrowed else await self._sessions.current()
         try:
@@ -99,7 +109,7 @@ class Transport:
                 self._base_url + endpoint,
                 json=body,
                 headers={"Authorization": f"Bearer {token.get_secret_value()}", "User-Agent": USER_AGENT},
-                timeout=self._timeout,
+                timeout=self._paid_timeout if paid else self._free_timeout,
                 # A redirect would send the token to another address and turn the POST into a GET.
                 allow_redirects=False,
             ) as response:
@@ -108,6 +118,9 @@ class Transport:
             return unreadable(endpoint, str(fault), paid=paid)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as fault:
             return connection_fault(fault, f"the service ({endpoint})", paid=paid)
+        except asyncio.CancelledError as cancelled:
+            cancelled.__context__ = None
+            return cancelled
 
 
 def _usable(borrowed: aiohttp.ClientSession) -> aiohttp.ClientSession:

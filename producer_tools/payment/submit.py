@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +10,7 @@ from random import uniform
 from typing import Any, NamedTuple
 
 from producer_tools.concurrency.clock import Clock, finishes_in_time
-from producer_tools.concurrency.limits import Semaphore
+from producer_tools.concurrency.limits import KeyLocks, Semaphore
 from producer_tools.errors import OutcomeKnownError, ProducerError, SubmissionConflictError, SubmissionUnknownError
 from producer_tools.http.callbacks import CallbackReceiver, ExpectedCallback
 from producer_tools.http.faults import unreadable
@@ -86,8 +84,7 @@ class Submissions:
         self._budget = budget
         self._callbacks = callbacks
         self._on_submitted = on_submitted
-        self._lock = threading.Lock()
-        self._in_progress: dict[str, Future[None]] = {}
+        self._in_progress = KeyLocks()
 
     async def submit(self, request: PaidRequest, key: str | None, ledger: Ledger) -> Task:
         """Send a request once for each ``key``, and return its task."""
@@ -96,15 +93,10 @@ class Submissions:
         if key is None:
             async with self._semaphore.hold():
                 return (await with_retries(partial(self._send, call), self._clock, paid=True)).task
-        while (other := self._enter(key)) is not None:
-            await asyncio.wait([asyncio.wrap_future(other)])
-        try:
-            # The semaphore comes before the ledger: a request that is cancelled while it waits here leaves no entry.
-            async with self._semaphore.hold():
-                # No ledger entry is open while waiting to retry, so a crash then is not an unknown outcome.
-                return await with_retries(partial(self._send_once, call, key, ledger), self._clock, paid=True)
-        finally:
-            self._leave(key)
+        # The semaphore comes before the ledger: a request that is cancelled while it waits here leaves no entry.
+        async with self._in_progress.hold(key), self._semaphore.hold():
+            # No ledger entry is open while waiting to retry, so a crash then is not an unknown outcome.
+            return await with_retries(partial(self._send_once, call, key, ledger), self._clock, paid=True)
 
     async def _send_once(self, call: _Call, key: str, ledger: Ledger) -> Task:
         known = await self._claim(key, call.fingerprint, ledger)
@@ -184,16 +176,3 @@ class Submissions:
         if task.task_id is None and not task.results:
             raise unreadable(call.request.endpoint, "it has neither a task id nor a result", paid=True)
         return _Answer(storable_answer(task), task)
-
-    def _enter(self, key: str) -> "Future[None] | None":
-        """Mark ``key`` as being worked on; or return a future that is done when the other call has finished."""
-        with self._lock:
-            if key in self._in_progress:
-                return self._in_progress[key]
-            self._in_progress[key] = Future()
-            return None
-
-    def _leave(self, key: str) -> None:
-        with self._lock:
-            done = self._in_progress.pop(key)
-        done.set_result(None)

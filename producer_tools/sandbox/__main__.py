@@ -1,12 +1,15 @@
 """``python -m producer_tools.sandbox``: run the sandbox as a program, for a client in any language."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 
 from producer_tools.sandbox import ProducerSandbox
+
+TOKEN_VARIABLE = "PRODUCER_SANDBOX_API_TOKEN"  # noqa: S105 - the variable's name, not a token
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,7 +40,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--port", type=int, default=8080, help="port on 127.0.0.1; 0: any free one (default: %(default)s)"
     )
-    parser.add_argument("--api-token", metavar="TOKEN", help="the token to accept (default: a random one)")
+    parser.add_argument(
+        "--api-token",
+        metavar="TOKEN",
+        default=os.environ.get(TOKEN_VARIABLE) or None,
+        help=f"the token to accept (default: {TOKEN_VARIABLE}, else a random one); other users of the machine can see "
+        "what is on a command line, but not the variable",
+    )
     parser.add_argument(
         "--render-seconds", type=float, default=2.0, help="seconds until a song is finished (default: %(default)s)"
     )

@@ -1,9 +1,9 @@
 """The least time between two look-ups of one unfinished task."""
 
-import threading
 from collections.abc import Collection
 
 from producer_tools.concurrency.clock import Clock
+from producer_tools.concurrency.shared_state import shared_state
 
 
 class PollInterval:
@@ -12,12 +12,11 @@ class PollInterval:
     def __init__(self, interval: float, clock: Clock) -> None:
         self._interval = interval
         self._clock = clock
-        self._lock = threading.Lock()
         self._next_lookup: dict[str, float] = {}
 
     async def wait_for_turn(self, task_ids: Collection[str]) -> None:
         """Wait until all of these tasks may be looked up, then record a look-up of each."""
-        with self._lock:
+        with shared_state:
             now = self._clock.now()
             self._next_lookup = {task_id: at for task_id, at in self._next_lookup.items() if at > now}
             start = max((self._next_lookup.get(task_id, now) for task_id in task_ids), default=now)
@@ -27,6 +26,6 @@ class PollInterval:
 
     def forget(self, task_ids: Collection[str]) -> None:
         """Let these tasks be looked up at once: they are final, or something has happened to them."""
-        with self._lock:
+        with shared_state:
             for task_id in task_ids:
                 self._next_lookup.pop(task_id, None)

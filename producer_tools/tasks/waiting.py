@@ -1,18 +1,20 @@
 """Waits for tasks with a deadline, on top of the watchers."""
 
 import asyncio
-import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from producer_tools.concurrency.clock import Clock, finishes_in_time
-from producer_tools.errors import TaskNotFoundError
+from producer_tools.concurrency.shared_state import shared_state
+from producer_tools.errors import AnswerError, TaskNotFoundError
 from producer_tools.http.transport import Transport
 from producer_tools.tasks.lookups import LookUps
 from producer_tools.tasks.task import Task, TaskBatch
 from producer_tools.tasks.watcher import Event, Watchers
 
 _REMEMBERED_SECONDS = 300.0
+# A wait ends at most a second after its timeout. The last look-up gets less, so that the rest of the work fits in.
+_LAST_LOOKUP_SECONDS = 0.8
 
 OnChange = Callable[[Task], None]
 
@@ -31,16 +33,15 @@ class Waits:
         self._transport = transport
         self._lookups = lookups
         self._clock = clock
-        self._watchers = Watchers(lookups.many, clock, interval)
+        self._watchers = Watchers(lookups.each, clock, interval)
         self._submitted: dict[str, float] = {}
-        self._lock = threading.Lock()
 
     def remember(self, task: Task) -> None:
         """Remember for five minutes when a task was submitted: its first look-up waits until it may be finished."""
         if task.task_id is None or task.is_final:
             return
         now = self._clock.now()
-        with self._lock:
+        with shared_state:
             while self._submitted and next(iter(self._submitted.values())) < now - _REMEMBERED_SECONDS:
                 del self._submitted[next(iter(self._submitted))]
             self._submitted[task.task_id] = now
@@ -62,16 +63,32 @@ class Waits:
                 yield event
 
     async def wait(self, task_ids: list[str], timeout: float, on_change: OnChange | None) -> TaskBatch:
-        """Wait until all tasks are final or the time is over, and return their last known states."""
+        """Wait until all tasks are final or the time is over, and return their last known states.
+
+        A task about which nothing is known by then is looked up once more, within a second.
+
+        Raises:
+            AnswerError: there is no answer about such a task within that second.
+        """
         found: dict[str, Task] = {}
         missing: set[str] = set()
         collecting = asyncio.ensure_future(self._collect(task_ids, found, missing, on_change))
         if await finishes_in_time(collecting, timeout, self._clock):
             collecting.result()
         if unseen := [task_id for task_id in task_ids if task_id not in found and task_id not in missing]:
-            batch = await self._lookups.many(unseen)
+            batch = await self._last_lookup(unseen)
             found.update((str(task.task_id), task) for task in batch.tasks)
         return TaskBatch.in_order(task_ids, found)
+
+    async def _last_lookup(self, task_ids: list[str]) -> TaskBatch:
+        for task_id in task_ids:
+            self._lookups.wake(task_id)  # the rest of the poll interval may be longer than the time that is left
+        try:
+            # By the machine's time, as every timeout of a request, and without a retry, for which there is no time.
+            return await asyncio.wait_for(self._lookups.many(task_ids, retry=False), _LAST_LOOKUP_SECONDS)
+        except asyncio.TimeoutError:
+            message = f"The service did not answer in time about the tasks {', '.join(task_ids)}."
+            raise AnswerError("timeout", message) from None
 
     async def _collect(
         self, task_ids: list[str], found: dict[str, Task], missing: set[str], on_change: OnChange | None

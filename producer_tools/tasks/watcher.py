@@ -1,8 +1,7 @@
 """Watches tasks until they are final: one watcher polls for everyone who waits, in rounds."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,8 +11,8 @@ from weakref import WeakKeyDictionary
 from pydantic import SecretStr
 
 from producer_tools.concurrency.clock import Clock
-from producer_tools.errors import TaskNotFoundError
-from producer_tools.tasks.task import Task, TaskBatch
+from producer_tools.concurrency.shared_state import shared_state
+from producer_tools.tasks.task import Task
 
 # No task is final within 15 s and most are after 20-50 s (guide, seen), so the first look-up comes after three
 # intervals of 5 s. It is a number of intervals because a shorter one, as with the sandbox, means shorter songs.
@@ -23,7 +22,7 @@ _BACK_OFF = ((60, 3), (24, 2))
 # With a poll interval of 0, the watcher still pauses between its rounds.
 _SHORTEST_INTERVAL = 0.05
 
-LookUp = Callable[[list[str]], Awaitable[TaskBatch]]
+LookUp = Callable[[list[str]], Awaitable[Mapping[str, Task | Exception]]]
 
 
 class Event(NamedTuple):
@@ -52,7 +51,7 @@ class Watcher:
     Its background task runs only while there is something to watch.
 
     Args:
-        look_up: looks several tasks up.
+        look_up: looks several tasks up, and returns by id the task or the error of its look-up.
         clock: measures and waits.
         interval: seconds between two rounds.
     """
@@ -152,15 +151,13 @@ class Watcher:
 
     async def _round(self, task_ids: list[str]) -> None:
         try:
-            batch = await self._look_up(task_ids)
+            outcomes = await self._look_up(task_ids)
         except Exception as error:  # noqa: BLE001 - whatever it is, everyone who waits must get it
             for task_id in task_ids:
                 self._report(task_id, error)
             return
-        for task in batch.tasks:
-            self._report(str(task.task_id), task)
-        for task_id in batch.not_found:
-            self._report(task_id, TaskNotFoundError(task_id))
+        for task_id, outcome in outcomes.items():
+            self._report(task_id, outcome)
 
     def _report(self, task_id: str, outcome: Task | Exception) -> None:
         watched = self._watched.get(task_id)
@@ -183,12 +180,11 @@ class Watchers:
 
     def __init__(self, look_up: LookUp, clock: Clock, interval: float) -> None:
         self._make = partial(Watcher, look_up, clock, interval)
-        self._lock = threading.Lock()
         self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[SecretStr, Watcher]] = WeakKeyDictionary()
 
     def current(self, token: SecretStr) -> Watcher:
         """The running loop's watcher for ``token``."""
-        with self._lock:
+        with shared_state:
             watchers = self._of_loops.setdefault(asyncio.get_running_loop(), {})
             for idle in [other for other, watcher in watchers.items() if watcher.is_idle and other != token]:
                 del watchers[idle]
@@ -196,7 +192,7 @@ class Watchers:
 
     def wake(self, task_id: str) -> None:
         """Wake a task in every watcher, in whichever event loop."""
-        with self._lock:
+        with shared_state:
             watchers = [(loop, watcher) for loop, of_loop in self._of_loops.items() for watcher in of_loop.values()]
         for loop, watcher in watchers:
             if not loop.is_closed():

@@ -12,6 +12,7 @@ from producer_tools import ConfigurationError, ProducerClient
     [
         ({"base_url": "api.example"}, "base_url must be an http"),
         ({"request_timeout": 0}, "request_timeout must be a number of seconds above 0"),
+        ({"lookup_timeout": 0}, "lookup_timeout must be a number of seconds above 0"),
         ({"poll_interval": -1}, "poll_interval must be a number of seconds, 0 or more"),
         ({"max_paid_in_flight": 0}, "max_paid_in_flight must be 1 or more"),
     ],
@@ -36,7 +37,9 @@ def test_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (ProducerClient().base_url, ProducerClient().request_timeout) == ("http://127.0.0.1:1", 30)
 
 
-@pytest.mark.parametrize("name", ["base_url", "request_timeout", "poll_interval", "max_paid_in_flight"])
+@pytest.mark.parametrize(
+    "name", ["base_url", "request_timeout", "lookup_timeout", "poll_interval", "max_paid_in_flight"]
+)
 def test_a_setting_cannot_be_changed_after_the_client_is_made(name: str) -> None:
     """An assignment would have no effect, so it must raise instead of seeming to work."""
     client = ProducerClient("t", poll_interval=5)
@@ -48,8 +51,9 @@ def test_a_setting_cannot_be_changed_after_the_client_is_made(name: str) -> None
 
 def test_a_pickled_client_keeps_its_settings_but_not_its_token() -> None:
     """With the token in it, a pickled client would leak it into queues and files."""
-    client = ProducerClient("token-to-hide", "http://127.0.0.1:1", request_timeout=7, poll_interval=3)
+    client = ProducerClient("token-to-hide", "http://127.0.0.1:1", request_timeout=7, lookup_timeout=5, poll_interval=3)
     pickled = pickle.dumps(client)
     assert b"token-to-hide" not in pickled
     copied = pickle.loads(pickled)  # noqa: S301 - the bytes were made two lines above
     assert (copied.base_url, copied.request_timeout, copied.poll_interval) == ("http://127.0.0.1:1", 7, 3)
+    assert copied.lookup_timeout == 5

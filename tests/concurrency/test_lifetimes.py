@@ -92,6 +92,31 @@ SCRIPTS = {
         assert child.exitcode == 0
         check(tool.invoke(song))
     """,
+    "a child that is forked during calls": """
+        import multiprocessing
+        from producer_tools.requests import GenerateMusic
+        client, request = ProducerClient(base_url=os.environ["SILENT_URL"]), GenerateMusic(prompt="a song")
+        def call(number):
+            try: client.submit_sync(request, key="key 0" if number < 2 else None)
+            except BaseException: pass
+        for number in range(12): threading.Thread(target=call, args=(number,), daemon=True).start()
+        while client.paid_in_flight < 5: time.sleep(0.01)
+        async def send_in_child():
+            try: await client.submit(request, key="key 0")
+            except SubmissionUnknownError: pass  # the parent has sent it
+            calls = [asyncio.create_task(client.submit(request)) for _ in range(5)]
+            while client.paid_in_flight < 5: await asyncio.sleep(0.01)
+            for each in calls: each.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+            await client.aclose()
+        def in_child():
+            assert client.paid_in_flight == 0
+            asyncio.run(asyncio.wait_for(send_in_child(), 20))
+        child = multiprocessing.get_context("fork").Process(target=in_child)
+        child.start()
+        child.join(30)
+        assert child.exitcode == 0, child.exitcode
+    """,
     "downloads in several loops": """
         import tempfile
         task_id = json.loads(tool.invoke(song))["task_id"]

@@ -4,6 +4,8 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from producer_tools.concurrency.limits import RateLimiter, Semaphore
 from tests.clocks import InstantClock
 
@@ -64,3 +66,54 @@ async def test_a_cancelled_waiter_passes_its_turn_on() -> None:
     await asyncio.gather(*waiting, return_exceptions=True)
     assert order == ["c"]
     assert semaphore.free == 1
+
+
+def test_a_closed_loop_does_not_keep_the_semaphore() -> None:
+    """A worker whose loops are closed during calls would never send a paid request again after five of them."""
+    semaphore = Semaphore(2)
+    kept: list[object] = []  # as a debugger or a traceback keeps a task, so that it is not collected
+
+    async def hold() -> None:
+        async with semaphore.hold():
+            await asyncio.Event().wait()
+
+    async def start() -> None:
+        kept.extend(asyncio.create_task(hold()) for _ in range(4))  # two hold it, two wait
+        await asyncio.sleep(0)
+
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(start())
+        loop.close()
+        assert semaphore.free == 2
+    asyncio.run(asyncio.wait_for(_hold_once(semaphore), 10))
+
+
+def test_a_waiter_is_served_when_the_loop_of_a_holder_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody tells a waiter that another loop was closed, so it must look for itself."""
+    monkeypatch.setattr("producer_tools.concurrency.limits._SECONDS_BETWEEN_CHECKS", 0.01)
+    semaphore = Semaphore(1)
+    kept: list[object] = []
+    other = asyncio.new_event_loop()
+
+    async def hold() -> None:
+        async with semaphore.hold():
+            await asyncio.Event().wait()
+
+    async def start() -> None:
+        kept.append(asyncio.create_task(hold()))
+        await asyncio.sleep(0)
+
+    async def wait() -> None:
+        waiting = asyncio.create_task(_hold_once(semaphore))
+        await asyncio.sleep(0)
+        other.close()
+        await asyncio.wait_for(waiting, 10)
+
+    other.run_until_complete(start())
+    asyncio.run(wait())
+
+
+async def _hold_once(semaphore: Semaphore) -> None:
+    async with semaphore.hold():
+        pass

@@ -35,7 +35,7 @@ async def opened(
 
 
 def transport_to(server: RawServer, session: aiohttp.ClientSession | None = None) -> Transport:
-    return Transport(server.base_url, SecretStr(TOKEN), session, timeout=20)
+    return Transport(server.base_url, SecretStr(TOKEN), session, timeout=20, lookup_timeout=20)
 
 
 async def error_of(reply: Reply) -> ProducerToolError:

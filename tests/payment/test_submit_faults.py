@@ -79,7 +79,7 @@ async def test_the_message_to_a_model_says_that_the_outcome_is_unknown(tool: Too
 
 
 REFUSED: list[tuple[str, int, type[APIError]]] = [
-    ("too_many_requests", 40, RateLimitError),  # more often than the client retries
+    ("too_many_requests", 8, RateLimitError),  # more often than one call is tried, which is six times
     ("used_up", 1, InsufficientBalanceError),
 ]
 

@@ -147,7 +147,7 @@ async def test_the_errors(name: str, *, paid: bool) -> None:
     published = [(each["response"]["status"]["code"], body(each)["error"]["code"]) for each in interactions(name)]
     assert published == list(ERRORS)
     with playing(name):
-        transport = Transport(SERVICE, SecretStr(TOKEN), session=None, timeout=30)
+        transport = Transport(SERVICE, SecretStr(TOKEN), session=None, timeout=30, lookup_timeout=30)
         for (status, code), (if_paid, if_free) in ERRORS.items():
             with pytest.raises(ProducerToolError) as caught:
                 await transport.post(AUDIOS, {}, paid=paid)

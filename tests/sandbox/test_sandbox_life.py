@@ -203,6 +203,31 @@ def test_it_logs_once_what_it_is_without_its_token(
 
 
 class TestProgram:
+    @pytest.mark.parametrize(
+        ("variable", "options", "expected"),
+        [("of-variable", [], "of-variable"), ("of-variable", ["--api-token", "given"], "given"), ("", [], None)],
+    )
+    def test_its_token_can_come_from_the_environment(
+        self,
+        variable: str,
+        options: list[str],
+        expected: str | None,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """Every user of the machine can see a command line, and a token on it. The help does not show it either."""
+        monkeypatch.setenv("PRODUCER_SANDBOX_API_TOKEN", variable)
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        monkeypatch.setattr(threading.Event, "wait", lambda *_: True)
+        main(["--port", "0", *options])
+        token = capsys.readouterr().out.rpartition("- token ")[2].strip()
+        assert token == expected or (expected is None and len(token) > 10)
+        with pytest.raises(SystemExit):
+            main(["--help"])
+        shown = capsys.readouterr().out
+        assert "PRODUCER_SANDBOX_API_TOKEN" in shown
+        assert "of-variable" not in shown
+
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_it_prints_its_address_serves_and_stops_at_a_signal(self, number: signal.Signals) -> None:
         command = [sys.executable, "-W", "error", "-m", "producer_tools.sandbox", "--port", "0", "--balance", "1"]

@@ -1,0 +1,65 @@
+"""No traceback of a call that is stopped from outside shows the token, also with the local variables of each frame."""
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+import producer_tools
+from producer_tools import ConfigurationError, ProducerClient
+from producer_tools.requests import GenerateMusic
+from tests.raw_server import SILENCE, Reply, answering, http
+
+TOKEN = "sk-client-4f9c1e7a55"
+
+CALLS: dict[str, Callable[[ProducerClient], Awaitable[object]]] = {
+    "submit": lambda client: client.submit(GenerateMusic(prompt="x"), key="k"),
+    "look-up": lambda client: client.get_task("t"),
+    "look-up of many": lambda client: client.get_tasks(["t"]),
+}
+
+
+def assert_no_token(error: BaseException) -> None:
+    """Fail if the traceback of ``error``, or of an error that it came from, has the token; tests excepted."""
+    seen: list[BaseException | None] = [error]
+    while seen:
+        if (each := seen.pop()) is None:
+            continue
+        printed = traceback.TracebackException.from_exception(each, capture_locals=True)
+        for frame in printed.stack:
+            assert frame.filename == __file__ or TOKEN not in str(frame.locals), f"{frame.filename}, {frame.name}"
+        assert TOKEN not in repr(each) + str(each)
+        seen += [each.__cause__, each.__context__]
+
+
+@pytest.mark.parametrize("reply", [SILENCE, http(b"{", cut=10)], ids=["silence", "half an answer"])
+@pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
+@pytest.mark.parametrize("by_timeout", [True, False], ids=["timed out", "cancelled"])
+async def test_a_call_that_is_stopped_from_outside(
+    call: Callable[[ProducerClient], Awaitable[object]], reply: Reply, by_timeout: bool
+) -> None:
+    """Sentry, rich and loguru print local variables; aiohttp's frames have the request's headers in theirs."""
+
+    async def open_until_closed(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"" if reply == SILENCE else bytes(reply))  # type: ignore[arg-type]  # it is bytes here
+        await asyncio.sleep(0.5)
+
+    async with answering(open_until_closed) as server, ProducerClient(base_url=server.base_url) as client:
+        with producer_tools.api_token(TOKEN):
+            calling = asyncio.ensure_future(call(client))
+        while not server.requests:
+            await asyncio.sleep(0.001)
+        if not by_timeout:
+            calling.cancel("from outside")
+        with pytest.raises((asyncio.CancelledError, asyncio.TimeoutError)) as caught:
+            await asyncio.wait_for(calling, 0.02)
+    assert_no_token(caught.value)
+
+
+async def test_a_token_that_no_header_can_carry() -> None:
+    """It may be a token with one character too many, pasted from a text."""
+    async with ProducerClient("t") as client:
+        with pytest.raises(ConfigurationError) as caught, producer_tools.api_token(TOKEN + "\u00e9"):
+            await client.get_task("t")
+    assert_no_token(caught.value)
