@@ -1,8 +1,7 @@
 """Decides when an unfinished task with an error is given up, so that none is polled for ever."""
 
-import threading
-
 from producer_tools.concurrency.clock import Clock
+from producer_tools.concurrency.shared_state import shared_state
 from producer_tools.tasks.task import Task
 
 STUCK_AFTER = 600.0
@@ -20,7 +19,6 @@ class StuckTasks:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
         self._first_seen: dict[str, float] = {}
 
     def is_stuck(self, task: Task) -> bool:
@@ -30,7 +28,7 @@ class StuckTasks:
         from the first look-up that showed the note.
         """
         task_id = str(task.task_id)
-        with self._lock:
+        with shared_state:
             if task.is_final or task.note is None:
                 self._first_seen.pop(task_id, None)
                 return False
