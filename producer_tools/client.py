@@ -1,6 +1,6 @@
 """The client: what can be asked of the API, within its limits."""
 
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
 from functools import partial
@@ -20,10 +20,14 @@ from producer_tools.http.settings import Settings, default_base_url, default_tim
 from producer_tools.http.transport import Transport
 from producer_tools.payment.budget import Budget
 from producer_tools.payment.ledger import Ledger, MemoryLedger
+from producer_tools.payment.outcomes import Outcomes, Settled
+from producer_tools.payment.sending import Sender
+from producer_tools.payment.settling import Settler
 from producer_tools.payment.store_ledger import StoreLedger
 from producer_tools.payment.submit import Submissions
 from producer_tools.progress import OnProgress, progress_of
 from producer_tools.requests import GetTask, GetTasksBatch, PaidRequest
+from producer_tools.tasks.listing import Listing
 from producer_tools.tasks.lookups import LookUps
 from producer_tools.tasks.task import Task, TaskBatch
 from producer_tools.tasks.waiting import Waits
@@ -92,12 +96,14 @@ class ProducerClient:
         self._paid_in_flight = Semaphore(max_paid_in_flight)
         self._lookups = LookUps(self._transport, clock, poll_interval)
         self._waits = Waits(self._transport, self._lookups, clock, poll_interval)
+        settler = Settler(Listing(self._transport), clock, callbacks)
+        self._outcomes = Outcomes(self._transport, clock, settler)
         self._submissions = Submissions(
             self._transport,
             clock,
             semaphore=self._paid_in_flight,
-            budget=budget,
-            callbacks=callbacks,
+            sender=Sender(self._transport, clock, settler=settler, budget=budget, callbacks=callbacks),
+            outcomes=self._outcomes,
             on_submitted=self._waits.remember,
         )
 
@@ -136,7 +142,14 @@ class ProducerClient:
         """Fetches the files of results."""
         return self._files
 
-    async def submit(self, request: PaidRequest, *, key: str | None = None, ledger: Ledger | None = None) -> Task:
+    async def submit(
+        self,
+        request: PaidRequest,
+        *,
+        key: str | None = None,
+        ledger: Ledger | None = None,
+        former_keys: Sequence[str] = (),
+    ) -> Task:
         """Send one paid request, or return its task if it was sent before.
 
         Args:
@@ -144,6 +157,7 @@ class ProducerClient:
             key: an idempotency key. The same request under the same key is paid for once, whatever crashes in between:
                 the second time nothing is sent and the same task is returned. Without a key, each call is paid for.
             ledger: where the request is written down; default the client's ledger.
+            former_keys: further keys under which the same request may have been sent by an earlier version.
 
         Returns:
             The task: pending with its id, or final at once if the endpoint answers with its result.
@@ -155,7 +169,7 @@ class ProducerClient:
             SubmissionConflictError: the key belongs to another request.
             BudgetExceededError: it does not fit into the budget.
         """
-        return await self._submissions.submit(request, key, self._ledger_or_default(ledger))
+        return await self._submissions.submit(request, key, self._ledger_or_default(ledger), former_keys)
 
     async def release(self, key: str, *, ledger: Ledger | None = None) -> None:
         """Let a request with an unknown outcome be sent again. A person must decide this: it may be paid for twice.
@@ -168,7 +182,7 @@ class ProducerClient:
             KeyError: no request was ever sent under this key.
             OutcomeKnownError: the request has a task; nothing was changed.
         """
-        await self._ledger_or_default(ledger).forget(key)
+        await self._outcomes.release(key, self._ledger_or_default(ledger))
 
     async def adopt(self, key: str, task_id: str, *, ledger: Ledger | None = None) -> None:
         """Record which task a request with an unknown outcome became, as a person has seen it in the account.
@@ -184,7 +198,18 @@ class ProducerClient:
             KeyError: no request was ever sent under this key.
             OutcomeKnownError: the request has a task; nothing was changed.
         """
-        await self._ledger_or_default(ledger).finish(key, {"task_id": task_id})
+        await self._outcomes.adopt(key, task_id, self._ledger_or_default(ledger))
+
+    async def settle(self, *, ledger: Ledger | None = None) -> list[Settled]:
+        """Search the account's tasks for each request whose outcome is unknown. Nothing is ever sent again.
+
+        Args:
+            ledger: where the requests are written down; default the client's ledger.
+
+        Returns:
+            What was found for each of them.
+        """
+        return await self._outcomes.settle(self._ledger_or_default(ledger))
 
     async def get_task(self, task_id: str) -> Task:
         """Look up one task.
@@ -265,6 +290,7 @@ class ProducerClient:
     submit_sync = sync_twin(submit)
     release_sync = sync_twin(release)
     adopt_sync = sync_twin(adopt)
+    settle_sync = sync_twin(settle)
     get_task_sync = sync_twin(get_task)
     get_tasks_sync = sync_twin(get_tasks)
     wait_sync = sync_twin(wait)

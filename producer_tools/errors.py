@@ -5,6 +5,7 @@ ProducerError                        anything this pack raises
 ├── ConfigurationError               the application must be fixed; ends an agent's run
 │   └── MissingTokenError            no API token at the first call
 ├── OutcomeKnownError                release or adopt of a request that has a task; nothing was changed
+├── BeingSentError                   release or adopt of a request that is being sent now; nothing was changed
 └── ProducerToolError                reaches a model as an error message (a LangChain ToolException)
     ├── APIError                     the service refused; nothing was charged
     │   ├── BadRequestError          400: the message says which argument
@@ -19,6 +20,7 @@ ProducerError                        anything this pack raises
     ├── AnswerError                  a free call broke off, timed out or brought an unreadable answer
     ├── SubmissionUnknownError       a paid call whose outcome is unknown: you may have been charged
     ├── SubmissionConflictError      the key of an earlier call, with other arguments
+    ├── LedgerError                  the ledger cannot be read or written: nothing was sent
     ├── BudgetExceededError          the call does not fit into a budget
     ├── TaskNotFoundError            the service knows no such task
     ├── TaskNotFinishedError         a download of a task that is not finished yet
@@ -30,18 +32,21 @@ ProducerError                        anything this pack raises
 from typing import Any, ClassVar
 
 from langchain_core.tools import ToolException
+from typing_extensions import Self
 
 __all__ = [
     "APIError",
     "AnswerError",
     "AuthenticationError",
     "BadRequestError",
+    "BeingSentError",
     "BudgetExceededError",
     "ConfigurationError",
     "ContentModerationError",
     "DownloadError",
     "EndpointNotFoundError",
     "InsufficientBalanceError",
+    "LedgerError",
     "MissingTokenError",
     "NoFilesError",
     "OutcomeKnownError",
@@ -94,6 +99,19 @@ class ProducerError(Exception):
         # LangChain shows the first argument of a ToolException to the model.
         super().__init__(str(self))
 
+    def with_more(self, sentence: str) -> Self:
+        """The same error with a sentence after its message."""
+        if not sentence:
+            return self
+        return type(self)(
+            self.code,
+            f"{self.message.rstrip('.')}. {sentence}",
+            status=self.status,
+            trace_id=self.trace_id,
+            task_id=self.task_id,
+            retry_after=self.retry_after,
+        )
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, self.__dict__)
 
@@ -123,6 +141,15 @@ class OutcomeKnownError(ProducerError):
 
     def __init__(self, key: str, task_id: str | None) -> None:
         super().__init__("outcome_known", f"The request under the key {key} was answered.", task_id=task_id)
+
+
+class BeingSentError(ProducerError):
+    """`release` or `adopt` was called for a request that is being sent now, by this process or another."""
+
+    advice = "Nothing was changed. Submit the same request under the same key to get its outcome, which comes soon."
+
+    def __init__(self, key: str) -> None:
+        super().__init__("being_sent", f"The request under the key {key} is being sent.")
 
 
 class ProducerToolError(ProducerError, ToolException):
@@ -213,6 +240,15 @@ class SubmissionConflictError(ProducerToolError):
         super().__init__(
             "key_reused", f"The key {key} belongs to an earlier call with other arguments.", task_id=task_id
         )
+
+
+class LedgerError(ProducerToolError):
+    """The ledger cannot be read or written, so the request was not sent. The ledger's own exception is the cause."""
+
+    advice = "Nothing was sent and nothing was charged. Tell the user that the ledger of payments has to be repaired."
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ledger_failed", message)
 
 
 class BudgetExceededError(ProducerToolError):

@@ -1,13 +1,17 @@
-"""The one bridge from sync code to async: a background event loop that all sync calls of the process share."""
+"""The background event loop of the process: it runs sync calls, and what must outlive the caller's own loop."""
 
+import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from functools import wraps
 from inspect import signature
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+
+from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
@@ -16,9 +20,18 @@ T = TypeVar("T")
 Self_ = TypeVar("Self_")
 P = ParamSpec("P")
 
+
+class _Background(NamedTuple):
+    """The background loop, and the way into it from other threads."""
+
+    portal: "BlockingPortal"
+    loop: asyncio.AbstractEventLoop
+
+
 _lock = threading.Lock()
 _running = ExitStack()
-_portal: "BlockingPortal | None" = None
+_background: _Background | None = None
+_outliving: set["Future[Any]"] = set()
 
 
 def run_sync(call: Callable[[], Awaitable[T]]) -> T:
@@ -31,12 +44,23 @@ def run_sync(call: Callable[[], Awaitable[T]]) -> T:
     Raises:
         RuntimeError: it was called from the background loop itself (an async callback), where it would wait forever.
     """
-    future = _background().start_task_soon(call)
+    future = _started().portal.start_task_soon(call)
     try:
         return future.result()
     except BaseException:
         future.cancel()
         raise
+
+
+def start_in_background(call: Callable[[], Coroutine[Any, Any, T]]) -> "Future[T]":
+    """Start ``call`` in the background loop, where it goes on even if the caller's event loop ends.
+
+    The call sees the caller's context variables. When the process ends, it has 30 more seconds.
+    """
+    future = asyncio.run_coroutine_threadsafe(call(), _started().loop)
+    _outliving.add(future)
+    future.add_done_callback(_outliving.discard)
+    return future
 
 
 def sync_twin(
@@ -62,33 +86,35 @@ def sync_twin(
     return twin
 
 
-def _background() -> "BlockingPortal":
-    global _portal  # noqa: PLW0603 - one loop for the whole process, made when it is first needed
+def _started() -> _Background:
+    global _background  # noqa: PLW0603 - one loop for the whole process, made when it is first needed
     with _lock:
-        if _portal is None:
-            from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - only sync calls need it
+        if _background is None:
+            from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - imported with the first call
 
             # The portal's thread is a daemon thread, so it does not keep the process alive.
-            _portal = _running.enter_context(start_blocking_portal("asyncio"))
-        return _portal
+            portal = _running.enter_context(start_blocking_portal("asyncio"))
+            _background = _Background(portal, portal.call(asyncio.get_running_loop))
+        return _background
 
 
 def _stop() -> None:
     """Shut the loop down when the process ends: running calls are cancelled and sessions are closed."""
-    global _portal
+    global _background
+    wait(_outliving.copy(), timeout=SECONDS_TO_FINISH)
     with _lock:
-        portal, _portal = _portal, None
-        if portal is not None:
-            portal.call(portal.stop, True)  # noqa: FBT003 - anyio takes it by position only here
+        stopped, _background = _background, None
+        if stopped is not None:
+            stopped.portal.call(stopped.portal.stop, True)  # noqa: FBT003 - anyio takes it by position only here
         _running.close()
 
 
 def _reset_after_fork() -> None:
     """Start afresh in a forked child, which has the parent's variables but not its threads."""
-    global _portal, _running
+    global _background, _running, _outliving
     # Keep the parent's objects referenced: collecting them would close the parent's sockets from the child.
-    _of_the_parent.append((_portal, _running))
-    _portal, _running = None, ExitStack()
+    _of_the_parent.append((_background, _running, _outliving))
+    _background, _running, _outliving = None, ExitStack(), set()
     _lock.release()
 
 

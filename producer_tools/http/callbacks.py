@@ -55,6 +55,12 @@ class CallbackReceiver:
         self._expected: dict[str, ExpectedCallback] = {}
         self._listeners: list[Callable[[str], None]] = []
 
+    def address(self, key: str) -> str:
+        return f"{self._public_url}/{key}"
+
+    def arrived(self, url: str) -> tuple[str, ...]:
+        return ()
+
     def expect(self) -> ExpectedCallback:
         """Make the address for one submit. The 10,000 newest addresses are kept."""
         key = secrets.token_urlsafe(24)

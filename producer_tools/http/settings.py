@@ -1,5 +1,6 @@
 """Where calls go and with which token: arguments, environment variables, and the ``api_token`` block."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,6 +96,11 @@ def resolve_token(own: SecretStr | None) -> SecretStr:
     if not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
         raise ConfigurationError("invalid_token", "The API token contains characters that an HTTP header cannot carry.")
     return token
+
+
+def token_id(token: SecretStr) -> str:
+    """A hash that names the account of a token, where the token itself must not stand."""
+    return hashlib.sha256(token.get_secret_value().encode()).hexdigest()[:16]
 
 
 def default_base_url() -> str:

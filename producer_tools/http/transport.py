@@ -2,13 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
 
+from producer_tools.concurrency.sync import start_in_background
+from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
 from producer_tools.errors import ConfigurationError, ProducerToolError
 from producer_tools.http.faults import connection_fault, refusal, retry_after, unreadable
 from producer_tools.http.sessions import LoopSessions
@@ -19,6 +23,9 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 
 CONNECT_SECONDS = 30
 USER_AGENT = "producer-tools"
+
+
+_Outcome = tuple[int, Mapping[str, str], bytes] | ProducerToolError | asyncio.CancelledError
 
 
 class _TooLargeError(Exception):
@@ -51,9 +58,13 @@ class Transport:
         self._paid_timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
         self._free_timeout = aiohttp.ClientTimeout(total=min(timeout, lookup_timeout), sock_connect=CONNECT_SECONDS)
         self._sessions = LoopSessions()
+        self._outliving: set[Future[_Outcome]] = set()
 
     async def post(self, endpoint: str, body: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
         """Send one request and return the JSON object of its answer.
+
+        A paid request, once sent, goes on when the caller is cancelled or the caller's event loop ends, for at most 30
+        seconds. With a session of the caller's it cannot: that session works only in its own loop.
 
         Args:
             endpoint: the path below the base URL.
@@ -68,7 +79,8 @@ class Transport:
             AnswerError: a free request was sent and brought no readable answer.
         """
         token = self.token()
-        outcome = await self._exchange(endpoint, body, token, paid=paid)
+        exchange = partial(self._exchange, endpoint, body, token, paid=paid)
+        outcome = await (self._outlive(exchange) if paid else exchange())
         if isinstance(outcome, BaseException):
             # Without the traceback so far and the context: their frames are aiohttp's, which hold the token.
             raise outcome.with_traceback(None) from None
@@ -91,12 +103,26 @@ class Transport:
         return resolve_token(self._api_token)
 
     async def aclose(self) -> None:
-        """Close the sessions that were made here."""
+        """Close the sessions that were made here.
+
+        It waits at most 30 seconds for paid requests that are under way.
+        """
+        if self._outliving:
+            await asyncio.wait(map(asyncio.wrap_future, self._outliving), timeout=SECONDS_TO_FINISH)
         await self._sessions.aclose()
 
-    async def _exchange(
-        self, endpoint: str, body: Mapping[str, Any], token: SecretStr, *, paid: bool
-    ) -> tuple[int, Mapping[str, str], bytes] | ProducerToolError | asyncio.CancelledError:
+    async def _outlive(self, exchange: Callable[[], Coroutine[Any, Any, _Outcome]]) -> _Outcome:
+        """Run an exchange so that it outlives this task, and this event loop."""
+        if self._borrowed:
+            own = asyncio.create_task(exchange())
+            return await to_the_end(lambda: own)
+        exchanging = start_in_background(exchange)
+        self._outliving.add(exchanging)
+        exchanging.add_done_callback(self._outliving.discard)
+        here = asyncio.wrap_future(exchanging)
+        return await to_the_end(lambda: here)
+
+    async def _exchange(self, endpoint: str, body: Mapping[str, Any], token: SecretStr, *, paid: bool) -> _Outcome:
         """Return the answer, or the error to raise.
 
         The error is returned, and raised by the caller outside the ``except`` block, so that aiohttp's exception is

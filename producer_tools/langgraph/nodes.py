@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from producer_tools.approval import DECISIONS, describe_call
 from producer_tools.client import ProducerClient
-from producer_tools.errors import ProducerToolError, SubmissionUnknownError
+from producer_tools.errors import LedgerError, ProducerToolError, SubmissionUnknownError
 from producer_tools.files.downloads import DEFAULT_DIRECTORY, Downloader
 from producer_tools.http.faults import SAFE_TO_RETRY_IF_FREE
 from producer_tools.langgraph.node import Node, Update
@@ -175,7 +175,7 @@ def error_for_state(error: ProducerToolError) -> SongError:
     Raises:
         ProducerToolError: the error itself, if it is safe to retry.
     """
-    if isinstance(error, SAFE_TO_RETRY_IF_FREE):
+    if isinstance(error, (*SAFE_TO_RETRY_IF_FREE, LedgerError)):
         raise error
     code = "unknown_outcome" if isinstance(error, SubmissionUnknownError) else error.code
     return SongError(code=code, message=str(error).removeprefix(f"{code}: "))

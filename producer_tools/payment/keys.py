@@ -3,15 +3,52 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
-from producer_tools.requests import DELIVERY
+from producer_tools.requests import DELIVERY, Model, MusicRequest, PaidRequest
+
+_VERSION = "2:"
+_NOT_ASKED = DELIVERY | {"submission_key", "runtime"}
 
 
-def fingerprint(endpoint: str, body: Mapping[str, Any]) -> str:
-    """A hash of a request. The fields that only say how the result is delivered do not change it."""
-    asked = {name: value for name, value in body.items() if name not in DELIVERY}
-    return hashlib.sha256(f"{endpoint} {json.dumps(asked, sort_keys=True)}".encode()).hexdigest()
+def fingerprint(request: PaidRequest) -> str:
+    """A hash of what the caller asked, with its version.
+
+    Neither the fields that were filled in, such as a default model, nor those that only say how the result is
+    delivered change it. So it is the same after a default has changed, and in a version that has more fields.
+    """
+    asked = request.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    action = request.action if isinstance(request, MusicRequest) else ""
+    return _VERSION + _hash(f"{request.endpoint} {action}", asked, _NOT_ASKED)
+
+
+def is_same_request(request: PaidRequest, asked: str) -> bool:
+    """Whether a fingerprint, also one of the first version, is that of a request.
+
+    The first version hashed the whole body, with the model that was the default then.
+    """
+    if asked.startswith(_VERSION):
+        return asked == fingerprint(request)
+    body = request.body()
+    bodies = [body]
+    if "model" in body and "model" not in request.model_fields_set:
+        bodies = [{**body, "model": model} for model in get_args(Model)]
+    return asked in {_hash(request.endpoint, body, DELIVERY) for body in bodies}
+
+
+def ledger_key(key: str, account: str) -> str:
+    """The key that an entry is filed under: each account has its own keys.
+
+    Args:
+        key: the caller's idempotency key.
+        account: the hash of the API token.
+    """
+    return f"{account}/{key}"
+
+
+def _hash(name: str, values: Mapping[str, Any], left_out: frozenset[str]) -> str:
+    asked = {field: value for field, value in values.items() if field not in left_out}
+    return hashlib.sha256(f"{name} {json.dumps(asked, sort_keys=True)}".encode()).hexdigest()
 
 
 def graph_key(config: Mapping[str, Any], name: str | None) -> str | None:

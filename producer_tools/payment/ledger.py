@@ -1,118 +1,177 @@
 """The ledger of submissions: each paid request is recorded before it is sent, so that it is sent only once.
 
-An entry is filed under the request's idempotency key. It is begun before the request is sent, and finished with the
-service's answer. A request whose entry is finished gets the same answer again. A request whose entry was begun and
-never finished has an unknown outcome, and is not sent again.
+An entry is filed under the request's idempotency key. It is begun before the request is sent, and gets the service's
+answer afterwards. A request whose entry has an answer gets the same answer again. While its sender renews the lease,
+others wait for the answer. A request whose lease has lapsed without an answer has an unknown outcome, and is not sent
+again.
 """
 
-import threading
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
-from producer_tools.errors import OutcomeKnownError
-from producer_tools.tasks.records import read_answer
+from producer_tools.concurrency.shared_state import shared_state
+from producer_tools.errors import BudgetExceededError, ConfigurationError, LedgerError, ProducerError
+from producer_tools.payment.entry import Entry, Limit, Spent
 
-_MOST_ENTRIES = 10_000
-
-
-class Entry(NamedTuple):
-    """What the ledger holds under a key.
-
-    Attributes:
-        fingerprint: the hash of the request.
-        answer: the service's answer; ``None`` until there is one.
-    """
-
-    fingerprint: str
-    answer: dict[str, Any] | None = None
+T = TypeVar("T")
 
 
 class Ledger(Protocol):
-    """Where submissions are recorded. Any failure must raise, so that a request that is not recorded is not sent.
+    """Where submissions are recorded. Any failure must raise, so that a request that is not recorded is not sent."""
 
-    Attributes:
-        is_shared: whether other processes use it too.
-    """
-
-    is_shared: bool
-
-    async def begin(self, key: str, fingerprint: str) -> Entry | None:
-        """Begin an entry and return ``None``; or return the entry that exists, and write nothing.
+    async def begin(
+        self, entry: Entry, *, former_keys: Sequence[str] = (), limits: Sequence[Limit] = ()
+    ) -> Entry | None:
+        """Add an entry and return ``None``; or return the entry that exists, and write nothing.
 
         If several callers begin the same key at once, at most one of them gets ``None``.
-        """
 
-    async def finish(self, key: str, answer: dict[str, Any]) -> None:
-        """Add the service's answer to the entry.
-
-        Raises:
-            KeyError: there is no entry.
-            OutcomeKnownError: the entry has an answer, which is kept.
-        """
-
-    async def forget(self, key: str) -> None:
-        """Delete the entry: the service did no work, or a person has decided that the request may be sent again.
+        Args:
+            entry: the new entry.
+            former_keys: further keys under which an earlier version may have filed the same request.
+            limits: what the entry must fit into, together with what was spent before.
 
         Raises:
-            KeyError: there is no entry.
-            OutcomeKnownError: the entry has an answer, and is kept.
+            BudgetExceededError: it does not fit into a limit; nothing is written.
         """
 
+    async def get(self, key: str) -> Entry | None:
+        """The entry under a key."""
 
-def check_unanswered(key: str, answer: Mapping[str, Any] | None) -> None:
-    """Refuse to change an entry that has an answer.
+    async def replace(self, old: Entry, new: Entry | None) -> bool:
+        """Put ``new`` in the place of ``old``, or delete ``old``, unless ``old`` was changed in the meantime.
+
+        Returns:
+            Whether it was replaced: ``False`` if the ledger no longer holds this revision of ``old``.
+        """
+
+    async def entries(self, *, account: str | None = None, since: float = 0.0, unanswered: bool = False) -> list[Entry]:
+        """The entries in the order in which they were begun.
+
+        Args:
+            account: only those of this account.
+            since: only those begun at this Unix time or later.
+            unanswered: only those without an answer.
+        """
+
+    async def spent(self, scope: str, since: float = 0.0) -> Spent:
+        """What the entries of a scope cost together."""
+
+    async def read_note(self, name: str) -> Mapping[str, Any] | None:
+        """A JSON object that the users of this ledger share."""
+
+    async def write_note(self, name: str, value: Mapping[str, Any]) -> None:
+        """Share a JSON object. The last one written counts."""
+
+
+async def guarded(call: Awaitable[T]) -> T:
+    """The result of a call to a ledger.
 
     Raises:
-        OutcomeKnownError: there is an answer.
+        LedgerError: the ledger failed, in whatever way.
     """
-    if answer is not None:
-        raise OutcomeKnownError(key, read_answer(answer).task_id)
+    try:
+        return await call
+    except ProducerError:
+        raise
+    except Exception as fault:
+        raise LedgerError(f"The ledger failed: {type(fault).__name__}: {fault}") from fault
+
+
+def check_limits(entry: Entry, limits: Sequence[Limit], spent: Sequence[Spent]) -> None:
+    """Check that an entry fits into each limit.
+
+    Args:
+        entry: the new entry.
+        limits: the limits.
+        spent: what was spent before in the scope of each limit.
+
+    Raises:
+        BudgetExceededError: it does not fit.
+    """
+    for limit, before in zip(limits, spent, strict=True):
+        if before.plus(entry.usd, entry.credits).exceeds(limit):
+            raise BudgetExceededError(
+                "budget_exceeded",
+                f"This call (an estimated {entry.usd} USD) does not fit into the budget {limit.scope}: spent "
+                f"{before.calls} calls, an estimated {before.usd:.3f} USD.",
+            )
 
 
 class MemoryLedger:
     """A ledger in memory. It survives retries, interrupts and repeated calls, but not the end of the process.
 
-    It holds the 10,000 newest entries. An entry without an answer is never dropped.
+    It forgets nothing, because a forgotten request could be paid for again: it grows by a few kilobytes for each paid
+    call.
     """
-
-    is_shared = False
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
-        self._lock = threading.Lock()
+        self._notes: dict[str, Mapping[str, Any]] = {}
 
-    async def begin(self, key: str, fingerprint: str) -> Entry | None:
-        """Begin an entry and return ``None``; or return the entry that exists."""
-        with self._lock:
-            known = self._entries.get(key)
-            if known is None:
-                self._entries[key] = Entry(fingerprint)
-                self._drop_oldest()
-            return known
+    async def begin(
+        self, entry: Entry, *, former_keys: Sequence[str] = (), limits: Sequence[Limit] = ()
+    ) -> Entry | None:
+        """Add an entry and return ``None``; or return the entry that exists."""
+        with shared_state:
+            for key in (entry.key, *former_keys):
+                if (known := self._entries.get(key)) is not None:
+                    return known
+            check_limits(entry, limits, [self._spent(limit.scope, limit.since) for limit in limits])
+            self._entries[entry.key] = entry
+            return None
 
-    async def finish(self, key: str, answer: dict[str, Any]) -> None:
-        """Add the service's answer to the entry.
+    async def get(self, key: str) -> Entry | None:
+        """The entry under a key."""
+        return self._entries.get(key)
 
-        Raises:
-            KeyError: there is no entry.
-            OutcomeKnownError: the entry has an answer, which is kept.
-        """
-        with self._lock:
-            check_unanswered(key, self._entries[key].answer)
-            self._entries[key] = self._entries[key]._replace(answer=answer)
+    async def replace(self, old: Entry, new: Entry | None) -> bool:
+        """Put ``new`` in the place of ``old``, or delete ``old``, unless ``old`` was changed in the meantime."""
+        with shared_state:
+            known = self._entries.get(old.key)
+            if known is None or known.revision != old.revision:
+                return False
+            if new is None:
+                del self._entries[old.key]
+            else:
+                self._entries[old.key] = new
+            return True
 
-    async def forget(self, key: str) -> None:
-        """Delete the entry.
+    async def entries(self, *, account: str | None = None, since: float = 0.0, unanswered: bool = False) -> list[Entry]:
+        """The entries in the order in which they were begun."""
+        with shared_state:
+            return [
+                entry
+                for entry in self._entries.values()
+                if account in (None, entry.account)
+                and entry.begun_at >= since
+                and not (unanswered and entry.answer is not None)
+            ]
 
-        Raises:
-            KeyError: there is no entry.
-            OutcomeKnownError: the entry has an answer, and is kept.
-        """
-        with self._lock:
-            check_unanswered(key, self._entries[key].answer)
-            del self._entries[key]
+    async def spent(self, scope: str, since: float = 0.0) -> Spent:
+        """What the entries of a scope cost together."""
+        with shared_state:
+            return self._spent(scope, since)
 
-    def _drop_oldest(self) -> None:
-        if len(self._entries) > _MOST_ENTRIES:
-            answered = (key for key, entry in self._entries.items() if entry.answer is not None)
-            self._entries.pop(next(answered, ""), None)
+    async def read_note(self, name: str) -> Mapping[str, Any] | None:
+        """A JSON object that the users of this ledger share."""
+        return self._notes.get(name)
+
+    async def write_note(self, name: str, value: Mapping[str, Any]) -> None:
+        """Share a JSON object."""
+        with shared_state:
+            self._notes[name] = value
+
+    def _spent(self, scope: str, since: float) -> Spent:
+        spent = Spent()
+        for entry in self._entries.values():
+            if scope in entry.scopes and entry.begun_at >= since:
+                spent = spent.plus(entry.usd, entry.credits)
+        return spent
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise ConfigurationError(
+            "configuration",
+            "A ledger in memory cannot be sent to another process: its copy would not know what was paid for. Use a "
+            "SqliteLedger, or make the client in the worker.",
+        )

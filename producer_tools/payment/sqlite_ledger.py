@@ -2,94 +2,157 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from producer_tools.payment.ledger import Entry, check_unanswered
+from producer_tools.payment import sqlite_schema
+from producer_tools.payment.entry import Entry, Limit, Spent, checksum
+from producer_tools.payment.ledger import check_limits
 
 if TYPE_CHECKING:
     import sqlite3
+
+_COLUMNS = "key, fingerprint, answer, details, checksum"
 
 
 class SqliteLedger:
     """A ledger in a SQLite file. It survives crashes, and all processes of a machine can share it.
 
+    A file of an earlier version is brought up to date. Each row has a checksum, and the whole file is checked when
+    this object first uses it: a damaged file raises instead of letting a request be paid for again.
+
     Args:
         path: the file; it is made when it is first needed.
     """
 
-    is_shared = True
-
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
+        # Absolute, so that it is the same file in a worker that was started in another directory.
+        self._path = Path(path).absolute()
+        self._is_ready = False
 
-    async def begin(self, key: str, fingerprint: str) -> Entry | None:
-        """Begin an entry and return ``None``; or return the entry that exists.
-
-        Raises:
-            sqlite3.Error: it could not be written.
-        """
-        return await asyncio.to_thread(self._begin, key, fingerprint)
-
-    async def finish(self, key: str, answer: dict[str, Any]) -> None:
-        """Add the service's answer to the entry.
+    async def begin(
+        self, entry: Entry, *, former_keys: Sequence[str] = (), limits: Sequence[Limit] = ()
+    ) -> Entry | None:
+        """Add an entry and return ``None``; or return the entry that exists.
 
         Raises:
-            KeyError: there is no entry.
-            OutcomeKnownError: the entry has an answer, which is kept.
-            sqlite3.Error: it could not be written.
+            BudgetExceededError: it does not fit into a limit.
+            LedgerError, sqlite3.Error: the file cannot be used.
         """
-        update = "UPDATE submissions SET answer = ? WHERE key = ? AND answer IS NULL"
-        await asyncio.to_thread(self._change, update, json.dumps(answer), key)
+        return await asyncio.to_thread(self._begin, entry, former_keys, limits)
 
-    async def forget(self, key: str) -> None:
-        """Delete the entry.
+    async def get(self, key: str) -> Entry | None:
+        """The entry under a key."""
+        return await asyncio.to_thread(self._get, key)
 
-        Raises:
-            KeyError: there is no entry.
-            OutcomeKnownError: the entry has an answer, and is kept.
-            sqlite3.Error: it could not be written.
-        """
-        await asyncio.to_thread(self._change, "DELETE FROM submissions WHERE key = ? AND answer IS NULL", key)
+    async def replace(self, old: Entry, new: Entry | None) -> bool:
+        """Put ``new`` in the place of ``old``, or delete ``old``, unless ``old`` was changed in the meantime."""
+        return await asyncio.to_thread(self._replace, old, new)
 
-    def _begin(self, key: str, fingerprint: str) -> Entry | None:
-        # The insert decides: of several processes, only one makes the row.
-        if self._execute("INSERT OR IGNORE INTO submissions (key, fingerprint) VALUES (?, ?)", key, fingerprint):
+    async def entries(self, *, account: str | None = None, since: float = 0.0, unanswered: bool = False) -> list[Entry]:
+        """The entries in the order in which they were begun."""
+        return await asyncio.to_thread(self._entries, account, since, unanswered=unanswered)
+
+    async def spent(self, scope: str, since: float = 0.0) -> Spent:
+        """What the entries of a scope cost together."""
+
+        def read() -> Spent:
+            with self._transaction() as connection:
+                return _spent(connection, scope, since)
+
+        return await asyncio.to_thread(read)
+
+    async def read_note(self, name: str) -> Mapping[str, Any] | None:
+        """A JSON object that the users of this ledger share."""
+
+        def read() -> Mapping[str, Any] | None:
+            with self._transaction() as connection:
+                row = connection.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
+            return json.loads(row[0]) if row else None
+
+        return await asyncio.to_thread(read)
+
+    async def write_note(self, name: str, value: Mapping[str, Any]) -> None:
+        """Share a JSON object."""
+
+        def write() -> None:
+            with self._transaction() as connection:
+                connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, json.dumps(value)))
+
+        await asyncio.to_thread(write)
+
+    def _begin(self, entry: Entry, former_keys: Sequence[str], limits: Sequence[Limit]) -> Entry | None:
+        with self._transaction() as connection:
+            for key in (entry.key, *former_keys):
+                if (known := _read(connection, key)) is not None:
+                    return known
+            check_limits(entry, limits, [_spent(connection, limit.scope, limit.since) for limit in limits])
+            _write(connection, entry)
+            for scope in entry.scopes:
+                values = (scope, entry.begun_at, entry.owner, entry.usd, entry.credits)
+                connection.execute("INSERT INTO spending VALUES (?, ?, ?, ?, ?)", values)
             return None
-        entry = self._read(key)
-        return self._begin(key, fingerprint) if entry is None else entry  # deleted between the two statements
 
-    def _change(self, statement: str, *values: str) -> None:
-        """Change the unanswered entry whose key is the last of the values."""
-        if self._execute(statement, *values):
-            return
-        key = values[-1]
-        entry = self._read(key)
-        if entry is None:
-            raise KeyError(key)
-        check_unanswered(key, entry.answer)
+    def _get(self, key: str) -> Entry | None:
+        with self._transaction() as connection:
+            return _read(connection, key)
 
-    def _read(self, key: str) -> Entry | None:
-        with self._opened() as connection:
-            row = connection.execute("SELECT fingerprint, answer FROM submissions WHERE key = ?", (key,)).fetchone()
-        return row and Entry(row[0], None if row[1] is None else json.loads(row[1]))
+    def _replace(self, old: Entry, new: Entry | None) -> bool:
+        with self._transaction() as connection:
+            known = _read(connection, old.key)
+            if known is None or known.revision != old.revision:
+                return False
+            if new is None:
+                connection.execute("DELETE FROM submissions WHERE key = ?", (old.key,))
+                connection.execute("DELETE FROM spending WHERE owner = ?", (old.owner,))
+            else:
+                _write(connection, new)
+            return True
 
-    def _execute(self, statement: str, *values: str) -> int:
-        with self._opened() as connection, connection:
-            return connection.execute(statement, values).rowcount
+    def _entries(self, account: str | None, since: float, *, unanswered: bool) -> list[Entry]:
+        where = "COALESCE(begun_at, 0) >= ?" + (" AND answer IS NULL" if unanswered else "")
+        query = f"SELECT {_COLUMNS} FROM submissions WHERE {where} ORDER BY begun_at"  # noqa: S608 - constants only
+        with self._transaction() as connection:
+            found = [sqlite_schema.entry_of(*row) for row in connection.execute(query, (since,))]
+        return [entry for entry in found if account in (None, entry.account)]
 
     @contextmanager
-    def _opened(self) -> Iterator["sqlite3.Connection"]:
-        import sqlite3  # noqa: PLC0415 - only those who use this ledger pay for the import
+    def _transaction(self) -> Iterator["sqlite3.Connection"]:
+        """A connection that holds the file's write lock, so that what is read stays true until it is written."""
+        with closing(sqlite_schema.connect(self._path)) as connection:
+            if not self._is_ready:
+                sqlite_schema.prepare(connection)
+                self._is_ready = True
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                yield connection
 
-        with closing(sqlite3.connect(self._path, timeout=30)) as connection:
-            with suppress(sqlite3.OperationalError):  # another process is switching the file to WAL at this moment
-                connection.execute("PRAGMA journal_mode = WAL")
-            # The entry must be on the disk before the request is sent, even if the power fails.
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS submissions (key TEXT PRIMARY KEY, fingerprint TEXT, answer TEXT)"
-            )
-            yield connection
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SqliteLedger, (self._path,)
+
+    def __repr__(self) -> str:
+        return f"SqliteLedger({str(self._path)!r})"
+
+
+def _read(connection: "sqlite3.Connection", key: str) -> Entry | None:
+    query = f"SELECT {_COLUMNS} FROM submissions WHERE key = ?"  # noqa: S608 - constants only
+    row = connection.execute(query, (key,)).fetchone()
+    return sqlite_schema.entry_of(*row) if row else None
+
+
+def _write(connection: "sqlite3.Connection", entry: Entry) -> None:
+    details = entry.to_json()
+    answer = None if entry.answer is None else json.dumps(json.loads(details)["answer"])
+    values = (entry.key, entry.fingerprint, answer, details, checksum(details), entry.begun_at)
+    statement = f"INSERT OR REPLACE INTO submissions ({_COLUMNS}, begun_at) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants only
+    connection.execute(statement, values)
+
+
+def _spent(connection: "sqlite3.Connection", scope: str, since: float) -> Spent:
+    spent = Spent()
+    query = "SELECT usd, credits FROM spending WHERE scope = ? AND begun_at >= ?"
+    for usd, in_credits in connection.execute(query, (scope, since)):
+        spent = spent.plus(usd, in_credits)
+    return spent

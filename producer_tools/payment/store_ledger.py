@@ -2,95 +2,132 @@
 
 import asyncio
 import hashlib
-from typing import Any
-from uuid import uuid4
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
-from producer_tools.payment.ledger import Entry, check_unanswered
+from producer_tools.errors import ConfigurationError, LedgerError
+from producer_tools.payment.entry import Entry, Limit, Spent, checksum
+from producer_tools.payment.store_spending import StoreSpending
+
+T = TypeVar("T")
+
+# One query sees one state of the store. Pages would not: an item could move between two of them.
+_ALL = 1_000_000
 
 
 class StoreLedger:
     """A ledger in a LangGraph store. With PostgreSQL behind it, it serves a fleet of workers on many machines.
 
-    A store has no "insert if absent". So each caller first writes a claim of its own and then reads all claims on the
-    key. If it finds another one, it withdraws its own. Two callers that begin at the same moment may both withdraw and
-    try again a little later, but they never both send.
+    A store has no "insert if absent" and no "replace if unchanged". So no item is ever overwritten: each revision of an
+    entry is an item of its own.
+
+    * To begin an entry, a caller writes it and then reads all entries of the key. If it finds another one, it deletes
+      its own. Two callers that begin at the same moment may both delete theirs and try again a little later, but they
+      never both send.
+    * To change an entry, a caller writes the new revision and then deletes the old one. If two change it at once, both
+      revisions stay, and the one that has an answer counts.
 
     Args:
         store: a LangGraph ``BaseStore``. An async store is used in its own event loop, a sync one in a thread.
     """
 
-    is_shared = True
-    _NAMESPACE = ("producer_tools", "submissions")
+    _SUBMISSIONS = ("producer_tools", "submissions")
+    _NOTES = ("producer_tools", "notes")
 
     def __init__(self, store: Any) -> None:
         self._store = store
-        self._claimed: dict[str, tuple[str, str]] = {}
+        self._spending = StoreSpending(self)
 
-    async def begin(self, key: str, fingerprint: str) -> Entry | None:
-        """Begin an entry and return ``None``; or return the entry that exists.
+    async def begin(
+        self, entry: Entry, *, former_keys: Sequence[str] = (), limits: Sequence[Limit] = ()
+    ) -> Entry | None:
+        """Add an entry and return ``None``; or return the entry that exists.
 
         Raises:
+            BudgetExceededError: it does not fit into a limit.
             Exception: whatever the store raises; then nothing may be sent.
         """
-        claims, own = self._claims(key), uuid4().hex
-        if known := await self._others(claims, own):
-            return known
-        await self._put(claims, own, {"fingerprint": fingerprint, "answer": None})
-        if known := await self._others(claims, own):
-            await self._delete(claims, own)
-            return known
-        self._claimed[key] = own, fingerprint
+        for key in (entry.key, *former_keys):
+            if (known := await self.get(key)) is not None:
+                return known
+        await self._spending.reserve(entry, limits)
+        try:
+            await self._write(entry)
+            others = [other for other in await self._revisions(entry.key) if other.revision != entry.revision]
+            if others:
+                await self.delete(_claims(entry.key), entry.revision)
+                await self._spending.remove(entry)
+                return _most_final(others)
+            await self._spending.confirm(entry)
+        except BaseException:
+            await self._spending.remove(entry)
+            raise
         return None
 
-    async def finish(self, key: str, answer: dict[str, Any]) -> None:
-        """Add the service's answer to the entry.
+    async def get(self, key: str) -> Entry | None:
+        """The entry under a key."""
+        revisions = await self._revisions(key)
+        return _most_final(revisions) if revisions else None
 
-        Raises:
-            KeyError: there is no entry.
-            OutcomeKnownError: the entry has an answer, which is kept.
-        """
-        claims = self._claims(key)
-        found = await self._unanswered(key)
-        own, fingerprint = self._claimed.pop(key, (found[0].key, found[0].value["fingerprint"]))
-        await self._put(claims, own, {"fingerprint": fingerprint, "answer": answer})
+    async def replace(self, old: Entry, new: Entry | None) -> bool:
+        """Put ``new`` in the place of ``old``, or delete ``old``, unless ``old`` was changed in the meantime."""
+        if old.revision not in {each.revision for each in await self._revisions(old.key)}:
+            return False
+        if new is not None:
+            await self._write(new)
+        await self.delete(_claims(old.key), old.revision)
+        if new is None:
+            await self._spending.remove(old)
+        return True
 
-    async def forget(self, key: str) -> None:
-        """Delete the entry.
+    async def entries(self, *, account: str | None = None, since: float = 0.0, unanswered: bool = False) -> list[Entry]:
+        """The entries in the order in which they were begun."""
+        revisions: dict[str, list[Entry]] = {}
+        for item in await self.search(self._SUBMISSIONS):
+            entry = _entry_of(item)
+            revisions.setdefault(entry.key, []).append(entry)
+        found = map(_most_final, revisions.values())
+        wanted = [
+            entry
+            for entry in found
+            if account in (None, entry.account)
+            and entry.begun_at >= since
+            and not (unanswered and entry.answer is not None)
+        ]
+        return sorted(wanted, key=lambda entry: entry.begun_at)
 
-        Raises:
-            KeyError: there is no entry.
-            OutcomeKnownError: the entry has an answer, and is kept.
-        """
-        claims, found = self._claims(key), await self._unanswered(key)
-        claimed = self._claimed.pop(key, None)
-        # If it is this process's own, only that one: another may have written its claim by now and be about to send.
-        for name in [item.key for item in found] if claimed is None else [claimed[0]]:
-            await self._delete(claims, name)
+    async def spent(self, scope: str, since: float = 0.0) -> Spent:
+        """What the entries of a scope cost together."""
+        return await self._spending.spent(scope, since)
 
-    async def _unanswered(self, key: str) -> list[Any]:
-        """The claims on a key, of which there is at least one and none is answered."""
-        found = await self._search(self._claims(key))
-        if not found:
-            raise KeyError(key)
-        for item in found:
-            check_unanswered(key, item.value["answer"])
+    async def read_note(self, name: str) -> Mapping[str, Any] | None:
+        """A JSON object that the users of this ledger share."""
+        item = await self._call("get", self._NOTES, name)
+        return None if item is None else dict(item.value)
+
+    async def write_note(self, name: str, value: Mapping[str, Any]) -> None:
+        """Share a JSON object."""
+        await self.put(self._NOTES, name, dict(value))
+
+    async def search(self, namespace: tuple[str, ...]) -> list[Any]:
+        """All items whose namespace begins with this one."""
+        found: list[Any] = await self._call("search", namespace, limit=_ALL)
         return found
 
-    async def _others(self, claims: tuple[str, ...], own: str) -> Entry | None:
-        others = [item.value for item in await self._search(claims) if item.key != own]
-        answered = [value for value in others if value["answer"] is not None]
-        return Entry(**(answered or others)[0]) if others else None
+    async def put(self, namespace: tuple[str, ...], name: str, value: dict[str, Any]) -> None:
+        """Write an item that never expires and is never embedded, whatever the store does with its other items."""
+        await self._call("put", namespace, name, value, index=False, ttl=None)
 
-    async def _search(self, claims: tuple[str, ...]) -> list[Any]:
-        found: list[Any] = await self._call("search", claims)
-        return found
+    async def delete(self, namespace: tuple[str, ...], name: str) -> None:
+        """Delete an item."""
+        await self._call("delete", namespace, name)
 
-    async def _put(self, claims: tuple[str, ...], name: str, value: dict[str, Any]) -> None:
-        # Never expired and never embedded, whatever the store does with its other items.
-        await self._call("put", claims, name, value, index=False, ttl=None)
+    async def _revisions(self, key: str) -> list[Entry]:
+        return [_entry_of(item, key) for item in await self.search(_claims(key))]
 
-    async def _delete(self, claims: tuple[str, ...], name: str) -> None:
-        await self._call("delete", claims, name)
+    async def _write(self, entry: Entry) -> None:
+        text = entry.to_json()
+        await self.put(_claims(entry.key), entry.revision, {"entry": text, "checksum": checksum(text)})
 
     async def _call(self, method: str, *args: Any, **options: Any) -> Any:
         try:
@@ -98,6 +135,42 @@ class StoreLedger:
         except NotImplementedError:  # a store for sync graphs only, such as SqliteStore
             return await asyncio.to_thread(getattr(self._store, method), *args, **options)
 
-    def _claims(self, key: str) -> tuple[str, ...]:
-        """The namespace of the claims on a key. It holds a hash, since a namespace may not contain dots."""
-        return (*self._NAMESPACE, hashlib.sha256(key.encode()).hexdigest())
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise ConfigurationError(
+            "configuration",
+            "A StoreLedger cannot be sent to another process, because its store is a live connection. Make the client "
+            "in the worker, with a store that the worker has opened.",
+        )
+
+
+def _claims(key: str) -> tuple[str, ...]:
+    """The namespace of the revisions of a key's entries. It holds a hash, since a namespace may not contain dots."""
+    return (*StoreLedger._SUBMISSIONS, hashlib.sha256(key.encode()).hexdigest())  # noqa: SLF001 - of this module
+
+
+def _entry_of(item: Any, key: str | None = None) -> Entry:
+    """The entry that an item holds.
+
+    Args:
+        item: the store's item.
+        key: the entry's key, which items of the first version do not hold.
+
+    Raises:
+        LedgerError: the item is damaged.
+    """
+    value = item.value
+    if "fingerprint" in value:  # written by the first version
+        name = key or f"unknown key {item.namespace[-1]}"
+        return Entry(
+            key=name, fingerprint=value["fingerprint"], answer=value["answer"], owner=item.key, revision=item.key
+        )
+    if checksum(value["entry"]) != value["checksum"]:
+        raise LedgerError(
+            f"An item of the ledger is damaged: {item.key} in {item.namespace}. Restore it from a backup."
+        )
+    return Entry.from_json(value["entry"])
+
+
+def _most_final(revisions: Sequence[Entry]) -> Entry:
+    """Of several revisions, the service's own answer; else any other answer; else the longest lease."""
+    return max(revisions, key=lambda entry: (entry.source == "answer", entry.answer is not None, entry.lease_until))

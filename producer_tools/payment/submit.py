@@ -2,58 +2,60 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from random import uniform
-from typing import Any, NamedTuple
+from uuid import uuid4
 
-from producer_tools.concurrency.clock import Clock, finishes_in_time
+from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.limits import KeyLocks, Semaphore
-from producer_tools.errors import OutcomeKnownError, ProducerError, SubmissionConflictError, SubmissionUnknownError
-from producer_tools.http.callbacks import CallbackReceiver, ExpectedCallback
-from producer_tools.http.faults import unreadable
+from producer_tools.concurrency.to_the_end import to_the_end
+from producer_tools.errors import BeingSentError, SubmissionConflictError
 from producer_tools.http.retries import with_retries
+from producer_tools.http.settings import token_id
 from producer_tools.http.transport import Transport
-from producer_tools.payment.budget import Budget, counted
-from producer_tools.payment.keys import fingerprint
-from producer_tools.payment.ledger import Ledger
-from producer_tools.payment.prices import estimate
-from producer_tools.requests import MusicRequest, PaidRequest
-from producer_tools.tasks.records import read_answer, storable_answer
+from producer_tools.payment.entry import Entry
+from producer_tools.payment.keys import is_same_request, ledger_key
+from producer_tools.payment.ledger import Ledger, guarded
+from producer_tools.payment.outcomes import Outcomes
+from producer_tools.payment.sending import Sender
+from producer_tools.requests import PaidRequest
+from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
 
 _logger = logging.getLogger("producer_tools")
-# Another process may be waiting for the answer to the same request; an answer takes a second or two.
-_OTHER_PROCESS_SECONDS = 5.0
 _RECHECK_SECONDS = 0.25
-# A song takes 20-50 s, and its callback comes when it is finished.
-_CALLBACK_SECONDS = 300.0
 
 
 @dataclass
 class _Call:
-    """A paid request that is ready to be sent.
+    """A paid request that is on its way to its outcome.
 
     Attributes:
         request: what to make.
-        body: the JSON body.
-        fingerprint: the hash of the request.
-        callback: the address that the first attempt makes, and all attempts use.
+        key: the caller's idempotency key.
+        account: the hash of the token.
+        former_keys: further keys under which the same request may have been filed.
+        ledger: where it is written down.
+        owner: the id of this call in the ledger.
+        is_being_sent: whether it may have been sent; then it goes on without its caller.
+        is_abandoned: whether its caller has been cancelled.
     """
 
     request: PaidRequest
-    body: dict[str, Any]
-    fingerprint: str
-    callback: ExpectedCallback | None = None
+    key: str
+    account: str
+    former_keys: Sequence[str]
+    ledger: Ledger
+    owner: str = field(default_factory=lambda: uuid4().hex)
+    is_being_sent: bool = False
+    is_abandoned: bool = False
 
-
-class _Answer(NamedTuple):
-    """What the service answered: as the ledger keeps it, and as a task."""
-
-    stored: dict[str, Any]
-    task: Task
+    @property
+    def ledger_key(self) -> str:
+        return ledger_key(self.key, self.account)
 
 
 class Submissions:
@@ -63,8 +65,8 @@ class Submissions:
         transport: sends the requests.
         clock: measures and waits.
         semaphore: limits how many requests are in flight at once.
-        budget: what the client may spend.
-        callbacks: recovers the task id of a submit whose answer was lost.
+        sender: sends one request and writes its outcome down.
+        outcomes: finds out what became of requests that an earlier process sent.
         on_submitted: called with each task that was submitted just now; not with one that the ledger knew.
     """
 
@@ -74,105 +76,105 @@ class Submissions:
         clock: Clock,
         *,
         semaphore: Semaphore,
-        budget: Budget | None,
-        callbacks: CallbackReceiver | None,
+        sender: Sender,
+        outcomes: Outcomes,
         on_submitted: Callable[[Task], None],
     ) -> None:
         self._transport = transport
         self._clock = clock
         self._semaphore = semaphore
-        self._budget = budget
-        self._callbacks = callbacks
+        self._sender = sender
+        self._outcomes = outcomes
         self._on_submitted = on_submitted
         self._in_progress = KeyLocks()
+        self._running: set[asyncio.Task[Task]] = set()
 
-    async def submit(self, request: PaidRequest, key: str | None, ledger: Ledger) -> Task:
-        """Send a request once for each ``key``, and return its task."""
-        body = request.body()
-        call = _Call(request, body, fingerprint(request.endpoint, body))
-        if key is None:
-            async with self._semaphore.hold():
-                return (await with_retries(partial(self._send, call), self._clock, paid=True)).task
-        # The semaphore comes before the ledger: a request that is cancelled while it waits here leaves no entry.
-        async with self._in_progress.hold(key), self._semaphore.hold():
-            # No ledger entry is open while waiting to retry, so a crash then is not an unknown outcome.
-            return await with_retries(partial(self._send_once, call, key, ledger), self._clock, paid=True)
+    async def submit(
+        self, request: PaidRequest, key: str | None, ledger: Ledger, former_keys: Sequence[str] = ()
+    ) -> Task:
+        """Send a request once for each ``key``, and return its task.
 
-    async def _send_once(self, call: _Call, key: str, ledger: Ledger) -> Task:
-        known = await self._claim(key, call.fingerprint, ledger)
-        if known is not None:
-            return known
-        try:
-            answer = await self._send(call)
-        except SubmissionUnknownError:
-            raise  # the entry stays, so that the next attempt knows that the outcome is unknown
-        except ProducerError:
-            with suppress(OutcomeKnownError):  # a person has adopted a task in the meantime
-                await ledger.forget(key)
-            raise
-        try:
-            await ledger.finish(key, answer.stored)
-        except Exception:
-            # The song is paid for, so its id must reach the caller. The ledger will report an unknown outcome.
-            _logger.exception("Task %s was submitted, but the ledger could not record it.", answer.task.task_id)
-        return answer.task
-
-    async def _claim(self, key: str, asked: str, ledger: Ledger) -> Task | None:
-        """Begin the ledger's entry, and return ``None``; or return the task if the request was answered before.
-
-        Args:
-            key: the idempotency key.
-            asked: the fingerprint of the request.
-            ledger: where it is written down.
-
-        Raises:
-            SubmissionConflictError: the key belongs to a request with another fingerprint.
-            SubmissionUnknownError: the request was begun before and has no answer.
+        If the caller is cancelled once the request may have been sent, sending it and writing down its outcome go on
+        without the caller, and the next call with the key gets the task.
         """
-        until = self._clock.now() + (_OTHER_PROCESS_SECONDS if ledger.is_shared else 0)
-        while (entry := await ledger.begin(key, asked)) is not None:
-            task = None if entry.answer is None else read_answer(entry.answer)
-            if task is not None or self._clock.now() >= until:
-                if entry.fingerprint != asked:
-                    raise SubmissionConflictError(key, None if task is None else task.task_id)
-                if task is not None:
-                    return task
-                raise SubmissionUnknownError(
-                    "unknown_outcome", f"This call was sent before, or was about to be, under the key {key}."
-                )
+        account = token_id(self._transport.token())
+        # Without a key each call is a new request. It gets an entry too, so that it is accounted for.
+        if key is not None:
+            former_keys = [*former_keys, key]  # the first version filed requests under the key alone
+        call = _Call(request, key or f"once {uuid4().hex}", account, former_keys, ledger)
+        work = asyncio.create_task(self._until_known(call))
+        self._running.add(work)  # asyncio itself does not keep a reference
+        work.add_done_callback(partial(self._ended, call))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            call.is_abandoned = True
+            if not call.is_being_sent:
+                work.cancel()
+                await asyncio.wait([work])
+            raise
+
+    def _ended(self, call: _Call, work: "asyncio.Task[Task]") -> None:
+        self._running.discard(work)
+        if call.is_abandoned and not work.cancelled() and (error := work.exception()) is not None:
+            _logger.warning("The submit under the key %s, whose caller was cancelled, failed: %s", call.key, error)
+
+    async def _until_known(self, call: _Call) -> Task:
+        """Send the request, or wait until whoever is sending it knows the outcome."""
+        while True:
+            # The semaphore comes before the ledger: a request that is cancelled while it waits here leaves no entry.
+            async with self._in_progress.hold(call.ledger_key), self._semaphore.hold():
+                with suppress(BeingSentError):
+                    # No ledger entry is open while waiting to retry, so a crash then is not an unknown outcome.
+                    return await with_retries(partial(self._send_once, call), self._clock, paid=True)
             # A random pause, so that two processes that withdrew their claims at the same moment do not collide again.
             await self._clock.sleep(_RECHECK_SECONDS * uniform(0.2, 1.8))  # noqa: S311 - not a secret
-        return None
 
-    async def _send(self, call: _Call) -> _Answer:
-        usd = estimate(call.request)
-        with counted(usd, self._budget):
-            self._ask_for_callback(call)
-            try:
-                answer = self._read(call, await self._transport.post(call.request.endpoint, call.body, paid=True))
-            except SubmissionUnknownError:
-                if call.callback is None:
-                    raise
-                # If the service did get the request, its callback brings the id that the answer should have brought.
-                arriving = asyncio.shield(asyncio.wrap_future(call.callback.task_id))
-                if not await finishes_in_time(arriving, _CALLBACK_SECONDS, self._clock):
-                    raise
-                return self._read(call, {"task_id": arriving.result()})
-            self._on_submitted(answer.task)
-            return answer
+    async def _send_once(self, call: _Call) -> Task:
+        if call.is_abandoned:
+            raise asyncio.CancelledError
+        entry = self._sender.new_entry(call.request, call.ledger_key, call.account, call.owner)
+        call.is_being_sent = True
+        try:
+            known = await self._begin(call, entry)
+            if known is not None:
+                return await self._task_of(call, known)
+            if call.is_abandoned:
+                await guarded(call.ledger.replace(entry, None))
+                raise asyncio.CancelledError
+            task = await self._sender.send(call.request, entry, call.ledger)
+        finally:
+            call.is_being_sent = False
+        self._on_submitted(task)
+        return task
 
-    def _ask_for_callback(self, call: _Call) -> None:
-        """Add a callback address to a song's request, unless it has one."""
-        request = call.request
-        if self._callbacks is None or call.callback is not None or not isinstance(request, MusicRequest):
-            return
-        if request.callback_url is None:
-            call.callback = self._callbacks.expect()
-            call.body = request.model_copy(update={"callback_url": call.callback.url}).body()
+    async def _begin(self, call: _Call, entry: Entry) -> Entry | None:
+        """Begin the entry and return ``None``; or return the entry of the same request, sent before."""
+        former_keys = [ledger_key(key, call.account) for key in call.former_keys] + list(call.former_keys)
+        while True:
+            known = await to_the_end(partial(_begun, call.ledger, entry, tuple(former_keys)))
+            if known is None or known.owner == entry.owner:
+                return None
+            if known.key in (call.ledger_key, call.key) or is_same_request(call.request, known.fingerprint):
+                return known
+            # Another request happens to be filed under this former key.
+            former_keys = [key for key in former_keys if key != known.key]
 
-    @staticmethod
-    def _read(call: _Call, raw: Mapping[str, Any]) -> _Answer:
-        task = read_answer(raw)
-        if task.task_id is None and not task.results:
-            raise unreadable(call.request.endpoint, "it has neither a task id nor a result", paid=True)
-        return _Answer(storable_answer(task), task)
+    async def _task_of(self, call: _Call, known: Entry) -> Task:
+        """The task of a request that was sent before.
+
+        Raises:
+            BeingSentError: its sender does not know the outcome yet.
+            SubmissionConflictError: the key belongs to another request.
+            SubmissionUnknownError: its outcome is unknown.
+        """
+        if known.answer is None and known.lease_until > self._clock.now():
+            raise BeingSentError(call.key)
+        task = None if known.answer is None else read_answer(known.answer)
+        if not is_same_request(call.request, known.fingerprint):
+            raise SubmissionConflictError(call.key, None if task is None else task.task_id)
+        return task or await self._outcomes.found(call.key, known, call.ledger)
+
+
+async def _begun(ledger: Ledger, entry: Entry, former_keys: Sequence[str]) -> Entry | None:
+    return await guarded(ledger.begin(entry, former_keys=former_keys))

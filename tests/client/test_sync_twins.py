@@ -10,7 +10,6 @@ import pytest
 
 from producer_tools import (
     Downloader,
-    Ledger,
     ProducerClient,
     Progress,
     SubmissionUnknownError,
@@ -97,13 +96,18 @@ def adopt(account: Account) -> None:
     assert account.client.submit_sync(SONG, key="lost").task_id == "seen-in-the-account"
 
 
+def settle(account: Account) -> None:
+    (settled,) = account.client.settle_sync()
+    assert settled.key.endswith("lost")
+
+
 def save(account: Account) -> None:
     downloads = Downloader(account.client, account.directory).save_sync(account.task_id)
     assert {file.kind for file in downloads.files} == {"audio", "cover"}
     assert all(Path(file.path).parent == account.directory for file in downloads.files)
 
 
-CALLS: list[Callable[[Account], None]] = [submit, get_task, get_tasks, wait, watch, release, adopt, save]
+CALLS: list[Callable[[Account], None]] = [submit, get_task, get_tasks, wait, watch, release, adopt, settle, save]
 
 
 def test_every_async_method_has_a_twin() -> None:
@@ -155,8 +159,8 @@ def test_a_twin_runs_the_method_of_a_subclass(sandbox: ProducerSandbox) -> None:
     """A subclass that checks a quota in `submit` must also check it in `submit_sync`; else the call is paid for."""
 
     class WithoutQuota(ProducerClient):
-        async def submit(self, request: PaidRequest, *, key: str | None = None, ledger: Ledger | None = None) -> Task:
-            raise PermissionError(f"over quota: {request}, {key}, {ledger}")
+        async def submit(self, request: PaidRequest, **options: Any) -> Task:
+            raise PermissionError(f"over quota: {request}, {options}")
 
     with WithoutQuota(sandbox.api_token, sandbox.base_url) as client, pytest.raises(PermissionError):
         client.submit_sync(SONG)

@@ -185,7 +185,7 @@ async def test_the_ledger_is_the_clients_or_else_the_graphs_store(
             state = await run(build_checked_graph(client, directory), order(key="the waltz"), store=store)
     assert state["error"] is None
     assert len(paid_task_ids(sandbox)) == 1
-    recorded = [entry.value["answer"]["task_id"] for entry in store.search(("producer_tools", "submissions"))]
+    recorded = [entry.answer and entry.answer["task_id"] for entry in await StoreLedger(store).entries()]
     assert recorded == ([] if own else [state["task"]["task_id"]])
 
 

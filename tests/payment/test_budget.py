@@ -84,8 +84,10 @@ async def test_only_calls_that_did_no_work_are_given_back(
     """A refused call must not use up the budget; a call that may have been charged must."""
     faults: list[Exception] = [SubmissionUnknownError("timeout", "?"), BadRequestError("bad_request", "no")]
 
-    async def post(*_: object, **__: object) -> None:
-        raise faults.pop()
+    async def post(*_: object, paid: bool) -> dict[str, Any]:
+        if paid:
+            raise faults.pop()
+        return {}
 
     monkeypatch.setattr(Transport, "post", post)
     spent = Budget(max_calls=5)

@@ -23,6 +23,7 @@ from producer_tools import (
 from producer_tools.requests import GenerateMusic
 from tests.crash.processes import quick_starts
 from tests.payment.calls import Account
+from tests.payment.ledgers import entry
 
 REQUESTS = 10
 
@@ -147,11 +148,12 @@ async def test_forgetting_an_entry_keeps_the_claim_of_another_process() -> None:
     store = InMemoryStore()
     stepwise = StepwiseStore(store)
     refused, other, third = StoreLedger(store), StoreLedger(stepwise), StoreLedger(store)
-    beginning = asyncio.create_task(other.begin("key", "fingerprint"))
+    own = entry(fingerprint="of the refused process")
+    beginning = asyncio.create_task(other.begin(entry()))
     await stepwise.step()  # it finds no claim
-    assert await refused.begin("key", "fingerprint") is None
+    assert await refused.begin(own) is None
     await stepwise.step()  # it writes its own claim
-    await refused.forget("key")
+    assert await refused.replace(own, None)
     await stepwise.step()  # it finds no other claim, so it will send
     assert await beginning is None
-    assert await third.begin("key", "fingerprint") is not None, "a third process would send as well"
+    assert await third.begin(entry()) is not None, "a third process would send as well"

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,10 +14,12 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.store.memory import InMemoryStore
 from langgraph.store.sqlite import SqliteStore
+from pydantic import SecretStr
 
 from producer_tools import (
     BadRequestError,
     Ledger,
+    LedgerError,
     MemoryLedger,
     OutcomeKnownError,
     ProducerClient,
@@ -28,10 +29,13 @@ from producer_tools import (
     SubmissionConflictError,
     SubmissionUnknownError,
 )
+from producer_tools.http.settings import token_id
 from producer_tools.http.transport import Transport
+from producer_tools.payment.entry import Entry
 from producer_tools.requests import GenerateLyrics, GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 from tests.clocks import InstantClock
+from tests.payment.ledgers import answer, answered, entry
 
 SONG = GenerateMusic(prompt="a waltz")
 OpenLedger = Callable[[], Ledger]
@@ -130,33 +134,39 @@ async def test_a_crash_while_waiting_to_retry_is_not_an_unknown_outcome(
 ) -> None:
     """If a worker is killed while it waits for a busy service, another one must be able to send the request."""
 
+    class CrashError(BaseException):
+        pass
+
     class CrashingClock(InstantClock):
         async def sleep(self, seconds: float) -> None:  # noqa: ARG002 - the clock's signature
-            raise KeyboardInterrupt
+            raise CrashError
 
     sandbox.fail_next("too_many_requests")
     async with ProducerClient(
         sandbox.api_token, sandbox.base_url, ledger=open_ledger(), clock=CrashingClock()
     ) as client:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(CrashError):
             await client.submit(SONG, key="k")
     async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=open_ledger()) as client:
         task = await client.submit(SONG, key="k")
     assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
 
 
-async def test_a_cancelled_submit_is_not_sent_again(open_ledger: OpenLedger, sandbox: ProducerSandbox) -> None:
-    """It was cancelled between sending and answer, so it may have been charged."""
+async def test_a_cancelled_submit_goes_on_and_the_next_call_gets_its_task(
+    open_ledger: OpenLedger, sandbox: ProducerSandbox
+) -> None:
+    """It was cancelled between sending and answer: the song is paid for, so its id must not be thrown away."""
     sandbox.render_seconds = 60
+    song = GenerateMusic(prompt="x", async_=False)
     async with client_on(sandbox, open_ledger()) as client:
-        submit = asyncio.create_task(client.submit(GenerateMusic(prompt="x", async_=False), key="k"))
+        submit = asyncio.create_task(client.submit(song, key="k"))
         while not sandbox.charges:
             await asyncio.sleep(0.001)
         submit.cancel()
         with pytest.raises(asyncio.CancelledError):
             await submit
-        with pytest.raises(SubmissionUnknownError):
-            await client.submit(GenerateMusic(prompt="x", async_=False), key="k")
+        sandbox.finish_now()
+        assert (await client.submit(song, key="k")).results
     assert len(sandbox.charges) == 1
 
 
@@ -208,9 +218,8 @@ async def test_a_store_neither_expires_nor_embeds_the_entries() -> None:
 
     store = RecordingStore(index={"dims": 1, "embed": lambda texts: pytest.fail(f"embedded: {texts}")})
     ledger = StoreLedger(store)
-    assert await ledger.begin("key", "fingerprint") is None
-    await ledger.finish("key", {"task_id": "t1"})
-    assert await StoreLedger(store).begin("key", "fingerprint") == ("fingerprint", {"task_id": "t1"})
+    known = await answered(ledger)
+    assert await StoreLedger(store).begin(entry()) == known
     assert lifetimes == [None, None]
 
 
@@ -219,60 +228,58 @@ async def test_a_sync_store_can_hold_the_ledger(tmp_path: Path) -> None:
     with SqliteStore.from_conn_string(str(tmp_path / "store.sqlite")) as store:
         store.setup()
         ledger = StoreLedger(store)
-        assert await ledger.begin("key", "fingerprint") is None
-        await StoreLedger(store).forget("key")
-        assert await StoreLedger(store).begin("key", "fingerprint") is None
-        await StoreLedger(store).finish("key", {"task_id": "t1"})
-        assert await StoreLedger(store).begin("key", "fingerprint") == ("fingerprint", {"task_id": "t1"})
+        begun = entry()
+        assert await ledger.begin(begun) is None
+        assert await StoreLedger(store).replace(begun, None)
+        known = await answered(StoreLedger(store))
+        assert await StoreLedger(store).begin(entry()) == known
 
 
 async def test_a_known_outcome_is_neither_released_nor_replaced(open_ledger: OpenLedger) -> None:
     """A released answer would be paid for again; another task in its place would lose the one that was paid for."""
-    assert await open_ledger().begin("key", "fingerprint") is None
-    await open_ledger().finish("key", {"task_id": "t1"})
+    known = await answered(open_ledger())
     client = ProducerClient("t", "http://127.0.0.1:9", ledger=open_ledger())
     for change in (client.release("key"), client.adopt("key", "t2")):
         with pytest.raises(OutcomeKnownError) as caught:
             await change
         assert caught.value.task_id == "t1"
-    assert await open_ledger().begin("key", "fingerprint") == ("fingerprint", {"task_id": "t1"})
+    assert await open_ledger().get("key") == known
 
 
 async def test_a_conflict_names_the_task_of_the_first_request(
     open_ledger: OpenLedger, sandbox: ProducerSandbox
 ) -> None:
-    """Two workers send one key in different words: the second must wait for the first one's task, and learn its id.
-
-    A ledger in memory is not shared, so there is no other process to wait for.
-    """
+    """Two workers send one key in different words: the second waits for the first one's task, and learns its id."""
     first = open_ledger()
-    assert await first.begin("k", "another fingerprint") is None
+    begun = entry(f"{token_id(SecretStr(sandbox.api_token))}/k", "another fingerprint", lease_until=2_000.0)
+    assert await first.begin(begun) is None
 
     class AnsweringClock(InstantClock):
         async def sleep(self, seconds: float) -> None:
             await super().sleep(seconds)
-            await first.finish("k", {"task_id": "t1"})
+            if (await first.get(begun.key)) == begun:
+                await answer(first, begun)
 
     async with ProducerClient(
-        sandbox.api_token, sandbox.base_url, ledger=open_ledger() if first.is_shared else first, clock=AnsweringClock()
+        sandbox.api_token, sandbox.base_url, ledger=open_ledger(), clock=AnsweringClock()
     ) as client:
         with pytest.raises(SubmissionConflictError) as conflict:
             await client.submit(SONG, key="k")
-    assert conflict.value.task_id == ("t1" if first.is_shared else None)
+    assert conflict.value.task_id == "t1"
 
 
 async def test_at_most_one_caller_begins_an_entry(open_ledger: OpenLedger) -> None:
     """Two processes do not know each other: if both could begin the entry, both would send the request."""
     for n in range(20):
-        begun = await asyncio.gather(*(open_ledger().begin(f"k{n}", "fingerprint") for _ in range(4)))
-        assert sum(entry is None for entry in begun) <= 1
+        begun = await asyncio.gather(*(open_ledger().begin(entry(f"k{n}")) for _ in range(4)))
+        assert sum(known is None for known in begun) <= 1
 
 
 async def test_a_request_is_not_sent_if_the_ledger_fails(tmp_path: Path, sandbox: ProducerSandbox) -> None:
     """After a crash, nothing would show that it was sent."""
     (tmp_path / "ledger.sqlite").write_bytes(b"this is not a database" * 100)
     async with client_on(sandbox, SqliteLedger(tmp_path / "ledger.sqlite")) as client:
-        with pytest.raises(sqlite3.DatabaseError):
+        with pytest.raises(LedgerError, match=r"file is not a database.* Nothing was sent"):
             await client.submit(SONG, key="k")
     assert sandbox.charges == ()
 
@@ -283,8 +290,10 @@ async def test_a_task_that_could_not_be_recorded_is_still_returned(
     """The song is paid for: if an error were raised instead, its id would be lost."""
 
     class FullLedger(MemoryLedger):
-        async def finish(self, key: str, answer: dict[str, Any]) -> None:  # noqa: ARG002 - the ledger's signature
-            raise OSError("No space left on device")
+        async def replace(self, old: Entry, new: Entry | None) -> bool:
+            if new is None or new.answer is not None:
+                raise OSError("No space left on device")
+            return await super().replace(old, new)
 
     async with client_on(sandbox, FullLedger()) as client:
         task = await client.submit(SONG, key="k")
@@ -294,17 +303,12 @@ async def test_a_task_that_could_not_be_recorded_is_still_returned(
             await client.submit(SONG, key="k")
 
 
-async def test_memory_drops_the_oldest_answers_but_no_unknown_outcome() -> None:
-    """Without a limit the memory would grow for ever; a dropped unknown outcome would be sent again."""
+async def test_memory_forgets_nothing() -> None:
+    """A request whose entry was dropped would be paid for again."""
     ledger = MemoryLedger()
-    await ledger.begin("unknown", "fingerprint")
-    for n in range(10_000):
-        await ledger.begin(f"k{n}", "fingerprint")
-        await ledger.finish(f"k{n}", {"task_id": str(n)})
-    assert await ledger.begin("unknown", "fingerprint") is not None
-    assert await ledger.begin("k9999", "fingerprint") is not None
-    assert await ledger.begin("k1", "fingerprint") is not None
-    assert await ledger.begin("k0", "fingerprint") is None
+    for n in range(10_001):
+        await ledger.begin(entry(f"k{n}"))
+    assert await ledger.begin(entry("k0")) is not None
 
 
 async def test_without_a_key_each_call_is_a_new_request(sandbox: ProducerSandbox) -> None:

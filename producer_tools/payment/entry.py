@@ -1,0 +1,135 @@
+"""An entry of the ledger: one paid request, from before it is sent until its outcome is known."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
+from uuid import uuid4
+
+from typing_extensions import Self
+
+from producer_tools.http.safe_text import safe_text
+
+Source = Literal["answer", "callback", "listing", "person"]
+"""Where an entry's answer came from: the service's answer, a callback, the listing of tasks, or a person."""
+
+_LONGEST_TEXT = 100_000
+
+
+def _new_id() -> str:
+    return uuid4().hex
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What the ledger holds under a key. It is made of JSON values, and of text that every database can store.
+
+    Attributes:
+        key: the idempotency key, with the account before it.
+        fingerprint: the hash of what the caller asked.
+        account: the hash of the API token that pays.
+        endpoint: the path that the request goes to.
+        request: the JSON body as it is sent.
+        begun_at: Unix seconds.
+        lease_until: Unix seconds. Its sender renews the lease until it knows the outcome. Once it has lapsed, the
+            outcome of a request without an answer is unknown.
+        usd: the estimated cost in US dollars.
+        credits: the estimated cost in credits.
+        scopes: the names of the lasting budgets that it counts in.
+        answer: the service's answer; ``None`` until there is one.
+        source: where the answer came from.
+        outcome: how the task ended, once that was seen: ``complete`` or ``failed``.
+        finding: what a search for the request among the account's tasks found, if its outcome was unknown.
+        owner: the id of the one who began it.
+        revision: changes with each change of the entry.
+    """
+
+    key: str
+    fingerprint: str
+    account: str = ""
+    endpoint: str = ""
+    request: Mapping[str, Any] = field(default_factory=dict)
+    begun_at: float = 0.0
+    lease_until: float = 0.0
+    usd: str = "0"
+    credits: str = "0"
+    scopes: tuple[str, ...] = ()
+    answer: Mapping[str, Any] | None = None
+    source: Source | None = None
+    outcome: str | None = None
+    finding: Mapping[str, Any] | None = None
+    owner: str = field(default_factory=_new_id)
+    revision: str = field(default_factory=_new_id)
+
+    def changed(self, **changes: Any) -> Self:
+        """The entry with some values changed, as the next revision."""
+        return replace(self, revision=_new_id(), **changes)
+
+    def to_json(self) -> str:
+        """All values as JSON text, without anything that a database refuses to store."""
+        return json.dumps(_storable(asdict(self)), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The entry that `to_json` wrote. Values of a later version are left out.
+
+        Raises:
+            ValueError, TypeError: the text is not that of an entry.
+        """
+        values = json.loads(text)
+        known = {each.name for each in fields(cls)}
+        entry = cls(**{name: value for name, value in values.items() if name in known})
+        return replace(entry, scopes=tuple(entry.scopes))
+
+
+class Limit(NamedTuple):
+    """How much the entries of one scope may cost together, with the one that is about to be begun.
+
+    Attributes:
+        scope: the name that entries count under.
+        since: Unix seconds; entries begun earlier do not count.
+        max_calls: the most entries; ``None`` for no limit.
+        max_usd: the most US dollars, by the estimates.
+        max_credits: the most credits, by the estimates.
+    """
+
+    scope: str
+    since: float = 0.0
+    max_calls: int | None = None
+    max_usd: Decimal | None = None
+    max_credits: Decimal | None = None
+
+
+class Spent(NamedTuple):
+    """What the entries of a scope cost together, by the estimates."""
+
+    calls: int = 0
+    usd: Decimal = Decimal(0)
+    credits: Decimal = Decimal(0)
+
+    def plus(self, usd: str, in_credits: str) -> "Spent":
+        """With one more call."""
+        return Spent(self.calls + 1, self.usd + Decimal(usd), self.credits + Decimal(in_credits))
+
+    def exceeds(self, limit: Limit) -> bool:
+        """Whether this is more than a limit allows."""
+        return (
+            (limit.max_calls is not None and self.calls > limit.max_calls)
+            or (limit.max_usd is not None and self.usd > limit.max_usd)
+            or (limit.max_credits is not None and self.credits > limit.max_credits)
+        )
+
+
+def checksum(text: str) -> str:
+    """A short hash that shows whether stored text was damaged."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return safe_text(value, _LONGEST_TEXT)
+    if isinstance(value, Mapping):
+        return {str(name): _storable(each) for name, each in value.items()}
+    return [_storable(each) for each in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,128 @@
+"""Requests whose outcome is unknown: found out, adopted or released."""
+
+from dataclasses import replace
+from typing import NamedTuple
+from uuid import uuid4
+
+from producer_tools.concurrency.clock import Clock
+from producer_tools.errors import BeingSentError, MissingTokenError, OutcomeKnownError, SubmissionUnknownError
+from producer_tools.http.settings import token_id
+from producer_tools.http.transport import Transport
+from producer_tools.payment.entry import Entry, Source
+from producer_tools.payment.keys import ledger_key
+from producer_tools.payment.ledger import Ledger, guarded
+from producer_tools.payment.settling import Finding, Settler
+from producer_tools.tasks.records import read_answer
+from producer_tools.tasks.task import Task
+
+
+class Settled(NamedTuple):
+    """What `settle` found out about one request.
+
+    Attributes:
+        key: the idempotency key, as the ledger names it.
+        finding: what was found.
+    """
+
+    key: str
+    finding: Finding
+
+
+class Outcomes:
+    """Decides about requests whose outcome is unknown.
+
+    Args:
+        transport: knows the token of the current call.
+        clock: measures.
+        settler: searches for the tasks of requests.
+    """
+
+    def __init__(self, transport: Transport, clock: Clock, settler: Settler) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._settler = settler
+
+    async def found(self, key: str, entry: Entry, ledger: Ledger) -> Task:
+        """The task of a request that an earlier call sent, if it can be found now.
+
+        Raises:
+            SubmissionUnknownError: it cannot.
+        """
+        finding = await self._settle(entry, ledger, patient=False)
+        if finding.state == "found":
+            return read_answer({"task_id": finding.task_ids[0]})
+        raise SubmissionUnknownError(
+            "unknown_outcome",
+            f"This call was sent before, or was about to be, under the key {key}. {finding.in_words()}",
+        )
+
+    async def settle(self, ledger: Ledger) -> list[Settled]:
+        """Search for the tasks of all requests of the current account whose outcome is unknown."""
+        account, now = token_id(self._transport.token()), self._clock.now()
+        unknown = await guarded(ledger.entries(account=account, unanswered=True))
+        return [
+            Settled(entry.key, await self._settle(entry, ledger, patient=True))
+            for entry in unknown
+            if entry.lease_until <= now
+        ]
+
+    async def adopt(self, key: str, task_id: str, ledger: Ledger) -> None:
+        """Record which task a request became, as a person has seen it in the account."""
+        while True:
+            entry = await self._unknown(key, ledger)
+            if await self._answer(entry, task_id, "person", ledger):
+                return
+
+    async def release(self, key: str, ledger: Ledger) -> None:
+        """Let a request be sent again. Its line stays in the ledger under another key, since it may have been paid."""
+        while True:
+            entry = await self._unknown(key, ledger)
+            id_of_line = uuid4().hex
+            line = replace(
+                entry, key=f"{entry.key} released {id_of_line}", owner=id_of_line, answer={}, outcome="released"
+            )
+            await guarded(ledger.begin(line))
+            if await guarded(ledger.replace(entry, None)):
+                return
+            await guarded(ledger.replace(line, None))
+
+    async def _settle(self, entry: Entry, ledger: Ledger, *, patient: bool) -> Finding:
+        if not entry.endpoint:  # written by the first version, which did not keep the request
+            return Finding("not_listed")
+        finding = await self._settler.search(entry, ledger, patient=patient)
+        if finding.state == "found":
+            await self._answer(entry, finding.task_ids[0], finding.source, ledger)
+        else:
+            await guarded(ledger.replace(entry, entry.changed(finding=finding._asdict())))
+        return finding
+
+    async def _unknown(self, key: str, ledger: Ledger) -> Entry:
+        """The entry of a request whose outcome is unknown.
+
+        Args:
+            key: the caller's key, or the key as the ledger names it.
+            ledger: where it is written down.
+
+        Raises:
+            KeyError: there is none.
+            OutcomeKnownError: it has a task.
+            BeingSentError: it is being sent now.
+        """
+        try:
+            keys = [ledger_key(key, token_id(self._transport.token())), key]
+        except MissingTokenError:
+            keys = [key]
+        found = [entry for each in keys if (entry := await guarded(ledger.get(each))) is not None]
+        if not found:
+            raise KeyError(key)
+        entry = found[0]
+        if entry.answer is not None:
+            raise OutcomeKnownError(key, read_answer(entry.answer).task_id)
+        if entry.lease_until > self._clock.now():
+            raise BeingSentError(key)
+        return entry
+
+    @staticmethod
+    async def _answer(entry: Entry, task_id: str, source: Source, ledger: Ledger) -> bool:
+        answered = entry.changed(answer={"task_id": task_id}, source=source, lease_until=0.0)
+        return await guarded(ledger.replace(entry, answered))

@@ -1,0 +1,134 @@
+"""Finds out what became of a request whose answer was lost."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from producer_tools.concurrency.clock import Clock
+from producer_tools.errors import ProducerToolError
+from producer_tools.http.callbacks import CallbackReceiver
+from producer_tools.payment.entry import Entry, Source
+from producer_tools.payment.ledger import Ledger, guarded
+from producer_tools.tasks.listing import Listing
+
+GRACE_SECONDS = 60.0
+"""How long the service may take to list a new task. Before that, a missing task proves nothing."""
+
+_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+# The service's clock may differ from this machine's.
+_CLOCK_DIFFERENCE = 30.0
+# A request may have been answered long after it was begun, so entries of the last hour may own the same task.
+_SECONDS_OF_RIVALS = 3600.0
+_MOST_CANDIDATES = 10
+
+State = Literal["found", "not_found", "several", "not_listed", "unclear"]
+
+
+class Finding(NamedTuple):
+    """What a search found.
+
+    Attributes:
+        state: ``found``: the outcome is known. ``not_found``: a minute after the request, the account has no such
+            task, so it was probably never begun. ``several``: more than one task may be it. ``not_listed``: the
+            service does not list this account's tasks. ``unclear``: the service could not answer, or the minute has
+            not passed.
+        task_ids: the task that was found, or the candidates.
+        source: what brought the task.
+    """
+
+    state: State
+    task_ids: tuple[str, ...] = ()
+    source: Source = "listing"
+
+    def in_words(self) -> str:
+        """What the search found, for the error about the unknown outcome."""
+        if self.state == "not_found":
+            return "The account has no such task, so it was probably never begun. It was not sent again."
+        return f"It may be one of the tasks {', '.join(self.task_ids)}." if self.task_ids else ""
+
+
+class Settler:
+    """Searches for the tasks of requests whose outcome is unknown. It never sends a paid request.
+
+    Args:
+        listing: lists the account's tasks.
+        clock: measures and waits.
+        callbacks: the ids that callbacks have brought.
+    """
+
+    def __init__(self, listing: Listing, clock: Clock, callbacks: CallbackReceiver | None) -> None:
+        self._listing = listing
+        self._clock = clock
+        self._callbacks = callbacks
+
+    async def search(self, entry: Entry, ledger: Ledger, *, patient: bool) -> Finding:
+        """Search for the task of an entry, with the token of its account.
+
+        Args:
+            entry: the entry, which has no answer.
+            ledger: the ledger, whose other entries own tasks too.
+            patient: whether to search again until something is found, or a minute has passed since the request.
+        """
+        until = self._clock.now() + GRACE_SECONDS
+        for pause in (*_PAUSES, 0.0):
+            finding = await self._search_once(entry, ledger)
+            done = finding.state in ("found", "several", "not_found")
+            waits_for_callback = self._callbacks is not None and "callback_url" in entry.request
+            if done or not patient or (finding.state == "not_listed" and not waits_for_callback):
+                break
+            if self._clock.now() + pause > until:
+                break
+            await self._clock.sleep(pause)
+        return finding
+
+    async def _search_once(self, entry: Entry, ledger: Ledger) -> Finding:
+        rivals = await guarded(ledger.entries(since=entry.begun_at - _SECONDS_OF_RIVALS))
+        owned = {str(each.answer.get("task_id")) for each in rivals if each.answer is not None}
+        try:
+            for task_id in self._arrived(entry):
+                if task_id not in owned and await self._listing.is_task_of(task_id, entry.request):
+                    return await self._claimed(entry, ledger, task_id, "callback")
+            since, until = entry.begun_at - _CLOCK_DIFFERENCE, self._clock.now() + _CLOCK_DIFFERENCE
+            listed = await self._listing.find(entry.account, entry.request, since, until)
+            if listed is None:
+                return Finding("not_listed")
+            unowned = [task_id for task_id in listed if task_id not in owned][:_MOST_CANDIDATES]
+            # The listing may show tasks of other accounts; a look-up shows only this account's.
+            candidates = [task_id for task_id in unowned if await self._listing.is_task_of(task_id, entry.request)]
+            if len(candidates) == 1 and not self._is_contested(entry, rivals):
+                return await self._claimed(entry, ledger, candidates[0], "listing")
+        except ProducerToolError:
+            return Finding("unclear")
+        if candidates:
+            return Finding("several" if len(candidates) > 1 else "unclear", tuple(candidates))
+        too_early = self._clock.now() < entry.begun_at + GRACE_SECONDS
+        return Finding("unclear" if too_early else "not_found")
+
+    def _arrived(self, entry: Entry) -> Sequence[str]:
+        url = entry.request.get("callback_url")
+        return self._callbacks.arrived(url) if self._callbacks is not None and isinstance(url, str) else ()
+
+    def _is_contested(self, entry: Entry, rivals: Sequence[Entry]) -> bool:
+        """Whether another caller is sending the same request now: the task that was found may be that one's."""
+        now = self._clock.now()
+        return any(
+            each.fingerprint == entry.fingerprint
+            and each.account == entry.account
+            and each.key != entry.key
+            and each.answer is None
+            and each.lease_until > now
+            for each in rivals
+        )
+
+    async def _claimed(self, entry: Entry, ledger: Ledger, task_id: str, source: Source) -> Finding:
+        """Make the task this entry's, unless another entry that searches at this moment has made it its own."""
+        mark = Entry(
+            key=f"{entry.account}/task {task_id}",
+            fingerprint=f"task of {entry.key}",
+            account=entry.account,
+            begun_at=entry.begun_at,
+            answer={"task_id": task_id},
+        )
+        known = await guarded(ledger.begin(mark))
+        if known is not None and known.fingerprint != mark.fingerprint:
+            return Finding("unclear", (task_id,))
+        return Finding("found", (task_id,), source)

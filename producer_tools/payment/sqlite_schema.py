@@ -1,0 +1,105 @@
+"""The tables of a SQLite ledger: how they are made, brought up to date, checked and read."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from producer_tools.errors import LedgerError
+from producer_tools.payment.entry import Entry, checksum
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_VERSION = 2
+_LOCK_SECONDS = 30.0
+
+# The first version had only these columns, and workers of that version may still use the file.
+_FIRST_COLUMNS = {"key": "TEXT PRIMARY KEY", "fingerprint": "TEXT", "answer": "TEXT"}
+_ADDED_COLUMNS = {"details": "TEXT", "checksum": "TEXT", "begun_at": "REAL"}
+_OTHER_TABLES = (
+    "CREATE TABLE spending (scope TEXT, begun_at REAL, owner TEXT, usd TEXT, credits TEXT)",
+    "CREATE INDEX spending_by_scope ON spending (scope, begun_at)",
+    "CREATE INDEX spending_by_owner ON spending (owner)",
+    "CREATE INDEX submissions_without_answer ON submissions (begun_at) WHERE answer IS NULL",
+    "CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT)",
+)
+
+
+def connect(path: Path) -> "sqlite3.Connection":
+    """A connection whose transactions are on the disk when they end, even if the power fails."""
+    import sqlite3  # noqa: PLC0415 - only those who use this ledger pay for the import
+
+    connection = sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None)
+    try:
+        with suppress(sqlite3.OperationalError):  # another process is switching the file to WAL at this moment
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def prepare(connection: "sqlite3.Connection") -> None:
+    """Make the tables, or bring those of the first version up to date; then check the whole file.
+
+    Raises:
+        LedgerError: the file is damaged, or not a ledger of this version.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        columns = {row[1] for row in connection.execute("PRAGMA table_info(submissions)")}
+        if version == 0 and columns <= _FIRST_COLUMNS.keys():
+            _upgrade(connection, is_new=not columns)
+        elif version != _VERSION or columns != _FIRST_COLUMNS.keys() | _ADDED_COLUMNS.keys():
+            raise LedgerError(
+                f"The ledger's file has schema version {version}, and this version of producer-tools reads {_VERSION}. "
+                "Use the version that wrote it, or another file."
+            )
+    # It finds keys that differ between the table and its index, which no checksum of a row can show.
+    if (found := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+        raise _damaged(found)
+
+
+def entry_of(key: str, fingerprint: str, answer: str | None, details: str | None, expected: str | None) -> Entry:
+    """The entry that a row holds.
+
+    Raises:
+        LedgerError: the row is damaged.
+    """
+    if details is None and expected is None:  # written by the first version
+        return Entry(key=key, fingerprint=fingerprint, answer=_json(key, answer), owner=key, revision=f"1 {answer}")
+    if details is None or checksum(details) != expected:
+        raise _damaged(f"the row of the key {key} does not match its checksum")
+    entry = Entry.from_json(details)
+    if (entry.key, entry.fingerprint) != (key, fingerprint) or _json(key, answer) != entry.answer:
+        raise _damaged(f"the row of the key {key} contradicts itself")
+    return entry
+
+
+def _upgrade(connection: "sqlite3.Connection", *, is_new: bool) -> None:
+    if is_new:
+        columns = ", ".join(f"{name} {kind}" for name, kind in (_FIRST_COLUMNS | _ADDED_COLUMNS).items())
+        connection.execute(f"CREATE TABLE submissions ({columns})")
+    else:
+        for name, kind in _ADDED_COLUMNS.items():
+            connection.execute(f"ALTER TABLE submissions ADD COLUMN {name} {kind}")
+    for statement in _OTHER_TABLES:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _json(key: str, text: str | None) -> dict[str, object] | None:
+    try:
+        value = None if text is None else json.loads(text)
+    except ValueError:
+        raise _damaged(f"the answer of the key {key} cannot be read") from None
+    if not isinstance(value, dict | None):
+        raise _damaged(f"the answer of the key {key} is not an object")
+    return value
+
+
+def _damaged(what: str) -> LedgerError:
+    return LedgerError(f"The ledger's file is damaged ({what}). Restore it from a backup.")
