@@ -179,19 +179,31 @@ class AudioBody(Body):
 
 
 class TasksBody(Body):
-    """``/producer/tasks``: one task by ``id``, or up to 50 by ``ids``."""
+    """``/producer/tasks``: one task by ``id``, up to 50 by ``ids``, or without either a list of the account's tasks."""
 
     action: Literal["retrieve", "retrieve_batch"]
     id: str = ""
     ids: Annotated[list[Text], Field(max_length=50)] = []
+    type: Text = ""
+    limit: Annotated[int | None, Field(ge=1)] = None
+    offset: Annotated[int, Field(ge=0)] = 0
+    created_at_min: Seconds | None = None
+    created_at_max: Seconds | None = None
+    user_id: Text = ""
+    application_id: Text = ""
 
     @model_validator(mode="after")
     def _fits_action(self) -> "TasksBody":
         if self.action == "retrieve" and not self.id.strip():
             raise ValueError("id is required for retrieve")
-        if self.action == "retrieve_batch" and not self.ids:
-            raise ValueError("ids is required for retrieve_batch")
+        if self.action == "retrieve_batch" and not self.ids and self.model_fields_set & {"id", "ids"}:
+            raise ValueError("ids is required for retrieve_batch, unless the account's tasks are to be listed")
         return self
+
+    @property
+    def is_listing(self) -> bool:
+        """Whether the body asks for a list of the account's tasks."""
+        return self.action == "retrieve_batch" and not self.ids
 
 
 AnyBody = TypeVar("AnyBody", bound=Body)
