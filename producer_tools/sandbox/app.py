@@ -1,9 +1,10 @@
 """The HTTP endpoints: authentication, request bodies and answers."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any, TypeVar
 
@@ -15,17 +16,40 @@ from producer_tools.sandbox.backend import Backend
 from producer_tools.sandbox.callbacks import Callbacks
 from producer_tools.sandbox.contract import AudioBody, AudiosBody, Body, LyricsBody, TasksBody, UploadBody, check
 from producer_tools.sandbox.errors import ApiError
-from producer_tools.sandbox.fault_responses import Handler, respond_with_fault
-from producer_tools.sandbox.faults import TASKS, Fault, Faults
+from producer_tools.sandbox.fault_responses import Handler, refused, respond_with_fault
+from producer_tools.sandbox.faults import TASKS, Fault, Faults, Refusal
 from producer_tools.sandbox.files import Files
 from producer_tools.sandbox.jobs import StoredTask
+from producer_tools.sandbox.listing import Listing
+from producer_tools.sandbox.outages import Outages
+from producer_tools.sandbox.price_list import APIS, SERVICES, PriceList
 from producer_tools.sandbox.records import Vocabulary, Writer
+from producer_tools.sandbox.users import User, Users
 
 IN_FLIGHT = 5
 
 _CONTRACT = files("producer_tools.sandbox") / "openapi.json"
 _logger = logging.getLogger("producer_tools.sandbox")
 _AnyBody = TypeVar("_AnyBody", bound=Body)
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What a test can change while the sandbox runs.
+
+    Attributes:
+        users: The accounts.
+        faults: The planned and random faults.
+        outages: The times in which the service cannot make songs.
+        listing: How a list of tasks is answered.
+        price_list: How requests for prices are answered.
+    """
+
+    users: Users
+    faults: Faults
+    outages: Outages
+    listing: Listing
+    price_list: PriceList
 
 
 class Api:
@@ -35,22 +59,20 @@ class Api:
         backend: Accepts the requests and stores the tasks.
         clock: The sandbox's clock.
         vocabulary: The form of task records.
-        api_token: The only token that is accepted.
-        faults: The planned faults.
+        controls: What can be changed meanwhile.
         silent: Whether files have silence in place of music.
     """
 
     def __init__(
-        self, backend: Backend, clock: Clock, vocabulary: Vocabulary, api_token: str, faults: Faults, *, silent: bool
+        self, backend: Backend, clock: Clock, vocabulary: Vocabulary, controls: Controls, *, silent: bool
     ) -> None:
         self._backend = backend
         self._clock = clock
         self._vocabulary = vocabulary
-        self._api_token = api_token
+        self._controls = controls
         self._callbacks = Callbacks(backend.wait_until_finished)
-        self._files = Files(backend.audio, clock, faults, silent=silent)
-        self._in_flight = 0
-        self._faults = faults
+        self._files = Files(backend.audio, clock, controls.faults, silent=silent)
+        self._in_flight: Counter[User] = Counter()
 
     def application(self) -> web.Application:
         """The aiohttp application with all routes."""
@@ -63,6 +85,8 @@ class Api:
         app.router.add_post(TASKS, self._tasks)
         app.router.add_get("/sandbox/files/{name}", self._files.serve)
         app.router.add_get("/openapi.json", _contract)
+        app.router.add_get(APIS, self._controls.price_list.serve_apis)
+        app.router.add_get(SERVICES, self._controls.price_list.serve_services)
         app.on_response_prepare.append(_mark)
         app.on_cleanup.append(self._close)
         return app
@@ -72,10 +96,11 @@ class Api:
         self._files.close()
 
     async def _audios(self, request: web.Request) -> web.Response:
-        raw = await self._authorised_body(request)
+        user, raw = await self._authorised_body(request)
         body = check(AudiosBody, raw)
-        with self._paid_request():
-            task = self._backend.audios(body, raw)
+        with self._paid_request(user, body.action):
+            self._backend.check_unfinished(user)
+            task = self._backend.audios(body, raw, user, self._controls.outages.failure(body.action))
             writer = self._writer(request)
             if body.callback_url:
                 self._callbacks.post(body.callback_url, writer.result(task), task)
@@ -86,31 +111,35 @@ class Api:
                 raise task.error
             return _json(writer.result(task))
 
-    def _instant(self, model: type[_AnyBody], start: Callable[[_AnyBody, dict[str, Any]], StoredTask]) -> Handler:
+    def _instant(self, model: type[_AnyBody], start: Callable[[_AnyBody, dict[str, Any], User], StoredTask]) -> Handler:
         """A handler for an endpoint whose tasks are finished at once."""
 
         async def handler(request: web.Request) -> web.Response:
-            raw = await self._authorised_body(request)
+            user, raw = await self._authorised_body(request)
             body = check(model, raw)
-            with self._paid_request():
-                return _json(self._writer(request).result(start(body, raw)))
+            with self._paid_request(user):
+                return _json(self._writer(request).result(start(body, raw, user)))
 
         return handler
 
     async def _tasks(self, request: web.Request, *, earlier: bool = False) -> web.Response:
-        body = check(TasksBody, await self._authorised_body(request))
-        ids = [body.id] if body.action == "retrieve" else dict.fromkeys(body.ids)
-        found = [self._backend.tasks[task_id] for task_id in ids if task_id in self._backend.tasks]
-        writer, now = self._writer(request), self._clock.now()
+        user, raw = await self._authorised_body(request)
+        body, now, listing = check(TasksBody, raw), self._clock.now(), self._controls.listing
+        if body.is_listing:
+            found, count = listing.select(self._backend.tasks.values(), body, user, now)
+        else:
+            found = self._backend.find_tasks([body.id] if body.action == "retrieve" else body.ids, user)
+            count = len(found)
+        writer = self._writer(request)
         # A task that takes longer has made less progress by now.
         shown = [replace(task, finished_at=2 * now - task.created_at + 1) if earlier else task for task in found]
         records = [writer.record(task, now) for task in shown]
         if body.action == "retrieve":
             return _json(records[0] if records else {})
-        return _json({"items": records, "count": len(records)})
+        return _json(listing.write(records, count) if body.is_listing else {"items": records, "count": count})
 
-    async def _authorised_body(self, request: web.Request) -> dict[str, Any]:
-        """Check the token, and return the JSON object that was sent.
+    async def _authorised_body(self, request: web.Request) -> tuple[User, dict[str, Any]]:
+        """Check the token, and return whose it is, and the JSON object that was sent.
 
         Raises:
             ApiError: ``no_token``, ``invalid_token`` or ``bad_request``.
@@ -118,32 +147,34 @@ class Api:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise ApiError("no_token", "the header Authorization: Bearer <token> is missing")
-        if token.strip() != self._api_token:
-            raise ApiError("invalid_token", "this is not the sandbox's token")
+        user = self._controls.users.find(token.strip())
+        if user is None:
+            raise ApiError("invalid_token", "this is not a token of the sandbox")
         try:
             body = from_json(await request.read(), allow_inf_nan=False)
         except ValueError as error:
             raise ApiError("bad_request", f"the body is not JSON: {error}") from None
         if not isinstance(body, dict):
             raise ApiError("bad_request", "the body must be a JSON object")
-        self._backend.log_request(request.path, body)
-        return body
+        self._backend.log_request(request.path, body, user)
+        return user, body
 
     @contextmanager
-    def _paid_request(self) -> Iterator[None]:
+    def _paid_request(self, user: User, action: str | None = None) -> Iterator[None]:
         """Count one paid request as in flight inside the block.
 
         Raises:
-            ApiError: ``too_many_requests`` or ``used_up``.
+            ApiError: ``too_many_requests`` or ``used_up``, or an outage's.
         """
-        if self._in_flight >= IN_FLIGHT:
+        if self._in_flight[user] >= IN_FLIGHT:
             raise ApiError("too_many_requests", f"more than {IN_FLIGHT} paid requests are in flight for this token")
-        self._in_flight += 1
+        self._in_flight[user] += 1
         try:
-            self._backend.check_balance()
+            self._backend.check_balance(user)
+            self._controls.outages.check(action)
             yield
         finally:
-            self._in_flight -= 1
+            self._in_flight[user] -= 1
 
     def _writer(self, request: web.Request) -> Writer:
         # URLs start with the address that the caller used, so that the caller can reach them.
@@ -152,7 +183,7 @@ class Api:
     @web.middleware
     async def _answer_in_json(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer every error in the API's JSON form, except where a planned fault says otherwise."""
-        fault = self._faults.next(request.path) if request.method == "POST" else None
+        fault = self._controls.faults.next(request.path) if request.method == "POST" else None
         try:
             response = await self._answer_or_fault(request, handler, fault)
         except ApiError as error:
@@ -167,18 +198,22 @@ class Api:
         return response
 
     async def _answer_or_fault(
-        self, request: web.Request, handler: Handler, fault: Fault | ApiError | None
+        self, request: web.Request, handler: Handler, fault: Fault | Refusal | None
     ) -> web.StreamResponse:
         if fault is None:
             return await handler(request)
-        if isinstance(fault, ApiError):
-            raise fault
+        if isinstance(fault, Refusal):
+            return self._error(fault.error, await refused(fault, request, handler))
         if fault is Fault.BACKWARDS:
             return await self._tasks(request, earlier=True)
         return await respond_with_fault(fault, request, handler)
 
     def _refusal(self, error: ApiError) -> web.Response:
-        response = _json({"success": False, "error": error.body(), "trace_id": self._backend.new_trace_id()})
+        return self._error(error, Refusal(error).body(None))
+
+    def _error(self, error: ApiError, body: Mapping[str, Any]) -> web.Response:
+        """``body`` as the answer that goes with ``error``."""
+        response = _json({**body, "trace_id": self._backend.new_trace_id()})
         response.set_status(error.status)
         if error.code == "too_many_requests":
             response.headers["Retry-After"] = "1"

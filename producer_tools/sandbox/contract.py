@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from producer_tools.requests import Model
 from producer_tools.sandbox.errors import ApiError
@@ -63,6 +63,11 @@ def _check_loopback_url(url: str) -> str:
     return url
 
 
+def _read_integer(value: object) -> object:
+    """A whole number written with a decimal point as an int: JSON does not tell 1.0 from 1."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -72,6 +77,7 @@ def _is_loopback(host: str) -> bool:
 
 Text = Annotated[str, AfterValidator(_check_not_blank)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Integer = Annotated[int, BeforeValidator(_read_integer)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 UpperShare = Annotated[float, Field(ge=0.2, le=1, allow_inf_nan=False)]
 WebUrl = Annotated[str, AfterValidator(_check_http_url)]
@@ -179,19 +185,31 @@ class AudioBody(Body):
 
 
 class TasksBody(Body):
-    """``/producer/tasks``: one task by ``id``, or up to 50 by ``ids``."""
+    """``/producer/tasks``: one task by ``id``, up to 50 by ``ids``, or without either a list of the account's tasks."""
 
     action: Literal["retrieve", "retrieve_batch"]
     id: str = ""
     ids: Annotated[list[Text], Field(max_length=50)] = []
+    type: Text = ""
+    limit: Annotated[Integer, Field(ge=1)] | None = None
+    offset: Annotated[Integer, Field(ge=0)] = 0
+    created_at_min: Seconds | None = None
+    created_at_max: Seconds | None = None
+    user_id: Text = ""
+    application_id: Text = ""
 
     @model_validator(mode="after")
     def _fits_action(self) -> "TasksBody":
         if self.action == "retrieve" and not self.id.strip():
             raise ValueError("id is required for retrieve")
-        if self.action == "retrieve_batch" and not self.ids:
-            raise ValueError("ids is required for retrieve_batch")
+        if self.action == "retrieve_batch" and not self.ids and self.model_fields_set & {"id", "ids"}:
+            raise ValueError("ids is required for retrieve_batch, unless the account's tasks are to be listed")
         return self
+
+    @property
+    def is_listing(self) -> bool:
+        """Whether the body asks for a list of the account's tasks."""
+        return self.action == "retrieve_batch" and not self.ids
 
 
 AnyBody = TypeVar("AnyBody", bound=Body)

@@ -11,6 +11,7 @@ STATUS = {
     "used_up": 403,
     "forbidden": 403,
     "no_api": 404,
+    "gone": 410,  # the status has been seen, of other resellers; its code has not, so this one is the sandbox's own
     "too_many_requests": 429,
     "rate_limited": 429,
     "api_error": 500,

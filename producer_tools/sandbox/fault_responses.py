@@ -4,11 +4,13 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 from aiohttp import web
+from pydantic_core import from_json
 
 from producer_tools.sandbox.errors import ApiError
-from producer_tools.sandbox.faults import Fault
+from producer_tools.sandbox.faults import Fault, Refusal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -34,16 +36,30 @@ async def respond_with_fault(fault: Fault, request: web.Request, handler: Handle
     Raises:
         ApiError: The fault is an error of the API, or the request is refused in the normal way.
     """
-    body = b""
-    if fault.does_work:
-        answer = await handler(request)
-        body = answer.body if isinstance(answer, web.Response) and isinstance(answer.body, bytes) else b""
-    else:
-        await request.read()
+    body = await _carry_out(request, handler) if fault.does_work else b""
+    await request.read()
     if fault in _REFUSALS:
         raise ApiError(_REFUSALS[fault], "wanted so")
     send = _SENDERS.get(fault)
     return await send(request, body) if send else _complete_response(fault, body)
+
+
+async def refused(refusal: Refusal, request: web.Request, handler: Handler) -> dict[str, Any]:
+    """Let ``handler`` do the work if ``refusal`` includes it; returns the answer without its trace id.
+
+    Raises:
+        ApiError: The request is refused in the normal way.
+    """
+    if not refusal.after_work:
+        return refusal.body(None)
+    answer = from_json(await _carry_out(request, handler))
+    return refusal.body(answer.get("task_id", answer.get("id")))
+
+
+async def _carry_out(request: web.Request, handler: Handler) -> bytes:
+    """Do the work of a request; returns the body of its correct answer."""
+    answer = await handler(request)
+    return answer.body if isinstance(answer, web.Response) and isinstance(answer.body, bytes) else b""
 
 
 def _complete_response(fault: Fault, body: bytes) -> web.Response:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from random import Random
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from producer_tools.sandbox.errors import ApiError
 
@@ -58,8 +58,36 @@ _WITHOUT_WORK = {
 }
 
 
+TaskIdPlace = Literal["top", "error", "data", "response"]
+
+
+class Refusal(NamedTuple):
+    """A planned answer with an error of the API.
+
+    Attributes:
+        error: The error.
+        after_work: Whether the request is carried out, and charged, nevertheless.
+        task_id_in: Where the answer names the task that was begun: at its top, or in one of its objects; None for
+            nowhere.
+    """
+
+    error: ApiError
+    after_work: bool = False
+    task_id_in: TaskIdPlace | None = None
+
+    def body(self, task_id: str | None) -> dict[str, Any]:
+        """The answer without its trace id; ``task_id`` is that of the task that was begun."""
+        body: dict[str, Any] = {"success": False, "error": self.error.body()}
+        if task_id is None or self.task_id_in is None:
+            return body
+        named = {"task_id": task_id}
+        if self.task_id_in == "top":
+            return body | named
+        return body | {self.task_id_in: body.get(self.task_id_in, {}) | named}
+
+
 class _Planned(NamedTuple):
-    fault: Fault | ApiError
+    fault: Fault | Refusal
     endpoint: str | None
 
     def fits(self, path: str) -> bool:
@@ -79,29 +107,32 @@ class Faults:
     """
 
     def __init__(self, rate: float, random: Random) -> None:
-        self.triggered: list[Fault | ApiError] = []
+        self.triggered: list[Fault | Refusal] = []
         self._rate = rate
         self._random = random
         self._planned: list[_Planned] = []
         self._missing: list[str] = []
         self._lock = threading.Lock()
 
-    def plan(self, fault: Fault | ApiError, endpoint: str | None) -> None:
+    def plan(self, fault: Fault | Refusal, endpoint: str | None) -> None:
         """Make the next request that can have ``fault`` fail; further calls affect the requests after it.
 
         Args:
-            fault: How it fails; an `ApiError` refuses it before any work.
+            fault: How it fails.
             endpoint: The path of the request; None for any.
 
         Raises:
-            ValueError: There is no such endpoint.
+            ValueError: There is no such endpoint, or no such place for a task id.
         """
         if endpoint is not None and endpoint not in ENDPOINTS:
             raise ValueError(f"endpoint must be one of {', '.join(ENDPOINTS)}, not {endpoint!r}")
+        if isinstance(fault, Refusal) and fault.task_id_in not in {None, *get_args(TaskIdPlace)}:
+            places = ", ".join(get_args(TaskIdPlace))
+            raise ValueError(f"task_id_in must be one of {places}, not {fault.task_id_in!r}")
         with self._lock:
             self._planned.append(_Planned(fault, endpoint))
 
-    def next(self, path: str) -> Fault | ApiError | None:
+    def next(self, path: str) -> Fault | Refusal | None:
         """The fault of the request to ``path`` that has just arrived; None for no fault."""
         with self._lock:
             fault = self._next_planned(path) or self._next_random(path)
@@ -122,7 +153,7 @@ class Faults:
         """Whether the files of this kind are missing."""
         return kind in self._missing
 
-    def _next_planned(self, path: str) -> Fault | ApiError | None:
+    def _next_planned(self, path: str) -> Fault | Refusal | None:
         for at, planned in enumerate(self._planned):
             if planned.fits(path):
                 return self._planned.pop(at).fault

@@ -5,12 +5,22 @@ from typing import Any, Literal
 
 from producer_tools.sandbox.errors import ApiError
 from producer_tools.sandbox.music import Song
+from producer_tools.sandbox.users import User
 
 Product = Literal["song", "stems", "lyrics", "upload", "video", "wav"]
 State = Literal["pending", "processing", "complete", "failed"]
 
 # A task is pending for this share of its time, and then processing.
 _PENDING_SHARE = 0.25
+
+_RECORD_TYPES: dict[Product, str] = {
+    "song": "audios",
+    "stems": "audios",
+    "lyrics": "lyrics",
+    "upload": "upload",
+    "video": "videos",
+    "wav": "wav",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,7 @@ class Audio:
         seed: The seed it was made with.
         created_at: Unix seconds.
         ready_at: Unix seconds; before that, only a preview can be downloaded.
+        owner: The account whose requests can refer to it.
         uploaded: Whether it came from ``/producer/upload``.
     """
 
@@ -39,6 +50,7 @@ class Audio:
     seed: str
     created_at: float
     ready_at: float
+    owner: User
     uploaded: bool = False
 
 
@@ -58,6 +70,7 @@ class StoredTask:
 
     Attributes:
         id: The task id.
+        owner: The account that sent the request.
         trace_id: The trace id of the submit.
         product: What the task makes.
         request: The body as it was received.
@@ -68,6 +81,7 @@ class StoredTask:
     """
 
     id: str
+    owner: User
     trace_id: str
     product: Product
     request: dict[str, Any]
@@ -75,6 +89,11 @@ class StoredTask:
     finished_at: float
     outcome: Audio | Lyrics | ApiError
     partial_failure: ApiError | None = None
+
+    @property
+    def record_type(self) -> str:
+        """The ``type`` in its record."""
+        return _RECORD_TYPES[self.product]
 
     @property
     def error(self) -> ApiError | None:

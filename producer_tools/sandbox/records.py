@@ -9,18 +9,9 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 
 from producer_tools.sandbox.errors import ApiError
-from producer_tools.sandbox.jobs import Audio, Lyrics, Product, StoredTask
+from producer_tools.sandbox.jobs import Audio, Lyrics, StoredTask
 
 Vocabulary = Literal["record", "state"]
-
-_TYPES: dict[Product, str] = {
-    "song": "audios",
-    "stems": "audios",
-    "lyrics": "lyrics",
-    "upload": "upload",
-    "video": "videos",
-    "wav": "wav",
-}
 
 
 class Writer:
@@ -54,8 +45,10 @@ class Writer:
         finished = state in {"complete", "failed"}
         record = {
             "id": task.id,
-            "type": _TYPES[task.product],
+            "type": task.record_type,
             "trace_id": task.trace_id,
+            "user_id": task.owner.user_id,
+            "application_id": task.owner.application_id,
             "created_at": task.created_at,
             "started_at": None if state == "pending" else task.started_at,
             "finished_at": task.finished_at if finished else None,

@@ -2,31 +2,31 @@
 
 import asyncio
 import logging
-import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, get_args
 
-from aiohttp import web
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from producer_tools.concurrency.clock import Clock, SystemClock
-from producer_tools.sandbox.app import Api
+from producer_tools.sandbox.app import Api, Controls
 from producer_tools.sandbox.backend import Backend, Charge, ReceivedRequest
 from producer_tools.sandbox.errors import ApiError
-from producer_tools.sandbox.faults import Fault, Faults
+from producer_tools.sandbox.faults import Fault, Faults, Refusal, TaskIdPlace
 from producer_tools.sandbox.files import FileKind
+from producer_tools.sandbox.listing import Listing
+from producer_tools.sandbox.outages import Outage, OutageKind, Outages
+from producer_tools.sandbox.price_list import PriceList
 from producer_tools.sandbox.records import Vocabulary
+from producer_tools.sandbox.server import serve
+from producer_tools.sandbox.users import User, Users
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-_HOST = "127.0.0.1"
-# How long closing waits for open requests. A synchronous submit would take as long as its song, so this is short.
-_SHUTDOWN_SECONDS = 0.05
 
 _logger = logging.getLogger("producer_tools.sandbox")
 
@@ -42,10 +42,10 @@ class ProducerSandbox:
         render_seconds: How long a song takes, in seconds; 0 finishes it at once. The property of the same name can
             be changed at any time.
         vocabulary: The form of task records: ``record`` as specified, ``state`` as released clients expect.
-        api_token: The token to accept; default a random one.
+        api_token: The token of the first account; default a random one. `add_user` adds another account.
         port: The port on 127.0.0.1; 0 lets the system choose a free one.
-        balance: How many charged requests the account can pay for; None for no limit.
-        max_unfinished: How many songs may be unfinished at once; further submits are refused with
+        balance: How many charged requests each account can pay for; None for no limit.
+        max_unfinished: How many songs of an account may be unfinished at once; further submits are refused with
             ``too_many_requests``. None for no limit. The service's FAQ allows "5 in flight per token", which can mean
             unfinished songs or open requests. The sandbox always limits open paid requests to 5; this option adds
             the stricter reading.
@@ -76,8 +76,6 @@ class ProducerSandbox:
     ) -> None:
         if vocabulary not in get_args(Vocabulary):
             raise ValueError(f"vocabulary must be 'record' or 'state', not {vocabulary!r}")
-        if api_token is not None and not api_token.strip():
-            raise ValueError("api_token must not be blank")
         if port not in range(65536):
             raise ValueError(f"port must be between 0 and 65535, not {port}")
         if balance is not None and balance < 0:
@@ -87,13 +85,15 @@ class ProducerSandbox:
         if not 0 <= fault_rate <= 1:
             raise ValueError(f"fault_rate must be between 0 and 1, not {fault_rate}")
         random = Random(seed)
-        self._api_token = f"sandbox-{random.getrandbits(128):032x}" if api_token is None else api_token
+        # Separate random sources, so that ids do not depend on how many users and random faults there are.
+        users = Users(Random(None if seed is None else f"users {seed}"))
+        self._user = users.add(f"sandbox-{random.getrandbits(128):032x}" if api_token is None else api_token)
         self._vocabulary = vocabulary
         self._port = port
         self._clock = clock or SystemClock()
         self._backend = Backend(self._clock, random, _checked_seconds(render_seconds), balance, max_unfinished)
-        # A separate random source, so that ids do not depend on whether there are random faults.
-        self._faults = Faults(fault_rate, Random(seed))
+        faults = Faults(fault_rate, Random(seed))
+        self._controls = Controls(users, faults, Outages(), Listing(), PriceList())
         self._silent = silent
         self._portal: BlockingPortal | None = None
         self._running: ExitStack | None = None
@@ -101,8 +101,23 @@ class ProducerSandbox:
 
     @property
     def api_token(self) -> str:
-        """The token that the sandbox accepts."""
-        return self._api_token
+        """The token of the first account."""
+        return self._user.api_token
+
+    @property
+    def users(self) -> tuple[User, ...]:
+        """The accounts: the one with `api_token`, and those that `add_user` added."""
+        return self._controls.users.all()
+
+    @property
+    def listing(self) -> Listing:
+        """How a request for the list of tasks is answered, such as ``sandbox.listing.answer = "forbidden"``."""
+        return self._controls.listing
+
+    @property
+    def price_list(self) -> PriceList:
+        """How requests for prices are answered, such as ``sandbox.price_list.answer = "other_shape"``."""
+        return self._controls.price_list
 
     @property
     def base_url(self) -> str:
@@ -145,24 +160,71 @@ class ProducerSandbox:
     @property
     def faults(self) -> tuple[Fault, ...]:
         """The faults that requests have had so far, planned and random, in order."""
-        return tuple(fault for fault in self._faults.triggered if isinstance(fault, Fault))
+        return tuple(fault for fault in self._controls.faults.triggered if isinstance(fault, Fault))
+
+    def add_user(self, api_token: str | None = None) -> User:
+        """Add an account. It sees no tasks and no songs of other accounts, and has limits and a balance of its own.
+
+        Args:
+            api_token: Its token; default a random one.
+
+        Raises:
+            ValueError: The token is blank, or is another account's.
+        """
+        return self._controls.users.add(api_token)
 
     def fail_next(
-        self, fault: Fault | str, message: str = "scripted", *, status: int | None = None, endpoint: str | None = None
+        self,
+        fault: Fault | str,
+        message: str = "scripted",
+        *,
+        status: int | None = None,
+        endpoint: str | None = None,
+        after_work: bool = False,
+        task_id_in: TaskIdPlace | None = None,
     ) -> None:
         """Make the next request fail. Further calls make the requests after it fail, in order.
 
         Args:
             fault: How it fails; or one of the API's error codes, to refuse it with that code before any work.
             message: The message that goes with a code.
-            status: The HTTP status that goes with a code; default the code's usual one.
+            status: The HTTP status that goes with a code, 200 included; default the code's usual one.
             endpoint: Only a request to this path fails, such as ``/producer/audios``; default any endpoint.
+            after_work: With a code: whether the request is carried out, and charged, nevertheless.
+            task_id_in: With a code: carry the request out, and name its task in the answer: at the ``top``, or in the
+                object ``error``, ``data`` or ``response``.
 
         Raises:
             KeyError: The API has no such code.
-            ValueError: The API has no such endpoint.
+            ValueError: The API has no such endpoint, or an argument does not fit.
         """
-        self._faults.plan(fault if isinstance(fault, Fault) else ApiError(fault, message, status), endpoint)
+        after_work = after_work or task_id_in is not None
+        if isinstance(fault, Fault):
+            if after_work:
+                raise ValueError(f"after_work and task_id_in go with an error code; {fault} does what its text says")
+            self._controls.faults.plan(fault, endpoint)
+        else:
+            refusal = Refusal(ApiError(fault, message, status), after_work, task_id_in)
+            self._controls.faults.plan(refusal, endpoint)
+
+    def outage(self, kind: OutageKind, *, actions: Collection[str] = (), submits: int | None = None) -> Outage:
+        """Begin an outage: from now on, paid requests fail. Nothing is charged for them.
+
+        The outage lasts until ``submits`` requests have failed, until `Outage.end`, or until the end of the ``with``
+        block that it is used in. Requests that are invalid do not count.
+
+        Args:
+            kind: How requests fail. ``no_capacity``: songs are accepted, and fail when their time is over with a
+                message that speaks of temporary capacity. ``tasks_fail``: the same with a server error. Refused before
+                any work: ``server_error`` with status 500, ``unavailable`` with 503, ``retired`` with 410.
+            actions: The actions of ``/producer/audios`` that fail, such as ``["variation"]``; default all, and the
+                other paid endpoints too if ``kind`` refuses requests.
+            submits: How many requests fail; default all of them until the outage is ended.
+
+        Raises:
+            ValueError: There is no such kind or action, or ``submits`` is below one.
+        """
+        return self._controls.outages.begin(kind, actions, submits)
 
     def spoil_next(self, code: str = "api_error", message: str = "scripted") -> None:
         """Make the next task of ``/producer/audios`` fail in part: it has a song and an error, and is not charged.
@@ -188,7 +250,7 @@ class ProducerSandbox:
         """
         if kind not in get_args(FileKind):
             raise ValueError(f"kind must be one of {', '.join(get_args(FileKind))}, not {kind!r}")
-        return self._faults.missing_files(kind)
+        return self._controls.faults.missing_files(kind)
 
     def finish_now(self) -> None:
         """Finish every unfinished task at the clock's present time.
@@ -212,7 +274,8 @@ class ProducerSandbox:
             raise RuntimeError("the sandbox is running already")
         with ExitStack() as stack:
             portal = stack.enter_context(start_blocking_portal("asyncio"))
-            self._base_url = stack.enter_context(portal.wrap_async_context_manager(self._serve()))
+            api = partial(Api, self._backend, self._clock, self._vocabulary, self._controls, silent=self._silent)
+            self._base_url = stack.enter_context(portal.wrap_async_context_manager(serve(api, self._port)))
             self._running, self._portal = stack.pop_all(), portal
         _logger.info("%r", self)
 
@@ -221,18 +284,6 @@ class ProducerSandbox:
         running, self._running, self._portal = self._running, None, None
         if running is not None:
             running.close()
-
-    @asynccontextmanager
-    async def _serve(self) -> AsyncIterator[str]:
-        """Run the server in the thread's event loop inside the context; yields the base URL."""
-        api = Api(self._backend, self._clock, self._vocabulary, self._api_token, self._faults, silent=self._silent)
-        runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
-        try:
-            await runner.setup()
-            await _listen(runner, self._port)
-            yield f"http://{_HOST}:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
 
     def __enter__(self) -> "Self":
         self.start()
@@ -265,15 +316,6 @@ def _checked_seconds(render_seconds: float) -> float:
     if not 0 <= render_seconds < float("inf"):
         raise ValueError(f"render_seconds must be zero or more, not {render_seconds}")
     return render_seconds
-
-
-async def _listen(runner: web.AppRunner, port: int) -> None:
-    try:
-        await web.TCPSite(runner, _HOST, port).start()
-    except OSError as error:
-        # asyncio's own message repeats the address, and differs between Python versions.
-        reason = os.strerror(error.errno) if error.errno else error
-        raise OSError(error.errno, f"cannot listen on port {port} of {_HOST}: {reason}") from None
 
 
 async def _in_thread(function: Callable[[], None]) -> None:

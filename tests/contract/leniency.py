@@ -12,6 +12,8 @@ _ONLY_FOR_ACTION = {
     "id": "retrieve",
     "ids": "retrieve_batch",
 }
+# A look-up by ids ignores the fields of a list.
+_ONLY_FOR_LISTS = {"type", "limit", "offset", "created_at_min", "created_at_max", "user_id", "application_id"}
 _NUMBERS = {
     "continue_at", "replace_section_start", "replace_section_end", "lyrics_strength", "sound_strength", "weirdness",
     "cover_strength",
@@ -21,12 +23,14 @@ _NUMBERS = {
 def normalised(path: str, body: dict[str, Any]) -> dict[str, Any]:
     """``body`` without the fields that the sandbox ignores, and with the required ones that it does not need."""
     action = str(body.get("action")).removeprefix("upload_")
+    by_id = path == "/producer/tasks" and (action == "retrieve" or body.get("ids") is not None)
     kept = {
         name: value
         for name, value in body.items()
         if name in _fields(path)
         and action == _ONLY_FOR_ACTION.get(name, action)
         and value is not None
+        and not (by_id and name in _ONLY_FOR_LISTS)
         and not (value is False and name in _NUMBERS)
         and not (value == "" and name == "callback_url")
     }

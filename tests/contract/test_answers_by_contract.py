@@ -42,6 +42,9 @@ KNOWN: list[tuple[str, int, dict[str, Any]]] = [
     ("tasks", 200, {"items": [RECORD, {"id": "u", "state": "", "response": {"success": True}}], "count": 2}),
     ("tasks", 200, {"id": "t", "state": "", "response": {"success": True, "data": []}}),
     ("wav", 403, {"error": {"code": "used_up", "message": "top up"}, "trace_id": "tr"}),
+    ("tasks", 200, {"items": [{**RECORD, "user_id": "u", "application_id": None}], "count": 30}),
+    ("audios", 410, {"error": {"code": "retired", "message": "no longer offered"}, "trace_id": "tr"}),
+    ("wav", 503, {"error": {"code": "api_error", "message": "down"}, "trace_id": "tr"}),
     ("tasks", 504, {"success": False, "error": {"code": "timeout", "message": "late"}, "trace_id": "tr"}),
 ]  # fmt: skip
 IMPOSSIBLE: list[tuple[str, int, Any]] = [
@@ -68,6 +71,8 @@ IMPOSSIBLE: list[tuple[str, int, Any]] = [
     ("tasks", 200, {"id": "t", "state": "warped"}),
     ("tasks", 400, {"error": {"code": "used_up", "message": "top up"}, "trace_id": "tr"}),
     ("tasks", 400, {"error": "bad", "trace_id": "tr"}),
+    ("tasks", 200, {**RECORD, "user_id": 7}),
+    ("audios", 410, {"error": "retired", "trace_id": "tr"}),
     ("tasks", 400, {"error": {"code": "bad_request", "message": "no"}}),
     ("tasks", 401, {"success": True, "error": {"code": "invalid_token", "message": "no"}, "trace_id": "tr"}),
 ]

@@ -103,6 +103,13 @@ STRICT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("/producer/tasks", {"action": "retrieve", "id": "t"}, {"ids": ["t"]}),
     ("/producer/tasks", {"action": "retrieve_batch", "ids": ["t"] * 50}, {"ids": ["t"] * 51}),
     ("/producer/tasks", {"action": "retrieve_batch", "ids": ["t"]}, {"ids": []}),
+    *[
+        ("/producer/tasks", {"action": "retrieve_batch", "type": "audios", "limit": 10, "created_at_min": 1.5}, fault)
+        for fault in (
+            {"limit": 0}, {"limit": "10"}, {"offset": -1}, {"offset": 0.5}, {"type": ""}, {"created_at_min": "today"},
+            {"created_at_max": -1}, {"user_id": 7}, {"application_id": ""}, {"ids": ["t"]}, {"page": 2},
+        )
+    ],
 ]  # fmt: skip
 
 

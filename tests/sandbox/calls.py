@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from producer_tools.sandbox import ProducerSandbox
+from producer_tools.sandbox import ProducerSandbox, User
 from tests.api_contract import CONTRACT, check_answer
 from tests.clocks import ManualClock
 
@@ -58,8 +58,10 @@ class Api:
         self.sandbox = sandbox
         self.clock = clock
 
-    def post(self, path: str, body: object) -> Answer:
-        headers = {"Authorization": f"Bearer {self.sandbox.api_token}", "Content-Type": "application/json"}
+    def post(self, path: str, body: object, user: User | None = None) -> Answer:
+        """Send ``body`` to ``path`` as ``user``, by default the sandbox's first."""
+        token = (user or self.sandbox.users[0]).api_token
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         answer = send(self.sandbox.base_url + path, json.dumps(body).encode(), headers)
         if path in CONTRACT["paths"]:
             check_answer(path, answer.status, answer.json)

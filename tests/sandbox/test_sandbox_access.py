@@ -141,7 +141,8 @@ def test_refused_requests_and_failed_tasks_are_not_charged() -> None:
         assert len(api.sandbox.charges) == 0
         task_id = api.submit("generate", prompt="rain")
         request = {"action": "generate", "async": True, "prompt": "rain"}
-        assert list(api.sandbox.charges) == [Charge(task_id, "/producer/audios", "generate", request)]
+        (user,) = api.sandbox.users
+        assert list(api.sandbox.charges) == [Charge(task_id, "/producer/audios", "generate", request, user.user_id)]
 
 
 def test_each_paid_request_is_charged_once_with_its_path(api: Api) -> None:

@@ -140,13 +140,13 @@ class TestMissingFiles:
 
 class TestRequests:
     def test_they_are_listed_as_received_with_their_times(self, api: Api) -> None:
-        began = api.clock.now()
+        began, user_id = api.clock.now(), api.sandbox.users[0].user_id
         task_id = api.submit("generate", prompt="rain")
         api.clock.advance(3)
         api.look_up(task_id)
         assert api.sandbox.requests == (
-            ReceivedRequest("/producer/audios", {**GENERATE, "async": True}, began),
-            ReceivedRequest("/producer/tasks", {"action": "retrieve", "id": task_id}, began + 3),
+            ReceivedRequest("/producer/audios", {**GENERATE, "async": True}, began, user_id),
+            ReceivedRequest("/producer/tasks", {"action": "retrieve", "id": task_id}, began + 3, user_id),
         )
 
     def test_a_refused_request_is_listed_unless_it_was_refused_before_any_work(self, api: Api) -> None:

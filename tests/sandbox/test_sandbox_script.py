@@ -1,10 +1,13 @@
 """Planned errors and partial failures, and repeatable answers by seed."""
 
+import json
+from typing import Any
+
 import pytest
 
-from producer_tools.sandbox import ProducerSandbox
+from producer_tools.sandbox import Fault, ProducerSandbox
 from tests.clocks import ManualClock
-from tests.sandbox.calls import SONG_SECONDS, Api, serving
+from tests.sandbox.calls import SONG_SECONDS, Api, send, serving
 
 SUBMIT = {"action": "generate", "prompt": "a song", "async": True}
 
@@ -23,6 +26,51 @@ def test_planned_errors_apply_to_one_request_each_in_order() -> None:
         assert api.sandbox.charges == ()
         assert api.post("/producer/audios", SUBMIT).status == 200
         assert len(api.sandbox.charges) == 1
+
+
+@pytest.mark.parametrize(("code", "status"), [("rate_limited", 429), ("api_error", 500), ("api_error", 200)])
+@pytest.mark.parametrize("place", ["top", "error", "data", "response"])
+def test_a_refusal_can_name_the_task_that_was_begun(place: str, code: str, status: int) -> None:
+    """A client that sends such a request again pays twice."""
+    with ProducerSandbox(render_seconds=0) as sandbox:
+        sandbox.fail_next(code, status=status, task_id_in=place)  # type: ignore[arg-type]  # one of its literals
+        headers = {"Authorization": f"Bearer {sandbox.api_token}"}
+        answer = send(f"{sandbox.base_url}/producer/audios", json.dumps(SUBMIT).encode(), headers)
+        (charge,) = sandbox.charges
+        assert (answer.status, answer.json["error"]["code"], answer.json["success"]) == (status, code, False)
+        named = answer.json if place == "top" else answer.json[place]
+        assert named["task_id"] == charge.task_id
+        assert answer.content.decode().count(charge.task_id) == 1, "it is named nowhere else"
+
+
+def test_a_refusal_after_the_work_can_name_no_task() -> None:
+    with serving() as api:
+        api.sandbox.fail_next("rate_limited", after_work=True)
+        assert api.post("/producer/audios", SUBMIT).refusal == (429, "rate_limited")
+        assert len(api.sandbox.charges) == 1
+
+
+def test_an_invalid_request_begins_no_task_that_a_refusal_could_name() -> None:
+    with serving() as api:
+        api.sandbox.fail_next("rate_limited", task_id_in="top")
+        assert api.post("/producer/audios", {"action": "dance"}).refusal == (400, "bad_request")
+        assert api.sandbox.charges == ()
+
+
+@pytest.mark.parametrize(
+    ("fault", "option", "message"),
+    [
+        (Fault.EMPTY, {"after_work": True}, "go with an error code"),
+        (Fault.EMPTY, {"task_id_in": "top"}, "go with an error code"),
+        ("api_error", {"task_id_in": "bottom"}, "task_id_in must be one of top, error, data, response"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused(
+    fault: Fault | str, option: dict[str, Any], message: str
+) -> None:
+    """Otherwise the test that uses it would prove nothing."""
+    with pytest.raises(ValueError, match=message):
+        ProducerSandbox().fail_next(fault, **option)
 
 
 @pytest.mark.parametrize("method", ["fail_next", "spoil_next"])

@@ -10,6 +10,8 @@ RECORD_KEYS = {
     "id",
     "type",
     "trace_id",
+    "user_id",
+    "application_id",
     "created_at",
     "started_at",
     "finished_at",
