@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from hashlib import sha256
 
 from pydantic import SecretStr
 
@@ -29,7 +30,7 @@ class Settings:
         request_timeout: seconds for one paid request.
         lookup_timeout: seconds for one look-up of tasks.
         poll_interval: seconds between two look-ups of one unfinished task.
-        max_paid_in_flight: how many paid requests may be in flight at once.
+        max_paid_in_flight: how many paid requests of each token may be in flight at once.
 
     Raises:
         ConfigurationError: a setting is not valid.
@@ -95,6 +96,19 @@ def resolve_token(own: SecretStr | None) -> SecretStr:
     if not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
         raise ConfigurationError("invalid_token", "The API token contains characters that an HTTP header cannot carry.")
     return token
+
+
+def token_id(token: str | SecretStr) -> str:
+    """What stands for a token where something is kept for each token: the token itself must not be in memory there.
+
+    Args:
+        token: the API token.
+
+    Returns:
+        The first 16 hexadecimal characters of its SHA-256.
+    """
+    token = secret(token) or SecretStr("")  # a traceback shows this frame's variables
+    return sha256(token.get_secret_value().encode()).hexdigest()[:16]
 
 
 def default_base_url() -> str:

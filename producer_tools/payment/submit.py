@@ -10,11 +10,12 @@ from random import uniform
 from typing import Any, NamedTuple
 
 from producer_tools.concurrency.clock import Clock, finishes_in_time
-from producer_tools.concurrency.limits import KeyLocks, Semaphore
+from producer_tools.concurrency.limits import KeyLocks, Semaphores
 from producer_tools.errors import OutcomeKnownError, ProducerError, SubmissionConflictError, SubmissionUnknownError
 from producer_tools.http.callbacks import CallbackReceiver, ExpectedCallback
 from producer_tools.http.faults import unreadable
 from producer_tools.http.retries import with_retries
+from producer_tools.http.settings import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.budget import Budget, counted
 from producer_tools.payment.keys import fingerprint
@@ -62,7 +63,7 @@ class Submissions:
     Args:
         transport: sends the requests.
         clock: measures and waits.
-        semaphore: limits how many requests are in flight at once.
+        semaphores: limits how many requests of each token are in flight at once; the keys are `token_id`s.
         budget: what the client may spend.
         callbacks: recovers the task id of a submit whose answer was lost.
         on_submitted: called with each task that was submitted just now; not with one that the ledger knew.
@@ -73,14 +74,14 @@ class Submissions:
         transport: Transport,
         clock: Clock,
         *,
-        semaphore: Semaphore,
+        semaphores: Semaphores,
         budget: Budget | None,
         callbacks: CallbackReceiver | None,
         on_submitted: Callable[[Task], None],
     ) -> None:
         self._transport = transport
         self._clock = clock
-        self._semaphore = semaphore
+        self._semaphores = semaphores
         self._budget = budget
         self._callbacks = callbacks
         self._on_submitted = on_submitted
@@ -91,10 +92,10 @@ class Submissions:
         body = request.body()
         call = _Call(request, body, fingerprint(request.endpoint, body))
         if key is None:
-            async with self._semaphore.hold():
+            async with self._semaphores.hold(token_id(self._transport.token())):
                 return (await with_retries(partial(self._send, call), self._clock, paid=True)).task
         # The semaphore comes before the ledger: a request that is cancelled while it waits here leaves no entry.
-        async with self._in_progress.hold(key), self._semaphore.hold():
+        async with self._in_progress.hold(key), self._semaphores.hold(token_id(self._transport.token())):
             # No ledger entry is open while waiting to retry, so a crash then is not an unknown outcome.
             return await with_retries(partial(self._send_once, call, key, ledger), self._clock, paid=True)
 
