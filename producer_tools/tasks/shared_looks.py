@@ -132,6 +132,7 @@ class SharedLooks:
         arrived: deque[_Look] = deque()
         changed = asyncio.Event()
         waiting: set[_Look] = set()
+        elsewhere: set[_Look] = set()
 
         def arrive(look: _Look) -> None:
             arrived.append(look)
@@ -140,7 +141,11 @@ class SharedLooks:
         def join(task_id: str) -> None:
             look = self._join(token, task_id, alone=alone, at_once=at_once)
             waiting.add(look)
-            look.outcome.add_done_callback(lambda _: here.call(arrive, look))
+            if look.group.home.loop is here.loop:
+                look.outcome.add_done_callback(lambda _: arrive(look))
+            else:
+                elsewhere.add(look)
+                look.outcome.add_done_callback(lambda _: here.call(arrive, look))
 
         try:
             for task_id in task_ids:
@@ -148,9 +153,10 @@ class SharedLooks:
             while waiting:
                 while not arrived:
                     changed.clear()
-                    await _changes(changed, waiting)
+                    await _changes(changed, elsewhere)
                 look = arrived.popleft()
                 waiting.discard(look)
+                elsewhere.discard(look)
                 outcome = look.outcome.result()
                 if outcome is None:
                     join(look.task_id)
@@ -277,12 +283,15 @@ class SharedLooks:
                 look.outcome.set_result(outcome)
 
 
-async def _changes(changed: asyncio.Event, waiting: set[_Look]) -> None:
-    """Wait until ``changed`` is set, for a second at most, and then give up look-ups whose loop is closed."""
+async def _changes(changed: asyncio.Event, elsewhere: set[_Look]) -> None:
+    """Wait until ``changed`` is set. While look-ups of other loops are waited for, see whether those are closed."""
+    if not elsewhere:
+        await changed.wait()
+        return
     try:
         await asyncio.wait_for(changed.wait(), _SECONDS_BETWEEN_CHECKS)
     except asyncio.TimeoutError:
         with shared_state:
-            for look in waiting:
+            for look in elsewhere:
                 if not look.group.home.is_alive and not look.outcome.done():
                     look.outcome.set_result(None)
