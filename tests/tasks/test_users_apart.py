@@ -14,6 +14,7 @@ from producer_tools.concurrency.clock import Clock
 from producer_tools.http.settings import token_id
 from producer_tools.http.transport import Transport
 from tests.clocks import InstantClock, ManualClock, VirtualClock
+from tests.raw_server import answering, http
 from tests.tasks.test_shared_looks import turns
 from tests.tasks.timed_service import SONG
 
@@ -87,6 +88,29 @@ async def test_look_ups_of_one_user_do_not_use_up_the_rate_of_another() -> None:
         with api_token("busy"):
             await client.get_task("a")
         assert clock.slept == [1.0]
+
+
+async def test_hanging_look_ups_of_one_user_do_not_use_up_the_connections_of_another() -> None:
+    """aiohttp opens 100 connections at most unless told otherwise, and the 101st request of the server would wait."""
+    ended = asyncio.Event()
+
+    async def reply(writer: asyncio.StreamWriter) -> None:
+        if b"Bearer busy" in server.requests[-1]:
+            await ended.wait()
+        writer.write(http({"id": "a", "state": "pending"}))
+
+    async with answering(reply) as server:
+        async with ProducerClient(base_url=server.base_url, clock=InstantClock(), poll_interval=0) as client:
+            with api_token("busy"):
+                hanging = []
+                for number in range(101):
+                    hanging.append(asyncio.create_task(client.get_task(f"t{number}")))
+                    await turns(4)
+            with api_token("other"):
+                assert await asyncio.wait_for(client.get_task("a"), 5)
+            ended.set()
+            await asyncio.gather(*hanging)
+    assert len(server.requests) == 102
 
 
 @pytest.mark.parametrize("how", ["get_task", "get_tasks", "wait"])
