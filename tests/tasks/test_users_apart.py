@@ -91,7 +91,7 @@ async def test_look_ups_of_one_user_do_not_use_up_the_rate_of_another() -> None:
 
 
 async def test_hanging_look_ups_of_one_user_do_not_use_up_the_connections_of_another() -> None:
-    """aiohttp opens 100 connections at most unless told otherwise, and the 101st request of the server would wait."""
+    """Aiohttp opens 100 connections at most unless told otherwise, and the 101st request of the server would wait."""
     ended = asyncio.Event()
 
     async def reply(writer: asyncio.StreamWriter) -> None:
