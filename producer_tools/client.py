@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from typing_extensions import Self, deprecated
 
 from producer_tools.concurrency.clock import Clock, SystemClock
-from producer_tools.concurrency.limits import Semaphore
+from producer_tools.concurrency.limits import Semaphores
 from producer_tools.concurrency.sync import run_sync, sync_twin
 from producer_tools.files.fetching import FileFetcher
 from producer_tools.http.callbacks import CallbackReceiver
@@ -48,8 +48,8 @@ class ProducerClient:
         lookup_timeout: seconds for one look-up of tasks, or ``request_timeout`` if that is shorter.
         poll_interval: seconds between two look-ups of one unfinished task. A look-up that comes sooner waits for the
             rest of the interval. With 0 it never waits.
-        max_paid_in_flight: how many paid requests may be in flight at once; further ones wait. The service allows 5
-            (faq).
+        max_paid_in_flight: how many paid requests of each token may be in flight at once; further ones of that token
+            wait. The service allows 5 for each token (faq).
         ledger: where each paid request is written down before it is sent. Default: the store of the graph that a tool
             runs in; without a store, memory, which survives retries and interrupts, but not the end of the process.
         budget: what this client may spend.
@@ -93,7 +93,7 @@ class ProducerClient:
             callbacks.on_callback(self.wake)
         self._ledger = ledger
         self._memory_ledger = MemoryLedger()
-        self._paid_in_flight = Semaphore(max_paid_in_flight)
+        self._paid_in_flight = Semaphores(max_paid_in_flight)
         self._lookups = LookUps(self._transport, clock, poll_interval)
         self._waits = Waits(self._transport, self._lookups, clock, poll_interval)
         settler = Settler(Listing(self._transport), clock, callbacks)
@@ -101,7 +101,7 @@ class ProducerClient:
         self._submissions = Submissions(
             self._transport,
             clock,
-            semaphore=self._paid_in_flight,
+            semaphores=self._paid_in_flight,
             sender=Sender(self._transport, clock, settler=settler, budget=budget, callbacks=callbacks),
             outcomes=self._outcomes,
             on_submitted=self._waits.remember,
@@ -129,13 +129,13 @@ class ProducerClient:
 
     @property
     def max_paid_in_flight(self) -> int:
-        """How many paid requests may be in flight at once."""
+        """How many paid requests of each token may be in flight at once."""
         return self._settings.max_paid_in_flight
 
     @property
     def paid_in_flight(self) -> int:
-        """How many paid requests are in flight now."""
-        return self.max_paid_in_flight - self._paid_in_flight.free
+        """How many paid requests are in flight now, of all tokens together."""
+        return self._paid_in_flight.held
 
     @property
     def files(self) -> FileFetcher:
@@ -219,7 +219,7 @@ class ProducerClient:
             APIError: the service refused.
             ServiceUnreachableError, AnswerError: no readable answer came.
         """
-        return await self._lookups.one(GetTask(task_id=task_id))
+        return await self._lookups.one(GetTask(task_id=task_id).task_id)
 
     async def get_tasks(self, task_ids: Iterable[str]) -> TaskBatch:
         """Look up any number of tasks: 50 in a request, all requests at the same time, each id once.

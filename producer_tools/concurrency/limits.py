@@ -1,7 +1,6 @@
-"""Limits that hold across all event loops and threads of a process: a semaphore, locks by key, a rate limiter."""
+"""Limits that hold across all event loops and threads of a process: semaphores, locks and rates, each by key."""
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from producer_tools.concurrency.clock import Clock
+from producer_tools.concurrency.home_loop import HomeLoop
 from producer_tools.concurrency.shared_state import shared_state
 
 # A loop that is closed tells nobody, so a waiter looks this often whether the loop of a holder is closed.
@@ -22,16 +22,11 @@ class _Hold:
 
     Attributes:
         turn: done when it holds the semaphore.
+        home: where its task runs.
     """
 
     turn: "Future[None]" = field(default_factory=Future)
-    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
-    _process: int = field(default_factory=os.getpid)
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether its task can still run: not if its loop is closed, or if this is a fork of its process."""
-        return not self._loop.is_closed() and self._process == os.getpid()
+    home: HomeLoop = field(default_factory=HomeLoop)
 
 
 class Semaphore:
@@ -78,42 +73,70 @@ class Semaphore:
 
     def _hand_over(self) -> None:
         """Give free places to those who wait longest."""
-        self._holding = [hold for hold in self._holding if hold.is_alive]
+        self._holding = [hold for hold in self._holding if hold.home.is_alive]
         while self._waiting and len(self._holding) < self._limit:
             next_one = self._waiting.popleft()
-            if next_one.is_alive:
+            if next_one.home.is_alive:
                 self._holding.append(next_one)
                 next_one.turn.set_result(None)
 
 
-class KeyLocks:
-    """One lock for each key, in any event loop. Keys that nobody holds or waits for take no memory."""
+class Semaphores:
+    """A `Semaphore` for each key, in any event loop. Keys that nobody holds or waits for take no memory.
 
-    def __init__(self) -> None:
-        self._locks: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
+    Args:
+        limit: how many may hold the semaphore of one key at once.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._semaphores: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
+
+    @property
+    def held(self) -> int:
+        """How many hold one right now, of all keys together."""
+        with shared_state:
+            return sum(self._limit - semaphore.free for semaphore in list(self._semaphores.values()))
 
     @asynccontextmanager
     async def hold(self, key: str) -> AsyncIterator[None]:
-        """Hold the lock of ``key`` during the block."""
+        """Hold the semaphore of ``key`` during the block."""
         with shared_state:
-            lock = self._locks.setdefault(key, Semaphore(1))
-        async with lock.hold():
+            semaphore = self._semaphores.setdefault(key, Semaphore(self._limit))
+        async with semaphore.hold():
             yield
 
 
+class KeyLocks(Semaphores):
+    """One lock for each key."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+
 class RateLimiter:
-    """At most ``count`` calls in any second, across all event loops."""
+    """At most ``count`` calls of each key in any second, across all event loops.
+
+    A key that was not used for a second takes no memory after the next call.
+    """
 
     def __init__(self, count: int, clock: Clock) -> None:
+        self._count = count
         self._clock = clock
-        self._starts: deque[float] = deque(maxlen=count)
+        self._starts: dict[str, deque[float]] = {}  # the key that was used last comes last
 
-    async def acquire(self) -> None:
-        """Return when the next call may start."""
+    async def acquire(self, key: str) -> None:
+        """Return when the next call of ``key`` may start."""
         with shared_state:
             now = self._clock.now()
-            full = len(self._starts) == self._starts.maxlen
-            start = max(now, self._starts[0] + 1.0) if full else now
-            self._starts.append(start)
+            starts = self._starts.pop(key, None) or deque(maxlen=self._count)
+            start = max(now, starts[0] + 1.0) if len(starts) == self._count else now
+            starts.append(start)
+            self._starts[key] = starts
+            self._drop_unused(now)
         if start > now:
             await self._clock.sleep(start - now)
+
+    def _drop_unused(self, now: float) -> None:
+        while self._starts and self._starts[oldest := next(iter(self._starts))][-1] + 1.0 <= now:
+            del self._starts[oldest]

@@ -17,8 +17,11 @@ class _Held(NamedTuple):
 
 
 def new_session() -> aiohttp.ClientSession:
-    """A session for the API. Users share it, so it keeps no cookies: one user's must not go into another's calls."""
-    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+    """A session for the API. Users share it, so it keeps no cookies: one user's must not go into another's calls.
+
+    Nor does it limit the number of connections: the calls of one user that hang would take those of all others.
+    """
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=0))
 
 
 class LoopSessions:

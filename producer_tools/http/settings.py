@@ -1,11 +1,11 @@
 """Where calls go and with which token: arguments, environment variables, and the ``api_token`` block."""
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from hashlib import sha256
 
 from pydantic import SecretStr
 
@@ -30,7 +30,7 @@ class Settings:
         request_timeout: seconds for one paid request.
         lookup_timeout: seconds for one look-up of tasks.
         poll_interval: seconds between two look-ups of one unfinished task.
-        max_paid_in_flight: how many paid requests may be in flight at once.
+        max_paid_in_flight: how many paid requests of each token may be in flight at once.
 
     Raises:
         ConfigurationError: a setting is not valid.
@@ -98,9 +98,17 @@ def resolve_token(own: SecretStr | None) -> SecretStr:
     return token
 
 
-def token_id(token: SecretStr) -> str:
-    """A hash that names the account of a token, where the token itself must not stand."""
-    return hashlib.sha256(token.get_secret_value().encode()).hexdigest()[:16]
+def token_id(token: str | SecretStr) -> str:
+    """What stands for a token where something is kept for each token: the token itself must not be in memory there.
+
+    Args:
+        token: the API token.
+
+    Returns:
+        The first 16 hexadecimal characters of its SHA-256.
+    """
+    token = secret(token) or SecretStr("")  # a traceback shows this frame's variables
+    return sha256(token.get_secret_value().encode()).hexdigest()[:16]
 
 
 def default_base_url() -> str:

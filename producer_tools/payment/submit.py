@@ -10,7 +10,7 @@ from random import uniform
 from uuid import uuid4
 
 from producer_tools.concurrency.clock import Clock
-from producer_tools.concurrency.limits import KeyLocks, Semaphore
+from producer_tools.concurrency.limits import KeyLocks, Semaphores
 from producer_tools.concurrency.to_the_end import to_the_end
 from producer_tools.errors import BeingSentError, SubmissionConflictError
 from producer_tools.http.retries import with_retries
@@ -64,7 +64,7 @@ class Submissions:
     Args:
         transport: sends the requests.
         clock: measures and waits.
-        semaphore: limits how many requests are in flight at once.
+        semaphores: limits how many requests of each token are in flight at once; the keys are `token_id`s.
         sender: sends one request and writes its outcome down.
         outcomes: finds out what became of requests that an earlier process sent.
         on_submitted: called with each task that was submitted just now; not with one that the ledger knew.
@@ -75,14 +75,14 @@ class Submissions:
         transport: Transport,
         clock: Clock,
         *,
-        semaphore: Semaphore,
+        semaphores: Semaphores,
         sender: Sender,
         outcomes: Outcomes,
         on_submitted: Callable[[Task], None],
     ) -> None:
         self._transport = transport
         self._clock = clock
-        self._semaphore = semaphore
+        self._semaphores = semaphores
         self._sender = sender
         self._outcomes = outcomes
         self._on_submitted = on_submitted
@@ -123,7 +123,7 @@ class Submissions:
         """Send the request, or wait until whoever is sending it knows the outcome."""
         while True:
             # The semaphore comes before the ledger: a request that is cancelled while it waits here leaves no entry.
-            async with self._in_progress.hold(call.ledger_key), self._semaphore.hold():
+            async with self._in_progress.hold(call.ledger_key), self._semaphores.hold(call.account):
                 with suppress(BeingSentError):
                     # No ledger entry is open while waiting to retry, so a crash then is not an unknown outcome.
                     return await with_retries(partial(self._send_once, call), self._clock, paid=True)

@@ -1,23 +1,24 @@
-"""Looks tasks up: 50 ids in a request, within the documented rate, no unfinished task twice in one poll interval."""
+"""Looks tasks up: within the documented rate, as few requests as possible, each error told to whom it concerns."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from copy import copy
 from typing import Any
+
+from pydantic import SecretStr
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.limits import RateLimiter
-from producer_tools.errors import ProducerToolError, TaskNotFoundError
+from producer_tools.errors import ProducerError, ProducerToolError, TaskNotFoundError
 from producer_tools.http.faults import may_concern_one_task, unreadable
 from producer_tools.http.retries import with_retries
+from producer_tools.http.settings import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.requests import TASKS, GetTask, GetTasksBatch, Request
-from producer_tools.tasks.poll_interval import PollInterval
 from producer_tools.tasks.records import read_record
+from producer_tools.tasks.shared_looks import Outcome, Report, SharedLooks
 from producer_tools.tasks.stuck import StuckTasks
 from producer_tools.tasks.task import Task, TaskBatch
-
-BATCH_SIZE = 50
-"""Task ids in one look-up (mcp: recommended at most)."""
 
 LOOKUPS_PER_SECOND = 60
 """Look-ups of tasks for each token (faq)."""
@@ -36,79 +37,85 @@ class LookUps:
         self._transport = transport
         self._clock = clock
         self._rate_limiter = RateLimiter(LOOKUPS_PER_SECOND, clock)
-        self._poll_interval = PollInterval(interval, clock)
+        self._shared_looks = SharedLooks(self._outcomes, clock, interval)
         self._stuck_tasks = StuckTasks(clock)
 
-    async def one(self, request: GetTask) -> Task:
+    async def one(self, task_id: str) -> Task:
         """Look up one task."""
-        task_id = request.task_id
-        await self._poll_interval.wait_for_turn([task_id])
-        record = await self._post(request)
-        if not record:
-            self._poll_interval.forget([task_id])
-            raise TaskNotFoundError(task_id)
-        if not record.keys() & {"id", "state", "response", "created_at"}:
-            raise unreadable(TASKS, "it is not a task record", paid=False)
-        task = self._read({"id": task_id, **record})
-        if task.is_final:
-            self._poll_interval.forget([task_id])
-        return task
+        found: dict[str, Outcome] = {}
+        token = self._transport.token()
+        await self._shared_looks.each(token, [task_id], found.__setitem__, alone=True)
+        outcome = found[task_id]
+        if isinstance(outcome, Exception):
+            raise _for_one_caller(outcome)
+        return outcome
 
-    async def many(self, task_ids: list[str], *, retry: bool = True) -> TaskBatch:
+    async def many(self, task_ids: list[str], *, at_once: bool = False) -> TaskBatch:
         """Look up any number of tasks, each id once.
 
         Args:
             task_ids: the tasks.
-            retry: whether a failed request is made again.
+            at_once: neither wait for the rest of a poll interval nor make a failed request again.
 
         Raises:
             ProducerToolError: a look-up failed; the first such error in the order of the ids.
         """
+        outcomes: dict[str, Outcome] = {}
+        await self._shared_looks.each(self._transport.token(), task_ids, outcomes.__setitem__, at_once=at_once)
         found: dict[str, Task] = {}
-        for task_id, outcome in (await self.each(task_ids, retry=retry)).items():
+        for task_id in task_ids:
+            outcome = outcomes[task_id]
             if isinstance(outcome, Task):
                 found[task_id] = outcome
             elif not isinstance(outcome, TaskNotFoundError):
-                raise outcome
+                raise _for_one_caller(outcome)
         return TaskBatch.in_order(task_ids, found)
 
-    async def each(self, task_ids: list[str], *, retry: bool = True) -> dict[str, Task | ProducerToolError]:
-        """Look up any number of tasks, each id once; the requests run at the same time.
+    async def each(self, token: SecretStr, task_ids: Collection[str], report: Report) -> None:
+        """Look up any number of tasks, and report the outcome of each as soon as it is there.
 
-        Returns:
-            By id, the task, or the error of its look-up. A task that the service does not know has a
-            `TaskNotFoundError`. An error of one task does not concern those that were asked for with it.
+        An outcome is the task, or the error of its look-up. A task that the service does not know has a
+        `TaskNotFoundError`. An error of one task does not concern those that were asked for with it.
+
+        Args:
+            token: whose tasks they are.
+            task_ids: the tasks, each once.
+            report: called with the id and the outcome of each task.
         """
-        await self._poll_interval.wait_for_turn(task_ids)
-        chunks = [task_ids[start : start + BATCH_SIZE] for start in range(0, len(task_ids), BATCH_SIZE)]
-        outcomes: dict[str, Task | ProducerToolError] = {}
-        for answer in await asyncio.gather(*(self._chunk(chunk, retry=retry) for chunk in chunks)):
-            outcomes.update(answer)
-        unfinished = {
-            task_id for task_id, outcome in outcomes.items() if isinstance(outcome, Task) and not outcome.is_final
-        }
-        self._poll_interval.forget([task_id for task_id in task_ids if task_id not in unfinished])
-        return outcomes
+
+        def report_own(task_id: str, outcome: Outcome) -> None:
+            report(task_id, _for_one_caller(outcome) if isinstance(outcome, Exception) else outcome)
+
+        await self._shared_looks.each(token, task_ids, report_own)
 
     def wake(self, task_id: str) -> None:
-        """Let the next look-up of a task happen at once."""
-        self._poll_interval.forget([task_id])
+        """Let the next look-up of a task happen at once, and those that wait for their poll interval start now."""
+        self._shared_looks.wake(task_id)
 
-    async def _chunk(self, task_ids: list[str], *, retry: bool) -> dict[str, Task | ProducerToolError]:
+    async def _outcomes(self, task_ids: list[str], /, *, alone: bool, retry: bool) -> Mapping[str, Outcome]:
         """Look up the tasks of one request. If it is refused, halve it until only the ids that are refused are left."""
         try:
-            found = await self._found(task_ids, retry=retry)
+            found = await (self._found_alone(task_ids[0], retry=retry) if alone else self._found(task_ids, retry=retry))
         except ProducerToolError as error:
             if len(task_ids) > 1 and may_concern_one_task(error):
                 middle = len(task_ids) // 2
                 halves = (task_ids[:middle], task_ids[middle:])
-                first, second = await asyncio.gather(*(self._chunk(half, retry=retry) for half in halves))
+                asking = (self._outcomes(half, alone=False, retry=retry) for half in halves)
+                first, second = await asyncio.gather(*asking)
                 return {**first, **second}
             if may_concern_one_task(error):
                 error.task_id = error.task_id or task_ids[0]
                 error.args = (str(error),)  # LangChain shows it to the model
             return dict.fromkeys(task_ids, error)
         return {task_id: found.get(task_id) or TaskNotFoundError(task_id) for task_id in task_ids}
+
+    async def _found_alone(self, task_id: str, *, retry: bool) -> dict[str, Task]:
+        record = await self._post(GetTask.model_construct(task_id=task_id), retry=retry)
+        if not record:
+            return {}
+        if not record.keys() & {"id", "state", "response", "created_at"}:
+            raise unreadable(TASKS, "it is not a task record", paid=False)
+        return {task_id: self._read({"id": task_id, **record})}
 
     async def _found(self, task_ids: list[str], *, retry: bool) -> dict[str, Task]:
         answer = await self._post(GetTasksBatch.model_construct(task_ids=task_ids), retry=retry)
@@ -122,11 +129,17 @@ class LookUps:
         task = read_record(record)
         return read_record(record, is_stuck=True) if self._stuck_tasks.is_stuck(task) else task
 
-    async def _post(self, request: Request, *, retry: bool = True) -> dict[str, Any]:
+    async def _post(self, request: Request, *, retry: bool) -> dict[str, Any]:
         body = request.body()
+        owner = token_id(self._transport.token())
 
         async def attempt() -> dict[str, Any]:
-            await self._rate_limiter.acquire()
+            await self._rate_limiter.acquire(owner)
             return await self._transport.post(TASKS, body, paid=False)
 
         return await (with_retries(attempt, self._clock, paid=False) if retry else attempt())
+
+
+def _for_one_caller(error: Exception) -> Exception:
+    """The error as one of several callers gets it: each raises an exception of its own, or tracebacks would mix."""
+    return copy(error).with_traceback(None) if isinstance(error, ProducerError) else error

@@ -7,25 +7,43 @@ from producer_tools.concurrency.shared_state import shared_state
 
 
 class PollInterval:
-    """Keeps two look-ups of one unfinished task at least ``interval`` seconds apart."""
+    """Says when a task may be looked up: two look-ups of one unfinished task are ``interval`` seconds apart.
+
+    The time counts for each token. A task whose interval is over takes no memory after the next look-up of any task.
+
+    Args:
+        interval: seconds.
+        clock: measures.
+    """
 
     def __init__(self, interval: float, clock: Clock) -> None:
         self._interval = interval
         self._clock = clock
-        self._next_lookup: dict[str, float] = {}
+        self._next: dict[tuple[str, str], float] = {}  # in the order of the times
 
-    async def wait_for_turn(self, task_ids: Collection[str]) -> None:
-        """Wait until all of these tasks may be looked up, then record a look-up of each."""
+    def next_turn(self, token_id: str, task_id: str) -> float | None:
+        """When the task may be looked up with this token (Unix seconds); ``None`` if it may be now."""
+        with shared_state:
+            at = self._next.get((token_id, task_id))
+            return None if at is None or at <= self._clock.now() else at
+
+    def begin(self, token_id: str, task_ids: Collection[str]) -> None:
+        """Record that these tasks are looked up now."""
         with shared_state:
             now = self._clock.now()
-            self._next_lookup = {task_id: at for task_id, at in self._next_lookup.items() if at > now}
-            start = max((self._next_lookup.get(task_id, now) for task_id in task_ids), default=now)
-            self._next_lookup.update(dict.fromkeys(task_ids, start + self._interval))
-        if start > now:
-            await self._clock.sleep(start - now)
-
-    def forget(self, task_ids: Collection[str]) -> None:
-        """Let these tasks be looked up at once: they are final, or something has happened to them."""
-        with shared_state:
+            while self._next and self._next[oldest := next(iter(self._next))] <= now:
+                del self._next[oldest]
             for task_id in task_ids:
-                self._next_lookup.pop(task_id, None)
+                self._next.pop((token_id, task_id), None)
+                self._next[token_id, task_id] = now + self._interval
+
+    def forget(self, token_id: str, task_id: str) -> None:
+        """Let a task be looked up at once with this token: it does not change any more."""
+        with shared_state:
+            self._next.pop((token_id, task_id), None)
+
+    def wake(self, task_id: str) -> None:
+        """Let a task be looked up at once with any token: something has happened to it."""
+        with shared_state:
+            for key in [key for key in self._next if key[1] == task_id]:
+                del self._next[key]

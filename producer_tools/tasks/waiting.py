@@ -81,11 +81,9 @@ class Waits:
         return TaskBatch.in_order(task_ids, found)
 
     async def _last_lookup(self, task_ids: list[str]) -> TaskBatch:
-        for task_id in task_ids:
-            self._lookups.wake(task_id)  # the rest of the poll interval may be longer than the time that is left
         try:
-            # By the machine's time, as every timeout of a request, and without a retry, for which there is no time.
-            return await asyncio.wait_for(self._lookups.many(task_ids, retry=False), _LAST_LOOKUP_SECONDS)
+            # By the machine's time, as every timeout of a request. There is none left for the poll interval or a retry.
+            return await asyncio.wait_for(self._lookups.many(task_ids, at_once=True), _LAST_LOOKUP_SECONDS)
         except asyncio.TimeoutError:
             message = f"The service did not answer in time about the tasks {', '.join(task_ids)}."
             raise AnswerError("timeout", message) from None

@@ -1,17 +1,19 @@
 """Watches tasks until they are final: one watcher polls for everyone who waits, in rounds."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 from pydantic import SecretStr
 
-from producer_tools.concurrency.clock import Clock
+from producer_tools.concurrency.clock import Clock, finishes_in_time
+from producer_tools.concurrency.home_loop import HomeLoop
 from producer_tools.concurrency.shared_state import shared_state
+from producer_tools.http.settings import token_id
 from producer_tools.tasks.task import Task
 
 # No task is final within 15 s and most are after 20-50 s (guide, seen), so the first look-up comes after three
@@ -22,7 +24,7 @@ _BACK_OFF = ((60, 3), (24, 2))
 # With a poll interval of 0, the watcher still pauses between its rounds.
 _SHORTEST_INTERVAL = 0.05
 
-LookUp = Callable[[list[str]], Awaitable[Mapping[str, Task | Exception]]]
+LookUp = Callable[[Collection[str], Callable[[str, Task | Exception], None]], Awaitable[None]]
 
 
 class Event(NamedTuple):
@@ -51,17 +53,20 @@ class Watcher:
     Its background task runs only while there is something to watch.
 
     Args:
-        look_up: looks several tasks up, and returns by id the task or the error of its look-up.
+        look_up: looks several tasks up, and reports by id the task or the error of its look-up.
         clock: measures and waits.
         interval: seconds between two rounds.
     """
 
     def __init__(self, look_up: LookUp, clock: Clock, interval: float) -> None:
+        self.home = HomeLoop()
         self._look_up = look_up
         self._clock = clock
         self._interval = max(interval, _SHORTEST_INTERVAL)
         self._watched: dict[str, _Watched] = {}
         self._work: asyncio.Task[None] | None = None
+        self._rounds: set[asyncio.Task[None]] = set()
+        self._looking: set[str] = set()
         self._woken: set[str] = set()
         self._changed = asyncio.Event()
 
@@ -91,9 +96,8 @@ class Watcher:
         finally:
             for task_id in task_ids:
                 self._leave(task_id, events)
-            if not self._watched and self._work is not None:
-                self._work.cancel()
-                self._work = None
+            if not self._watched:
+                self._stop()
 
     def wake(self, task_id: str) -> None:
         """Look a task up now instead of in its next round: something may have happened to it."""
@@ -101,10 +105,12 @@ class Watcher:
             self._woken.add(task_id)
             self._changed.set()
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether there is nothing to watch."""
-        return not self._watched
+    def _stop(self) -> None:
+        for work in (self._work, *self._rounds):
+            if work is not None:
+                work.cancel()
+        self._work = None
+        self._looking.clear()
 
     def _new(self, submitted: float | None) -> _Watched:
         now = self._clock.now()
@@ -124,10 +130,10 @@ class Watcher:
         while self._watched:
             if woken := self._woken & self._watched.keys():
                 self._woken.clear()
-                await self._round(list(woken))
-                continue
+                self._start_round(woken)
             # Tasks that become due within one interval are looked up together.
-            earliest = min(watched.due for watched in self._watched.values())
+            idle = self._watched.keys() - self._looking
+            earliest = min((self._watched[task_id].due for task_id in idle), default=float("inf"))
             pause = max(earliest, last_round + self._interval) - self._clock.now()
             if pause > 0:
                 await self._sleep(pause)
@@ -136,30 +142,34 @@ class Watcher:
             due = [task_id for task_id, watched in self._watched.items() if watched.due <= last_round]
             for task_id in due:
                 self._watched[task_id].due = last_round + self._interval * self._rounds_between_lookups(task_id)
-            await self._round(due)
+            self._start_round([task_id for task_id in due if task_id in idle])
 
     async def _sleep(self, seconds: float) -> None:
-        """Sleep until the time has passed, or until a task was added or woken."""
-        passing = asyncio.ensure_future(self._clock.sleep(seconds))
+        """Sleep until the time has passed, or until a task was added, woken or looked up."""
         changing = asyncio.ensure_future(self._changed.wait())
-        try:
-            await asyncio.wait((passing, changing), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            passing.cancel()
-            changing.cancel()
+        if seconds == float("inf"):
+            await changing
+        else:
+            await finishes_in_time(changing, seconds, self._clock)
         self._changed.clear()
 
-    async def _round(self, task_ids: list[str]) -> None:
+    def _start_round(self, task_ids: Collection[str]) -> None:
+        """Look these tasks up without holding up the next round: one of them may have to wait."""
+        self._looking.update(task_ids)
+        work = asyncio.create_task(self._round(task_ids), name="producer-tools round")
+        self._rounds.add(work)
+        work.add_done_callback(self._rounds.discard)
+
+    async def _round(self, task_ids: Collection[str]) -> None:
         try:
-            outcomes = await self._look_up(task_ids)
+            await self._look_up(task_ids, self._report)
         except Exception as error:  # noqa: BLE001 - whatever it is, everyone who waits must get it
             for task_id in task_ids:
                 self._report(task_id, error)
-            return
-        for task_id, outcome in outcomes.items():
-            self._report(task_id, outcome)
 
     def _report(self, task_id: str, outcome: Task | Exception) -> None:
+        self._looking.discard(task_id)
+        self._changed.set()
         watched = self._watched.get(task_id)
         if watched is None or outcome == watched.last:
             return
@@ -176,24 +186,31 @@ class Watcher:
 
 
 class Watchers:
-    """One watcher for each event loop and API token, so that users never see or wait for each other's tasks."""
+    """One watcher for each event loop and API token, so that users never see or wait for each other's tasks.
 
-    def __init__(self, look_up: LookUp, clock: Clock, interval: float) -> None:
-        self._make = partial(Watcher, look_up, clock, interval)
-        self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[SecretStr, Watcher]] = WeakKeyDictionary()
+    A watcher is held by those who wait, so one that has nothing to watch takes no memory, nor does its loop.
+
+    Args:
+        look_up: looks tasks up with a token, and reports by id the task or the error of its look-up.
+        clock: measures and waits.
+        interval: seconds between two rounds.
+    """
+
+    def __init__(self, look_up: Callable[..., Awaitable[None]], clock: Clock, interval: float) -> None:
+        self._look_up = look_up
+        self._clock = clock
+        self._interval = interval
+        self._watchers: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, str], Watcher] = WeakValueDictionary()
 
     def current(self, token: SecretStr) -> Watcher:
-        """The running loop's watcher for ``token``."""
+        """The running loop's watcher for ``token``; it looks tasks up with this token."""
+        new = Watcher(partial(self._look_up, token), self._clock, self._interval)
         with shared_state:
-            watchers = self._of_loops.setdefault(asyncio.get_running_loop(), {})
-            for idle in [other for other, watcher in watchers.items() if watcher.is_idle and other != token]:
-                del watchers[idle]
-            return watchers.setdefault(token, self._make())
+            return self._watchers.setdefault((new.home.loop, token_id(token)), new)
 
     def wake(self, task_id: str) -> None:
         """Wake a task in every watcher, in whichever event loop."""
         with shared_state:
-            watchers = [(loop, watcher) for loop, of_loop in self._of_loops.items() for watcher in of_loop.values()]
-        for loop, watcher in watchers:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(watcher.wake, task_id)
+            watchers = list(self._watchers.values())
+        for watcher in watchers:
+            watcher.home.call(watcher.wake, task_id)

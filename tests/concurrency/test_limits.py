@@ -16,7 +16,7 @@ async def test_the_rate_limiter_lets_at_most_its_count_start_in_any_second() -> 
     limiter = RateLimiter(60, clock)
     starts = []
     for _ in range(200):
-        await limiter.acquire()
+        await limiter.acquire("token")
         starts.append(clock.time)
         clock.time += 0.001
     assert all(later - earlier >= 1 - 1e-9 for earlier, later in zip(starts, starts[60:], strict=False))

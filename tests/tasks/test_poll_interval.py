@@ -38,26 +38,16 @@ async def test_a_final_task_can_be_looked_up_again_at_once() -> None:
     assert clock.slept == []
 
 
-async def test_a_batch_waits_for_the_task_that_was_looked_up_last() -> None:
-    clock = InstantClock()
-    interval = PollInterval(5, clock)
-    await interval.wait_for_turn(["a"])
-    clock.time += 1
-    await interval.wait_for_turn(["b"])
-    clock.time += 1
-    await interval.wait_for_turn(["a", "b"])
-    assert clock.slept == [4.0]
-
-
 async def test_an_interval_of_zero_never_waits() -> None:
     clock = InstantClock()
-    interval = PollInterval(0, clock)
-    for _ in range(3):
-        await interval.wait_for_turn(["a"])
+    async with answering(http({"id": "t1", "state": "pending"})) as server:
+        async with ProducerClient("t", server.base_url, clock=clock, poll_interval=0) as client:
+            for _ in range(3):
+                await client.get_task("t1")
     assert clock.slept == []
 
 
-async def test_tasks_whose_interval_is_over_are_dropped() -> None:
+def test_tasks_whose_interval_is_over_are_dropped() -> None:
     """If they were kept, the memory of a long-lived worker would grow with every task that it has looked up."""
     clock = InstantClock()
     interval = PollInterval(5, clock)
@@ -65,6 +55,6 @@ async def test_tasks_whose_interval_is_over_are_dropped() -> None:
     for number in range(100):
         task_id = WatchedId(number)
         held.add(task_id)
-        await interval.wait_for_turn([task_id])
+        interval.begin("token", [task_id])
         clock.time += 1
     assert len(held) <= 6
