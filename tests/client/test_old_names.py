@@ -11,6 +11,7 @@ from tests.raw_server import answering, http
 
 async def test_allow_again_releases_a_key(client: ProducerClient, sandbox: ProducerSandbox) -> None:
     song = GenerateMusic(prompt="a song")
+    sandbox.listing.answer = "forbidden"
     sandbox.fail_next(Fault.RESET_AFTER_WORK)
     with pytest.raises(SubmissionUnknownError):
         await client.submit(song, key="key")

@@ -49,6 +49,7 @@ async def test_the_calls_ledger_wins_over_the_clients(sandbox: ProducerSandbox) 
 async def test_an_unknown_outcome_is_resolved_in_the_calls_ledger(name: str, sandbox: ProducerSandbox) -> None:
     calls = MemoryLedger()
     async with client_of(sandbox, MemoryLedger()) as client:
+        sandbox.listing.answer = "forbidden"
         sandbox.fail_next(Fault.RESET_AFTER_WORK)
         with pytest.raises(SubmissionUnknownError):
             await client.submit(SONG, key=KEY, ledger=calls)

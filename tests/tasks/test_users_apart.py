@@ -71,7 +71,6 @@ async def test_hanging_submits_of_one_user_do_not_hold_up_another() -> None:
         for each in hanging:
             each.cancel()
         await asyncio.gather(*hanging, return_exceptions=True)
-        assert client.paid_in_flight == 0
 
 
 async def test_look_ups_of_one_user_do_not_use_up_the_rate_of_another() -> None:

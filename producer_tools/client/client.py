@@ -1,6 +1,6 @@
 """The client: what can be asked of the API, within its limits."""
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import asdict
 from functools import partial
@@ -11,6 +11,7 @@ import aiohttp
 from pydantic import SecretStr
 from typing_extensions import Self, deprecated
 
+from producer_tools.client.paid_calls import PaidCalls
 from producer_tools.concurrency.clock import Clock, SystemClock
 from producer_tools.concurrency.limits import Semaphores
 from producer_tools.concurrency.sync import run_sync, sync_twin
@@ -20,20 +21,19 @@ from producer_tools.http.settings import Settings, default_base_url, default_tim
 from producer_tools.http.transport import Transport
 from producer_tools.payment.budget import Budget
 from producer_tools.payment.ledger import Ledger, MemoryLedger
-from producer_tools.payment.outcomes import Outcomes, Settled
+from producer_tools.payment.outcomes import Outcomes
 from producer_tools.payment.sending import Sender
 from producer_tools.payment.settling import Settler
-from producer_tools.payment.store_ledger import StoreLedger
 from producer_tools.payment.submit import Submissions
 from producer_tools.progress import OnProgress, progress_of
-from producer_tools.requests import GetTask, GetTasksBatch, PaidRequest
+from producer_tools.requests import GetTask, GetTasksBatch
 from producer_tools.tasks.listing import Listing
 from producer_tools.tasks.lookups import LookUps
 from producer_tools.tasks.task import Task, TaskBatch
 from producer_tools.tasks.waiting import Waits
 
 
-class ProducerClient:
+class ProducerClient(PaidCalls):
     """A client of the Producer API. Tools, threads and event loops may share it.
 
     Every async method has a twin for sync code, whose name ends in ``_sync``. Where an event loop is running, use the
@@ -142,75 +142,6 @@ class ProducerClient:
         """Fetches the files of results."""
         return self._files
 
-    async def submit(
-        self,
-        request: PaidRequest,
-        *,
-        key: str | None = None,
-        ledger: Ledger | None = None,
-        former_keys: Sequence[str] = (),
-    ) -> Task:
-        """Send one paid request, or return its task if it was sent before.
-
-        Args:
-            request: what to make.
-            key: an idempotency key. The same request under the same key is paid for once, whatever crashes in between:
-                the second time nothing is sent and the same task is returned. Without a key, each call is paid for.
-            ledger: where the request is written down; default the client's ledger.
-            former_keys: further keys under which the same request may have been sent by an earlier version.
-
-        Returns:
-            The task: pending with its id, or final at once if the endpoint answers with its result.
-
-        Raises:
-            APIError: the service refused; nothing was charged.
-            ServiceUnreachableError: nothing was sent.
-            SubmissionUnknownError: it was sent, now or before, and the outcome is unknown: you may have been charged.
-            SubmissionConflictError: the key belongs to another request.
-            BudgetExceededError: it does not fit into the budget.
-        """
-        return await self._submissions.submit(request, key, self._ledger_or_default(ledger), former_keys)
-
-    async def release(self, key: str, *, ledger: Ledger | None = None) -> None:
-        """Let a request with an unknown outcome be sent again. A person must decide this: it may be paid for twice.
-
-        Args:
-            key: the idempotency key, as the error names it.
-            ledger: where the request is written down; default the client's ledger.
-
-        Raises:
-            KeyError: no request was ever sent under this key.
-            OutcomeKnownError: the request has a task; nothing was changed.
-        """
-        await self._outcomes.release(key, self._ledger_or_default(ledger))
-
-    async def adopt(self, key: str, task_id: str, *, ledger: Ledger | None = None) -> None:
-        """Record which task a request with an unknown outcome became, as a person has seen it in the account.
-
-        When the request is submitted again, that task is returned and nothing is paid.
-
-        Args:
-            key: the idempotency key, as the error names it.
-            task_id: the service's id of the task.
-            ledger: where the request is written down; default the client's ledger.
-
-        Raises:
-            KeyError: no request was ever sent under this key.
-            OutcomeKnownError: the request has a task; nothing was changed.
-        """
-        await self._outcomes.adopt(key, task_id, self._ledger_or_default(ledger))
-
-    async def settle(self, *, ledger: Ledger | None = None) -> list[Settled]:
-        """Search the account's tasks for each request whose outcome is unknown. Nothing is ever sent again.
-
-        Args:
-            ledger: where the requests are written down; default the client's ledger.
-
-        Returns:
-            What was found for each of them.
-        """
-        return await self._outcomes.settle(self._ledger_or_default(ledger))
-
     async def get_task(self, task_id: str) -> Task:
         """Look up one task.
 
@@ -287,10 +218,6 @@ class ProducerClient:
         finally:
             run_sync(changes.aclose)
 
-    submit_sync = sync_twin(submit)
-    release_sync = sync_twin(release)
-    adopt_sync = sync_twin(adopt)
-    settle_sync = sync_twin(settle)
     get_task_sync = sync_twin(get_task)
     get_tasks_sync = sync_twin(get_tasks)
     wait_sync = sync_twin(wait)
@@ -301,21 +228,6 @@ class ProducerClient:
         It may be called from any thread. It changes nothing else, so an untrusted source may trigger it.
         """
         self._waits.wake(task_id)
-
-    def graph_ledger(self, store: Any | None) -> Ledger | None:
-        """The ledger for a call inside a graph: the client's own, else one in the graph's store, else none.
-
-        Args:
-            store: the LangGraph store of the run, if it has one.
-        """
-        if self._ledger is not None or store is None:
-            return self._ledger
-        return StoreLedger(store)
-
-    @deprecated("allow_again is now called release")
-    async def allow_again(self, key: str, *, ledger: Ledger | None = None) -> None:
-        """The old name of `release`."""
-        await self.release(key, ledger=ledger)
 
     @deprecated("hint is now called wake")
     def hint(self, task_id: str) -> None:
@@ -333,9 +245,6 @@ class ProducerClient:
     def close(self) -> None:
         """`aclose` for sync code."""
         run_sync(self.aclose)
-
-    def _ledger_or_default(self, ledger: Ledger | None) -> Ledger:
-        return next(each for each in (ledger, self._ledger, self._memory_ledger) if each is not None)
 
     def __copy__(self) -> Self:
         return self

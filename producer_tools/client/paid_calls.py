@@ -1,0 +1,115 @@
+"""The paid half of the client: submits, and what became of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from typing_extensions import deprecated
+
+from producer_tools.concurrency.sync import sync_twin
+from producer_tools.payment.ledger import Ledger, MemoryLedger
+from producer_tools.payment.outcomes import Outcomes, Settled
+from producer_tools.payment.store_ledger import StoreLedger
+from producer_tools.payment.submit import Submissions
+from producer_tools.requests import PaidRequest
+from producer_tools.tasks.task import Task
+
+
+class PaidCalls:
+    """Submits requests and settles unknown outcomes. `ProducerClient` is made of it."""
+
+    _ledger: Ledger | None
+    _memory_ledger: MemoryLedger
+    _submissions: Submissions
+    _outcomes: Outcomes
+
+    async def submit(
+        self,
+        request: PaidRequest,
+        *,
+        key: str | None = None,
+        ledger: Ledger | None = None,
+        former_keys: Sequence[str] = (),
+    ) -> Task:
+        """Send one paid request, or return its task if it was sent before.
+
+        Args:
+            request: what to make.
+            key: an idempotency key. The same request under the same key is paid for once, whatever crashes in between:
+                the second time nothing is sent and the same task is returned. Without a key, each call is paid for.
+            ledger: where the request is written down; default the client's ledger.
+            former_keys: further keys under which the same request may have been sent by an earlier version.
+
+        Returns:
+            The task: pending with its id, or final at once if the endpoint answers with its result.
+
+        Raises:
+            APIError: the service refused; nothing was charged.
+            ServiceUnreachableError: nothing was sent.
+            SubmissionUnknownError: it was sent, now or before, and the outcome is unknown: you may have been charged.
+            SubmissionConflictError: the key belongs to another request.
+            BudgetExceededError: it does not fit into the budget.
+        """
+        return await self._submissions.submit(request, key, self._ledger_or_default(ledger), former_keys)
+
+    async def release(self, key: str, *, ledger: Ledger | None = None) -> None:
+        """Let a request with an unknown outcome be sent again. A person must decide this: it may be paid for twice.
+
+        Args:
+            key: the idempotency key, as the error names it.
+            ledger: where the request is written down; default the client's ledger.
+
+        Raises:
+            KeyError: no request was ever sent under this key.
+            OutcomeKnownError: the request has a task; nothing was changed.
+        """
+        await self._outcomes.release(key, self._ledger_or_default(ledger))
+
+    async def adopt(self, key: str, task_id: str, *, ledger: Ledger | None = None) -> None:
+        """Record which task a request with an unknown outcome became, as a person has seen it in the account.
+
+        When the request is submitted again, that task is returned and nothing is paid.
+
+        Args:
+            key: the idempotency key, as the error names it.
+            task_id: the service's id of the task.
+            ledger: where the request is written down; default the client's ledger.
+
+        Raises:
+            KeyError: no request was ever sent under this key.
+            OutcomeKnownError: the request has a task; nothing was changed.
+        """
+        await self._outcomes.adopt(key, task_id, self._ledger_or_default(ledger))
+
+    async def settle(self, *, ledger: Ledger | None = None) -> list[Settled]:
+        """Search the account's tasks for each request whose outcome is unknown. Nothing is ever sent again.
+
+        Args:
+            ledger: where the requests are written down; default the client's ledger.
+
+        Returns:
+            What was found for each of them.
+        """
+        return await self._outcomes.settle(self._ledger_or_default(ledger))
+
+    submit_sync = sync_twin(submit)
+    release_sync = sync_twin(release)
+    adopt_sync = sync_twin(adopt)
+    settle_sync = sync_twin(settle)
+
+    def graph_ledger(self, store: Any | None) -> Ledger | None:
+        """The ledger for a call inside a graph: the client's own, else one in the graph's store, else none.
+
+        Args:
+            store: the LangGraph store of the run, if it has one.
+        """
+        if self._ledger is not None or store is None:
+            return self._ledger
+        return StoreLedger(store)
+
+    @deprecated("allow_again is now called release")
+    async def allow_again(self, key: str, *, ledger: Ledger | None = None) -> None:
+        """The old name of `release`."""
+        await self.release(key, ledger=ledger)
+
+    def _ledger_or_default(self, ledger: Ledger | None) -> Ledger:
+        return next(each for each in (ledger, self._ledger, self._memory_ledger) if each is not None)
