@@ -1,16 +1,16 @@
 """One request to the API: token, headers, send, status, body."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 from pydantic import SecretStr
 
 from producer_tools.errors import ConfigurationError, ProducerToolError
-from producer_tools.http.faults import connection_fault, refusal, retry_after, unreadable
+from producer_tools.http.answers import as_submitted, describe_unreadable, has_results, read_object
+from producer_tools.http.faults import connection_fault, refusal, retry_after, unreadable, work_may_have_begun
 from producer_tools.http.sessions import LoopSessions
 from producer_tools.http.settings import resolve_token
 
@@ -23,6 +23,22 @@ USER_AGENT = "producer-tools"
 
 class _TooLargeError(Exception):
     """The answer is longer than anything the API sends."""
+
+
+class _Answer(NamedTuple):
+    """An answer of the service.
+
+    Attributes:
+        status: the HTTP status.
+        body: its JSON object, without the token; ``None`` if it has none.
+        problem: why it has none.
+        retry_after: the seconds of the header ``Retry-After``.
+    """
+
+    status: int
+    body: dict[str, Any] | None
+    problem: str
+    retry_after: float | None
 
 
 class Transport:
@@ -53,7 +69,10 @@ class Transport:
         self._sessions = LoopSessions()
 
     async def post(self, endpoint: str, body: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
-        """Send one request and return the JSON object of its answer.
+        """Send one request and return the JSON object of its answer, with a mark in place of the token.
+
+        If the answer to a paid request names a task, it is about that task, whatever else it says: it is returned as
+        the answer to a submit that was accepted, so that a look-up of the task decides. Only a clear refusal is raised.
 
         Args:
             endpoint: the path below the base URL.
@@ -72,14 +91,12 @@ class Transport:
         if isinstance(outcome, BaseException):
             # Without the traceback so far and the context: their frames are aiohttp's, which hold the token.
             raise outcome.with_traceback(None) from None
-        status, headers, raw = outcome
-        answer = _json_object(raw)
-        if not HTTPStatus(200) <= status < HTTPStatus(300):
-            raise refusal(status, answer or {}, token, paid=paid, retry_after=retry_after(headers))
-        if answer is None:
-            raise unreadable(endpoint, _describe(raw), paid=paid)
-        if answer.get("error") and not any(answer.get(key) for key in ("task_id", "id", "items")):
-            raise refusal(HTTPStatus.OK, answer, token, paid=paid)
+        error = _error_in(outcome, endpoint, token, paid=paid)
+        answer = outcome.body or {}
+        if paid and (submitted := _task_to_look_up(outcome.status, answer, error)):
+            return submitted
+        if error is not None:
+            raise error
         return answer
 
     def token(self) -> SecretStr:
@@ -96,7 +113,7 @@ class Transport:
 
     async def _exchange(
         self, endpoint: str, body: Mapping[str, Any], token: SecretStr, *, paid: bool
-    ) -> tuple[int, Mapping[str, str], bytes] | ProducerToolError | asyncio.CancelledError:
+    ) -> _Answer | ProducerToolError | asyncio.CancelledError:
         """Return the answer, or the error to raise.
 
         The error is returned, and raised by the caller outside the ``except`` block, so that aiohttp's exception is
@@ -113,7 +130,7 @@ class Transport:
                 # A redirect would send the token to another address and turn the POST into a GET.
                 allow_redirects=False,
             ) as response:
-                return response.status, response.headers, await _read(response)
+                status, wait, raw = response.status, retry_after(response.headers), await _read(response)
         except _TooLargeError as fault:
             return unreadable(endpoint, str(fault), paid=paid)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as fault:
@@ -121,6 +138,32 @@ class Transport:
         except asyncio.CancelledError as cancelled:
             cancelled.__context__ = None
             return cancelled
+        answer = read_object(raw, token)
+        return _Answer(status, answer, describe_unreadable(raw) if answer is None else "", wait)
+
+
+def _error_in(answer: _Answer, endpoint: str, token: SecretStr, *, paid: bool) -> ProducerToolError | None:
+    """The error that an answer reports; ``None`` if it reports none, or the error is that of a task."""
+    body = answer.body
+    if not _is_success(answer.status):
+        return refusal(answer.status, body or {}, token, paid=paid, retry_after=answer.retry_after)
+    if body is None:
+        return unreadable(endpoint, answer.problem, paid=paid)
+    is_of_a_task = any(body.get(key) for key in ("task_id", "id", "items")) or (paid and has_results(body))
+    return refusal(answer.status, body, token, paid=paid) if body.get("error") and not is_of_a_task else None
+
+
+def _task_to_look_up(status: int, body: Mapping[str, Any], error: ProducerToolError | None) -> dict[str, Any] | None:
+    """The answer to a submit that was accepted, if only a look-up can say what became of the task that is named."""
+    if _is_success(status):
+        is_clear = has_results(body) or (body.get("task_id") and not body.get("error"))
+    else:
+        is_clear = error is not None and not work_may_have_begun(error)
+    return None if is_clear else as_submitted(body)
+
+
+def _is_success(status: int) -> bool:
+    return HTTPStatus(200) <= status < HTTPStatus(300)
 
 
 def _usable(borrowed: aiohttp.ClientSession) -> aiohttp.ClientSession:
@@ -144,21 +187,3 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
             raise _TooLargeError(f"it is larger than {LARGEST_ANSWER // 2**20} MiB")
         parts.append(part)
     return b"".join(parts)
-
-
-def _json_object(raw: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _describe(raw: bytes) -> str:
-    """Why the body is no JSON object."""
-    if not raw.strip():
-        return "it is empty"
-    start = raw.lstrip()[:1]
-    return {b"<": "it is HTML or XML", b"[": "it is a list", b"{": "it is incomplete"}.get(
-        start, "it is not a JSON object"
-    )

@@ -127,7 +127,7 @@ async def test_the_error_of_a_task_is_not_a_refused_call(key: str) -> None:
     """If it were raised, nobody could look up a failed task."""
     answer = {key: "t", "error": {"code": "api_error", "message": "no capacity"}}
     async with opened(http(answer)) as (transport, _):
-        assert await transport.post(AUDIOS, {}, paid=True) == answer
+        assert await transport.post(TASKS, {}, paid=False) == answer
 
 
 async def test_the_error_of_a_broken_connection_says_how_it_broke() -> None:
