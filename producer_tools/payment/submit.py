@@ -154,7 +154,7 @@ class Submissions:
                 if call.callback is None:
                     raise
                 # If the service did get the request, its callback brings the id that the answer should have brought.
-                arriving = asyncio.shield(asyncio.wrap_future(call.callback.task_id))
+                arriving = asyncio.ensure_future(anext(call.callback.candidates()))
                 if not await finishes_in_time(arriving, _CALLBACK_SECONDS, self._clock):
                     raise
                 return self._read(call, {"task_id": arriving.result()})
