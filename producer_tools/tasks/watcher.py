@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from pydantic import SecretStr
 
@@ -101,11 +101,6 @@ class Watcher:
             self._woken.add(task_id)
             self._changed.set()
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether there is nothing to watch."""
-        return not self._watched
-
     def _new(self, submitted: float | None) -> _Watched:
         now = self._clock.now()
         if submitted is None:
@@ -180,14 +175,15 @@ class Watchers:
 
     def __init__(self, look_up: LookUp, clock: Clock, interval: float) -> None:
         self._make = partial(Watcher, look_up, clock, interval)
-        self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[SecretStr, Watcher]] = WeakKeyDictionary()
+        # Those who wait hold their watcher. Held here too, it would hold its loop, and neither would be collected.
+        self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[SecretStr, Watcher]] = (
+            WeakKeyDictionary()
+        )
 
     def current(self, token: SecretStr) -> Watcher:
         """The running loop's watcher for ``token``."""
         with shared_state:
-            watchers = self._of_loops.setdefault(asyncio.get_running_loop(), {})
-            for idle in [other for other, watcher in watchers.items() if watcher.is_idle and other != token]:
-                del watchers[idle]
+            watchers = self._of_loops.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
             return watchers.setdefault(token, self._make())
 
     def wake(self, task_id: str) -> None:

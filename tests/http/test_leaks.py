@@ -36,17 +36,17 @@ async def use(client: ProducerClient) -> None:
     await client.get_task(task_id)
 
 
-def in_own_loops(client: ProducerClient, _: CallbackReceiver, number: int) -> None:
+def in_own_loops(client: ProducerClient, _: CallbackReceiver) -> None:
     asyncio.run(use(client))
 
 
-def in_a_loop_of_a_thread(client: ProducerClient, _: CallbackReceiver, number: int) -> None:
+def in_a_loop_of_a_thread(client: ProducerClient, _: CallbackReceiver) -> None:
     thread = threading.Thread(target=lambda: asyncio.run(use(client)))
     thread.start()
     thread.join()
 
 
-def with_a_client_of_its_own(client: ProducerClient, receiver: CallbackReceiver, number: int) -> None:
+def with_a_client_of_its_own(client: ProducerClient, receiver: CallbackReceiver) -> None:
     async def use_new_one() -> None:
         async with ProducerClient(
             base_url=client.base_url, callbacks=receiver, clock=InstantClock(), poll_interval=0
@@ -56,7 +56,7 @@ def with_a_client_of_its_own(client: ProducerClient, receiver: CallbackReceiver,
     asyncio.run(use_new_one())
 
 
-def with_a_client_that_is_not_closed(client: ProducerClient, receiver: CallbackReceiver, number: int) -> None:
+def with_a_client_that_is_not_closed(client: ProducerClient, receiver: CallbackReceiver) -> None:
     own = ProducerClient(base_url=client.base_url, callbacks=receiver, clock=InstantClock(), poll_interval=0)
     asyncio.run(use(own))
 
@@ -71,17 +71,17 @@ def with_a_client_that_is_not_closed(client: ProducerClient, receiver: CallbackR
     ],
 )
 def test_many_runs_leave_what_a_few_leave(
-    run: Callable[[ProducerClient, CallbackReceiver, int], None], monkeypatch: pytest.MonkeyPatch
+    run: Callable[[ProducerClient, CallbackReceiver], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that calls ``asyncio.run`` for each request would grow until it is killed."""
     receiver = CallbackReceiver("http://127.0.0.1:9")
     with ProducerSandbox(render_seconds=0) as sandbox:
         monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", sandbox.api_token)
         client = ProducerClient(base_url=sandbox.base_url, clock=InstantClock(), poll_interval=0)
-        run(client, receiver, 0)
+        run(client, receiver)
         few = alive()
-        for number in range(1, 7):
-            run(client, receiver, number)
+        for _ in range(6):
+            run(client, receiver)
         assert alive() == few
 
 
@@ -99,10 +99,16 @@ async def stopped_wait(client: ProducerClient, number: int) -> None:
     with producer_tools.api_token(f"token of user {number}"):
         task = await client.submit(GenerateMusic(prompt="x"))
         waiting = asyncio.create_task(client.wait([str(task.task_id)], 60))
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await settle()
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+        await settle()
+
+
+async def settle() -> None:
+    """Let every task of the loop go on as far as it can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def test_stopped_waits_leave_neither_loops_nor_watchers() -> None:
