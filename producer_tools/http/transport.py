@@ -12,7 +12,7 @@ from producer_tools.errors import ConfigurationError, ProducerToolError
 from producer_tools.http.answers import as_submitted, describe_unreadable, has_results, read_object
 from producer_tools.http.faults import connection_fault, refusal, retry_after, unreadable, work_may_have_begun
 from producer_tools.http.sessions import LoopSessions
-from producer_tools.http.settings import resolve_token
+from producer_tools.http.settings import Settings, resolve_token
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes that are read of one answer; 50 finished records with long lyrics take less than a sixteenth of it."""
@@ -45,27 +45,20 @@ class Transport:
     """Sends JSON to the API and returns the JSON of the answer, in any event loop.
 
     Args:
-        base_url: the URL that the endpoints' paths are appended to.
+        settings: where it sends to, the timeouts, and whose token it needs. A look-up has the shorter of both timeouts.
         api_token: the client's own token, if it has one.
-        session: a session of the caller's, which is used and never closed; else each event loop gets one.
-        timeout: seconds for one paid request.
-        lookup_timeout: seconds for one free request, unless ``timeout`` is shorter.
+        session: a session of the caller's, which is used and never closed; else each event loop gets one. Its hooks
+            and tracing see the header ``Authorization``, and with it the token.
     """
 
-    def __init__(
-        self,
-        base_url: str,
-        api_token: SecretStr | None,
-        session: aiohttp.ClientSession | None,
-        *,
-        timeout: float,
-        lookup_timeout: float,
-    ) -> None:
-        self._base_url = base_url
+    def __init__(self, settings: Settings, api_token: SecretStr | None, session: aiohttp.ClientSession | None) -> None:
+        self._base_url = settings.base_url
         self._api_token = api_token
+        self._require_user_token = settings.require_user_token
         self._borrowed = session
-        self._paid_timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
-        self._free_timeout = aiohttp.ClientTimeout(total=min(timeout, lookup_timeout), sock_connect=CONNECT_SECONDS)
+        shortest = min(settings.request_timeout, settings.lookup_timeout)
+        self._paid_timeout = aiohttp.ClientTimeout(total=settings.request_timeout, sock_connect=CONNECT_SECONDS)
+        self._free_timeout = aiohttp.ClientTimeout(total=shortest, sock_connect=CONNECT_SECONDS)
         self._sessions = LoopSessions()
 
     async def post(self, endpoint: str, body: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
@@ -105,7 +98,7 @@ class Transport:
         Raises:
             MissingTokenError: there is none.
         """
-        return resolve_token(self._api_token)
+        return resolve_token(self._api_token, require_user_token=self._require_user_token)
 
     async def aclose(self) -> None:
         """Close the sessions that were made here."""

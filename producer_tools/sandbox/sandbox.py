@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, get_args
 
 from aiohttp import web
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from pydantic import SecretStr
 
 from producer_tools.concurrency.clock import Clock, SystemClock
+from producer_tools.http.settings import secret
 from producer_tools.sandbox.app import Api
 from producer_tools.sandbox.backend import Backend, Charge, ReceivedRequest
 from producer_tools.sandbox.errors import ApiError
@@ -65,7 +67,7 @@ class ProducerSandbox:
         *,
         render_seconds: float = 2.0,
         vocabulary: Vocabulary = "record",
-        api_token: str | None = None,
+        api_token: str | SecretStr | None = None,
         port: int = 0,
         balance: int | None = None,
         max_unfinished: int | None = None,
@@ -74,9 +76,11 @@ class ProducerSandbox:
         fault_rate: float = 0.0,
         silent: bool = False,
     ) -> None:
+        api_token = secret(api_token)  # a traceback of an invalid argument shows this frame's variables
+        self._running: ExitStack | None = None
         if vocabulary not in get_args(Vocabulary):
             raise ValueError(f"vocabulary must be 'record' or 'state', not {vocabulary!r}")
-        if api_token is not None and not api_token.strip():
+        if api_token is not None and not api_token:
             raise ValueError("api_token must not be blank")
         if port not in range(65536):
             raise ValueError(f"port must be between 0 and 65535, not {port}")
@@ -87,7 +91,9 @@ class ProducerSandbox:
         if not 0 <= fault_rate <= 1:
             raise ValueError(f"fault_rate must be between 0 and 1, not {fault_rate}")
         random = Random(seed)
-        self._api_token = f"sandbox-{random.getrandbits(128):032x}" if api_token is None else api_token
+        self._api_token = (
+            f"sandbox-{random.getrandbits(128):032x}" if api_token is None else api_token.get_secret_value()
+        )
         self._vocabulary = vocabulary
         self._port = port
         self._clock = clock or SystemClock()
@@ -96,7 +102,6 @@ class ProducerSandbox:
         self._faults = Faults(fault_rate, Random(seed))
         self._silent = silent
         self._portal: BlockingPortal | None = None
-        self._running: ExitStack | None = None
         self._base_url: str | None = None
 
     @property
