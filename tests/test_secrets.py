@@ -132,9 +132,8 @@ async def test_no_error_and_no_traceback_has_the_token(token: str, caplog: pytes
                     await client.get_task("t")
         for name, caught in (("submit", submitting), ("look-up", looking_up)):
             error = caught.value
-            # An answer that quotes the token is itself in a local variable, and Python 3.10 always links aiohttp's
-            # exception to our error. In both cases only the traceback without variables is checked.
-            variables = token.encode() not in reply and sys.version_info >= (3, 11)
+            # Python 3.10 always links aiohttp's exception to our error, so there the variables are not checked.
+            variables = sys.version_info >= (3, 11)
             printed = traceback.TracebackException.from_exception(error, capture_locals=variables)
             printed.stack[:] = [frame for frame in printed.stack if frame.filename != __file__]
             outputs[f"{name} {number}"] = ["".join(printed.format()), repr(error), str(error), vars(error)]

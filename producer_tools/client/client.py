@@ -43,7 +43,8 @@ class ProducerClient(PaidCalls):
         api_token: the API token; default ``ACEDATACLOUD_API_TOKEN``, read at each call. A surrounding
             `producer_tools.api_token` block takes precedence.
         base_url: default ``ACEDATACLOUD_API_BASE_URL``, else the service.
-        session: an aiohttp session of the caller's. It is used only in its own event loop, and never closed.
+        session: an aiohttp session of the caller's. It is used only in its own event loop, and never closed. Its hooks
+            (`aiohttp.TraceConfig`, middlewares) see the header ``Authorization``, and so the token.
         request_timeout: seconds for one paid request; default ``PRODUCER_REQUEST_TIMEOUT``, else 1800.
         lookup_timeout: seconds for one look-up of tasks, or ``request_timeout`` if that is shorter.
         poll_interval: seconds between two look-ups of one unfinished task. A look-up that comes sooner waits for the
@@ -53,12 +54,12 @@ class ProducerClient(PaidCalls):
         ledger: where each paid request is written down before it is sent. Default: the store of the graph that a tool
             runs in; without a store, memory, which survives retries and interrupts, but not the end of the process.
         budget: what this client may spend.
-        callbacks: receives the service's callbacks. Each song is then submitted with a callback address: waits end as
-            soon as the song is done, and a submit whose answer was lost is recovered.
+        callbacks: receives the service's callbacks: waits end with the song, and lost answers are recovered.
+        require_user_token: whether each call needs an `api_token` block; without one it is a `MissingTokenError`.
         clock: measures and waits; for tests.
 
     Raises:
-        ConfigurationError: an argument, or a variable of the environment, is not valid.
+        ConfigurationError: an argument or a variable of the environment is not valid.
     """
 
     def __init__(
@@ -74,20 +75,21 @@ class ProducerClient(PaidCalls):
         ledger: Ledger | None = None,
         budget: Budget | None = None,
         callbacks: CallbackReceiver | None = None,
+        require_user_token: bool = False,
         clock: Clock | None = None,
     ) -> None:
+        api_token = secret(api_token)  # a traceback shows this frame's variables
         self._settings = Settings(
             base_url=(base_url or default_base_url()).rstrip("/"),
             request_timeout=default_timeout() if request_timeout is None else request_timeout,
             lookup_timeout=lookup_timeout,
             poll_interval=poll_interval,
             max_paid_in_flight=max_paid_in_flight,
+            require_user_token=require_user_token,
         )
         self._clock = clock = clock or SystemClock()
         self._has_borrowed_session = session is not None
-        self._transport = Transport(
-            self.base_url, secret(api_token), session, timeout=self.request_timeout, lookup_timeout=lookup_timeout
-        )
+        self._transport = Transport(self._settings, api_token, session)
         self._files = FileFetcher(self.base_url, self.request_timeout, clock)
         if callbacks is not None:
             callbacks.on_callback(self.wake)
@@ -260,7 +262,8 @@ class ProducerClient(PaidCalls):
         return partial(ProducerClient, **asdict(self._settings)), ()
 
     def __repr__(self) -> str:
-        return f"ProducerClient(base_url={self.base_url!r})"
+        settings = getattr(self, "_settings", None)  # not there yet in the traceback of an invalid argument
+        return f"ProducerClient(base_url={settings and settings.base_url!r})"
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,18 +1,25 @@
-"""Receives the service's callbacks: they wake those who wait for a task, and recover submits whose answer was lost.
+"""Receives the service's callbacks: they wake those who wait for a task, and name candidates for a lost answer.
 
 A callback has no signature that could be checked, so its content is never taken as the result: it only causes a
-look-up of the task. Each submit gets a callback address of its own that nobody can guess.
+look-up of the task that it names. Each submit gets an address of its own that nobody can guess.
 """
 
+import base64
+import hashlib
+import hmac
 import json
 import secrets
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakMethod
 
+from pydantic import SecretBytes, SecretStr
 from typing_extensions import deprecated
+
+from producer_tools.concurrency.shared_state import shared_state
+from producer_tools.errors import ConfigurationError
+from producer_tools.http.safe_text import LONGEST_ID, safe_name
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -20,24 +27,18 @@ if TYPE_CHECKING:
 LARGEST_BODY = 1024 * 1024
 """Bytes of a callback that are accepted; the result of a song has a few thousand."""
 
-_MOST_EXPECTED = 10_000
+MOST_CANDIDATES = 5
+"""Task ids that are collected for one address. The service sends one; more come from others who know the address."""
+
+_MOST_ADDRESSES = 10_000
+
+# Bytes of an HMAC that are used; 32 characters of an address.
+_MAC_BYTES = 24
 
 _Scope = dict[str, Any]
 _Receive = Callable[[], Awaitable[dict[str, Any]]]
 _Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class ExpectedCallback:
-    """The callback of one submit.
-
-    Attributes:
-        url: where the service is asked to post the result.
-        task_id: the task's id once the callback has brought it. It can be awaited in any event loop or thread.
-    """
-
-    url: str
-    task_id: "Future[str]" = field(default_factory=Future, repr=False)
+_Wake = Callable[[str], None]
 
 
 class CallbackReceiver:
@@ -46,62 +47,94 @@ class CallbackReceiver:
     Pass it to a `ProducerClient`, and serve it from your web application: `application` is a sub-application for
     aiohttp, `asgi` is an application for any ASGI server.
 
+    The last part of an address is two codes, ``part.proof``. The first is an HMAC-SHA256 of the request's idempotency
+    key; the second is an HMAC-SHA256 of the first. Nothing of the key, the API token or the prompt can
+    be read from it. The secret alone proves an address: with one secret, every worker accepts the callbacks of every
+    other, also of one that has been restarted, and wakes those who wait for the task.
+
     Args:
         public_url: where the service can reach the sub-application, such as ``https://app.example/producer``.
+        secret: a secret of your application that nobody can guess, such as 32 random characters; the same in all of
+            its workers. Default: a random one, so that only this receiver accepts its addresses.
+
+    Raises:
+        ConfigurationError: the secret is blank.
     """
 
-    def __init__(self, public_url: str) -> None:
+    def __init__(self, public_url: str, *, secret: str | bytes | SecretStr | SecretBytes | None = None) -> None:
+        secret = _secret(secret)  # a traceback shows this frame's variables
+        if not secret.get_secret_value().strip():
+            raise ConfigurationError("configuration", "The secret of a CallbackReceiver must not be blank.")
+        self._secret = secret
         self._public_url = public_url.rstrip("/")
-        self._expected: dict[str, ExpectedCallback] = {}
-        self._listeners: list[Callable[[str], None]] = []
+        self._arrived: dict[str, list[str]] = {}
+        self._listeners: list[Callable[[], _Wake | None]] = []
 
     def address(self, key: str) -> str:
-        return f"{self._public_url}/{key}"
+        """The URL for the callbacks of one request. The same key and secret make the same URL, in any worker.
+
+        Args:
+            key: the key under which the ledger files the request.
+        """
+        part = self._mac("key", key)
+        return f"{self._public_url}/{part}.{self._mac('address', part)}"
 
     def arrived(self, url: str) -> tuple[str, ...]:
-        return ()
+        """The task ids that callbacks have brought to an address of this receiver, at most `MOST_CANDIDATES`.
 
-    def expect(self) -> ExpectedCallback:
-        """Make the address for one submit. The 10,000 newest addresses are kept."""
-        key = secrets.token_urlsafe(24)
-        expected = ExpectedCallback(f"{self._public_url}/{key}")
-        self._expected[key] = expected
-        if len(self._expected) > _MOST_EXPECTED:
-            del self._expected[next(iter(self._expected))]
-        return expected
+        Whoever knows the address can post any id. So look each one up, and compare the record's ``request`` with what
+        was sent, before you take it for the task of the request.
+        """
+        with shared_state:
+            return tuple(self._arrived.get(url.rpartition("/")[2], ()))
 
-    def on_callback(self, wake: Callable[[str], None]) -> None:
-        """Register ``wake``: it is called with the task id of each callback, from any thread, maybe more than once."""
-        self._listeners.append(wake)
+    def on_callback(self, wake: _Wake) -> None:
+        """Register ``wake``: it is called with the task id of each callback, from any thread, maybe more than once.
+
+        A method is called for as long as its object lives: the receiver does not keep the object. A function is kept.
+        """
+        with shared_state:
+            self._listeners = [listener for listener in self._listeners if listener() is not None]
+            self._listeners.append(_listener(wake))
 
     @deprecated("on_hint is now called on_callback")
-    def on_hint(self, hint: Callable[[str], None]) -> None:
+    def on_hint(self, hint: _Wake) -> None:
         """The old name of `on_callback`."""
         self.on_callback(hint)
 
-    def receive(self, key: str, body: bytes) -> HTTPStatus:
-        """Take one callback. A wrong or repeated one does no harm.
+    def is_own(self, address: str) -> bool:
+        """Whether a receiver with this secret has made the address.
 
         Args:
-            key: the last part of the address.
+            address: the last part of the URL.
+        """
+        part, _, proof = address.partition(".")
+        # As bytes, since strings can be compared in constant time only if they are ASCII.
+        return hmac.compare_digest(proof.encode("utf-8", "replace"), self._mac("address", part).encode())
+
+    def receive(self, address: str, body: bytes) -> HTTPStatus:
+        """Take one callback. A wrong or repeated one does no harm: it can only cause look-ups.
+
+        Args:
+            address: the last part of the URL.
             body: what was posted.
 
         Returns:
             The status to answer with.
         """
-        expected = self._expected.get(key)
-        if expected is None:
+        if not self.is_own(address):
             return HTTPStatus.NOT_FOUND
         if len(body) > LARGEST_BODY:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         task_id = _task_id(body)
         if task_id is None:
             return HTTPStatus.BAD_REQUEST
-        if not expected.task_id.done():
-            expected.task_id.set_result(task_id)
-        # Only the first id counts, so an address that has leaked can cause look-ups and nothing else.
-        for wake in self._listeners:
-            wake(expected.task_id.result())
+        with shared_state:
+            self._keep(address, task_id)
+            listeners = list(self._listeners)
+        for listener in listeners:
+            if (wake := listener()) is not None:
+                wake(task_id)
         return HTTPStatus.NO_CONTENT
 
     def application(self) -> "web.Application":
@@ -109,10 +142,12 @@ class CallbackReceiver:
         from aiohttp import web  # noqa: PLC0415 - the server half of aiohttp is slow to import, and few need it
 
         async def handle(request: web.Request) -> web.Response:
-            return web.Response(status=self.receive(request.match_info["key"], await request.read()))
+            address = request.match_info["address"]
+            refused = self._refused_unread(address, request.content_length)
+            return web.Response(status=refused or self.receive(address, await request.read()))
 
         app = web.Application(client_max_size=LARGEST_BODY)
-        app.router.add_post("/{key}", handle)
+        app.router.add_post("/{address}", handle)
         return app
 
     async def asgi(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
@@ -121,20 +156,69 @@ class CallbackReceiver:
             return
         status = HTTPStatus.METHOD_NOT_ALLOWED
         if scope["method"] == "POST":
-            status = self.receive(scope["path"].rpartition("/")[2], await _body(receive))
+            address = scope["path"].rpartition("/")[2]
+            refused = self._refused_unread(address, _announced_length(scope))
+            status = refused or self.receive(address, await _body(receive))
         await send({"type": "http.response.start", "status": int(status), "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
+
+    def _refused_unread(self, address: str, length: int | None) -> HTTPStatus | None:
+        """The status for a callback whose body need not be read; ``None`` if it must be read."""
+        if not self.is_own(address):
+            return HTTPStatus.NOT_FOUND
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if (length or 0) > LARGEST_BODY else None
+
+    def _keep(self, address: str, task_id: str) -> None:
+        task_ids = self._arrived.setdefault(address, [])
+        if task_id not in task_ids and len(task_ids) < MOST_CANDIDATES:
+            task_ids.append(task_id)
+        if len(self._arrived) > _MOST_ADDRESSES:
+            del self._arrived[next(iter(self._arrived))]
+
+    def _mac(self, purpose: str, text: str) -> str:
+        """The code of a text under the secret, in characters of a URL. Codes for different purposes differ."""
+        message = f"producer-tools callback {purpose}\n{text}".encode("utf-8", "surrogatepass")
+        code = hmac.digest(self._secret.get_secret_value(), message, hashlib.sha256)
+        return base64.urlsafe_b64encode(code[:_MAC_BYTES]).decode()
+
+    def __reduce__(self) -> NoReturn:
+        raise ConfigurationError(
+            "configuration",
+            "A CallbackReceiver cannot be pickled or copied: its secret would be written out. Make one in the worker, "
+            "with the same public_url and secret.",
+        )
+
+
+def _secret(given: str | bytes | SecretStr | SecretBytes | None) -> SecretBytes:
+    if given is None:
+        return SecretBytes(secrets.token_bytes(32))
+    value = given if isinstance(given, str | bytes) else given.get_secret_value()
+    return SecretBytes(value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value)
+
+
+def _listener(wake: _Wake) -> Callable[[], _Wake | None]:
+    """Returns ``wake``, or ``None`` once the object that it is a method of is gone."""
+    try:
+        return WeakMethod(wake)
+    except TypeError:  # a function, or a method whose object allows no weak references
+        return lambda: wake
+
+
+def _announced_length(scope: _Scope) -> int | None:
+    """The body's length by the request's head, where that is a number."""
+    lengths = [value for name, value in scope.get("headers", ()) if name.lower() == b"content-length"]
+    return int(lengths[0]) if lengths and lengths[0].isdigit() and len(lengths[0]) < LONGEST_ID else None
 
 
 async def _body(receive: _Receive) -> bytes:
     """What was posted; of a body that is too large, enough to see that it is."""
-    body = b""
+    body = bytearray()
     while len(body) <= LARGEST_BODY:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
-    return body
+    return bytes(body)
 
 
 def _task_id(body: bytes) -> str | None:
@@ -143,4 +227,4 @@ def _task_id(body: bytes) -> str | None:
     except (ValueError, RecursionError):
         return None
     task_id = value.get("task_id") if isinstance(value, dict) else None
-    return task_id if isinstance(task_id, str) and task_id.strip() else None
+    return safe_name(task_id, LONGEST_ID) if isinstance(task_id, str) and task_id.strip() else None

@@ -23,7 +23,8 @@ from producer_tools.errors import (
     ServiceUnreachableError,
     SubmissionUnknownError,
 )
-from producer_tools.http.safe_text import LONGEST_ID, safe_text
+from producer_tools.http.answers import has_results, named_task, names_a_task
+from producer_tools.http.safe_text import LONGEST_ID, safe_text, without_token
 
 SAFE_TO_RETRY_IF_PAID = (ServiceUnreachableError, RateLimitError)
 """Faults after which a paid call may be sent again: it was never sent, or it was refused before any work began."""
@@ -97,6 +98,15 @@ def may_concern_one_task(error: ProducerToolError) -> bool:
     )
 
 
+def work_may_have_begun(error: ProducerToolError) -> bool:
+    """Whether work may have begun on a paid call with this error, so that a task which its answer names exists.
+
+    A call over a limit is refused before any work, but not if its answer names a task.
+    """
+    over_a_limit = isinstance(error, RateLimitError) or error.status == HTTPStatus.TOO_MANY_REQUESTS
+    return over_a_limit or isinstance(error, SubmissionUnknownError)
+
+
 def refusal(
     status: int, answer: Mapping[str, Any], token: SecretStr, *, paid: bool, retry_after: float | None = None
 ) -> ProducerToolError:
@@ -108,12 +118,15 @@ def refusal(
         _clean(fields.get("message") or answer.get("detail"), token, _LONGEST_MESSAGE)
         or f"HTTP {status} without a reason."
     )
-    return error_class(status, code, paid=paid)(
+    kind = error_class(status, code, paid=paid)
+    if paid and kind is RateLimitError and (names_a_task(answer) or has_results(answer)):
+        kind = SubmissionUnknownError  # work has begun, so the call must not be made again
+    return kind(
         code,
         message,
         status=status,
         trace_id=_clean(answer.get("trace_id"), token),
-        task_id=_clean(answer.get("task_id"), token),
+        task_id=named_task(answer),
         retry_after=retry_after,
     )
 
@@ -150,4 +163,4 @@ def _clean(value: object, token: SecretStr, longest: int = LONGEST_ID) -> str | 
     if not isinstance(value, str) or not value.strip():
         return None
     # The token is replaced first: cut in two, it would not be recognised.
-    return safe_text(value.strip().replace(token.get_secret_value(), "[api token]"), longest)
+    return safe_text(without_token(value.strip(), token), longest)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakMethod
 
 import aiohttp
 
@@ -27,13 +27,16 @@ def new_session() -> aiohttp.ClientSession:
 class LoopSessions:
     """Gives each event loop its own session, since an aiohttp session works only in the loop in which it was made.
 
+    A loop and its session are forgotten when the loop shuts down.
+
     Args:
         make: makes a session in the running loop.
     """
 
     def __init__(self, make: Callable[[], aiohttp.ClientSession] = new_session) -> None:
         self._make = make
-        self._held: WeakKeyDictionary[asyncio.AbstractEventLoop, _Held] = WeakKeyDictionary()
+        # Weak keys would not do: a session refers to its loop, so no key would ever be collected.
+        self._held: dict[asyncio.AbstractEventLoop, _Held] = {}
 
     async def current(self) -> aiohttp.ClientSession:
         """The running loop's session; a new one if it has none."""
@@ -41,17 +44,19 @@ class LoopSessions:
         with shared_state:
             held = self._held.get(loop)
         if held is None or held.session.closed:
-            lifetime = _lifetime(self._make)
+            # With a weak reference, since a client that nobody uses any more is to be collected, session and all.
+            lifetime = _lifetime(self._make, WeakMethod(self._forget))
             held = _Held(await anext(lifetime), lifetime)
             with shared_state:
+                # A loop that was closed without a shutdown did not end the lifetime of its session.
+                self._held = {other: each for other, each in self._held.items() if not other.is_closed()}
                 self._held[loop] = held
         return held.session
 
     async def aclose(self) -> None:
         """Close every session. The running loop's is closed on return, another loop's when that loop next runs."""
         with shared_state:
-            held = dict(self._held)
-            self._held.clear()
+            held, self._held = self._held, {}
         here = asyncio.get_running_loop()
         for loop, (_, lifetime) in held.items():
             if loop is here:
@@ -60,9 +65,15 @@ class LoopSessions:
                 with suppress(RuntimeError):  # that loop is closed, and so is its session
                     loop.call_soon_threadsafe(_close_in, loop, lifetime)
 
+    def _forget(self, session: aiohttp.ClientSession) -> None:
+        with shared_state:
+            self._held = {loop: held for loop, held in self._held.items() if held.session is not session}
 
-async def _lifetime(make: Callable[[], aiohttp.ClientSession]) -> AsyncGenerator[aiohttp.ClientSession, None]:
-    """A session that is open until this generator is closed.
+
+async def _lifetime(
+    make: Callable[[], aiohttp.ClientSession], forget: WeakMethod[Callable[[aiohttp.ClientSession], None]]
+) -> AsyncGenerator[aiohttp.ClientSession, None]:
+    """A session that is open until this generator is closed, and is then forgotten.
 
     When a loop shuts down, it closes its async generators (`asyncio.run` always does that). So the session is closed
     while its loop can still do so.
@@ -71,12 +82,16 @@ async def _lifetime(make: Callable[[], aiohttp.ClientSession]) -> AsyncGenerator
     try:
         yield session
     finally:
+        if (call := forget()) is not None:
+            call(session)
         await session.close()
 
 
 def _close_in(loop: asyncio.AbstractEventLoop, lifetime: AsyncGenerator[aiohttp.ClientSession, None]) -> None:
     closing = loop.create_task(lifetime.aclose())
-    _closing.add(closing)
+    with shared_state:
+        _closing.difference_update([task for task in _closing.copy() if task.get_loop().is_closed()])
+        _closing.add(closing)
     closing.add_done_callback(_closing.discard)
 
 

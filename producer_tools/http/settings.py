@@ -31,6 +31,7 @@ class Settings:
         lookup_timeout: seconds for one look-up of tasks.
         poll_interval: seconds between two look-ups of one unfinished task.
         max_paid_in_flight: how many paid requests of each token may be in flight at once.
+        require_user_token: whether only the token of an ``api_token`` block is used.
 
     Raises:
         ConfigurationError: a setting is not valid.
@@ -41,6 +42,7 @@ class Settings:
     lookup_timeout: float
     poll_interval: float
     max_paid_in_flight: int
+    require_user_token: bool = False
 
     def __post_init__(self) -> None:
         problem = None
@@ -63,7 +65,8 @@ def api_token(token: str | SecretStr) -> Iterator[None]:
     """Use ``token`` for every call made inside the block, so that one process can serve many users.
 
     It also holds in tasks started inside the block and in sync calls. It takes precedence over the client's token and
-    the environment's.
+    the environment's. A thread that you start yourself does not know the block, unless you run its function with
+    ``contextvars.copy_context().run``.
 
     Args:
         token: the API token of the user whose account pays for the calls.
@@ -76,13 +79,24 @@ def api_token(token: str | SecretStr) -> Iterator[None]:
         _token_of_calls.reset(reset)
 
 
-def resolve_token(own: SecretStr | None) -> SecretStr:
+def resolve_token(own: SecretStr | None, *, require_user_token: bool = False) -> SecretStr:
     """The token of a call: that of the surrounding ``api_token`` block, else the client's, else the environment's.
+
+    Args:
+        own: the client's token, if it has one.
+        require_user_token: whether it must be that of a block.
 
     Raises:
         MissingTokenError: there is none.
         ConfigurationError: it contains characters that an HTTP header cannot carry.
     """
+    if require_user_token and not _token_of_calls.get():
+        raise MissingTokenError(
+            "no_user_token",
+            "This client only acts for a user, and there is no user's token here, so nothing was sent. Wrap the call "
+            "in `with producer_tools.api_token(...)`. A plain thread does not know the block around its start: inside "
+            "the block, start it with `contextvars.copy_context().run` as its target and the function as argument.",
+        )
     # A blank token counts as given: if one user's token is missing, the call must not go to another's account.
     candidates = (_token_of_calls.get(), own, secret(os.environ.get(TOKEN_VARIABLE)))
     token = next((candidate for candidate in candidates if candidate is not None), SecretStr(""))

@@ -1,12 +1,11 @@
 """One request to the API: token, headers, send, status, body."""
 
 import asyncio
-import json
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 from pydantic import SecretStr
@@ -14,9 +13,10 @@ from pydantic import SecretStr
 from producer_tools.concurrency.sync import start_in_background
 from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
 from producer_tools.errors import ConfigurationError, ProducerToolError
-from producer_tools.http.faults import connection_fault, refusal, retry_after, unreadable
+from producer_tools.http.answers import as_submitted, describe_unreadable, has_results, read_object
+from producer_tools.http.faults import connection_fault, refusal, retry_after, unreadable, work_may_have_begun
 from producer_tools.http.sessions import LoopSessions
-from producer_tools.http.settings import resolve_token
+from producer_tools.http.settings import Settings, resolve_token
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes that are read of one answer; 50 finished records with long lyrics take less than a sixteenth of it."""
@@ -25,43 +25,55 @@ CONNECT_SECONDS = 30
 USER_AGENT = "producer-tools"
 
 
-_Outcome = tuple[int, Mapping[str, str], bytes] | ProducerToolError | asyncio.CancelledError
-
-
 class _TooLargeError(Exception):
     """The answer is longer than anything the API sends."""
+
+
+class _Answer(NamedTuple):
+    """An answer of the service.
+
+    Attributes:
+        status: the HTTP status.
+        body: its JSON object, without the token; ``None`` if it has none.
+        problem: why it has none.
+        retry_after: the seconds of the header ``Retry-After``.
+    """
+
+    status: int
+    body: dict[str, Any] | None
+    problem: str
+    retry_after: float | None
+
+
+_Outcome = _Answer | ProducerToolError | asyncio.CancelledError
 
 
 class Transport:
     """Sends JSON to the API and returns the JSON of the answer, in any event loop.
 
     Args:
-        base_url: the URL that the endpoints' paths are appended to.
+        settings: where it sends to, the timeouts, and whose token it needs. A look-up has the shorter of both timeouts.
         api_token: the client's own token, if it has one.
-        session: a session of the caller's, which is used and never closed; else each event loop gets one.
-        timeout: seconds for one paid request.
-        lookup_timeout: seconds for one free request, unless ``timeout`` is shorter.
+        session: a session of the caller's, which is used and never closed; else each event loop gets one. Its hooks
+            and tracing see the header ``Authorization``, and with it the token.
     """
 
-    def __init__(
-        self,
-        base_url: str,
-        api_token: SecretStr | None,
-        session: aiohttp.ClientSession | None,
-        *,
-        timeout: float,
-        lookup_timeout: float,
-    ) -> None:
-        self._base_url = base_url
+    def __init__(self, settings: Settings, api_token: SecretStr | None, session: aiohttp.ClientSession | None) -> None:
+        self._base_url = settings.base_url
         self._api_token = api_token
+        self._require_user_token = settings.require_user_token
         self._borrowed = session
-        self._paid_timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
-        self._free_timeout = aiohttp.ClientTimeout(total=min(timeout, lookup_timeout), sock_connect=CONNECT_SECONDS)
+        shortest = min(settings.request_timeout, settings.lookup_timeout)
+        self._paid_timeout = aiohttp.ClientTimeout(total=settings.request_timeout, sock_connect=CONNECT_SECONDS)
+        self._free_timeout = aiohttp.ClientTimeout(total=shortest, sock_connect=CONNECT_SECONDS)
         self._sessions = LoopSessions()
         self._outliving: set[Future[_Outcome]] = set()
 
     async def post(self, endpoint: str, body: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
-        """Send one request and return the JSON object of its answer.
+        """Send one request and return the JSON object of its answer, with a mark in place of the token.
+
+        If the answer to a paid request names a task, it is about that task, whatever else it says: it is returned as
+        the answer to a submit that was accepted, so that a look-up of the task decides. Only a clear refusal is raised.
 
         A paid request, once sent, goes on when the caller is cancelled or the caller's event loop ends, for at most 30
         seconds. With a session of the caller's it cannot: that session works only in its own loop.
@@ -84,14 +96,12 @@ class Transport:
         if isinstance(outcome, BaseException):
             # Without the traceback so far and the context: their frames are aiohttp's, which hold the token.
             raise outcome.with_traceback(None) from None
-        status, headers, raw = outcome
-        answer = _json_object(raw)
-        if not HTTPStatus(200) <= status < HTTPStatus(300):
-            raise refusal(status, answer or {}, token, paid=paid, retry_after=retry_after(headers))
-        if answer is None:
-            raise unreadable(endpoint, _describe(raw), paid=paid)
-        if answer.get("error") and not any(answer.get(key) for key in ("task_id", "id", "items")):
-            raise refusal(HTTPStatus.OK, answer, token, paid=paid)
+        error = _error_in(outcome, endpoint, token, paid=paid)
+        answer = outcome.body or {}
+        if paid and (submitted := _task_to_look_up(outcome.status, answer, error)):
+            return submitted
+        if error is not None:
+            raise error
         return answer
 
     def token(self) -> SecretStr:
@@ -100,7 +110,7 @@ class Transport:
         Raises:
             MissingTokenError: there is none.
         """
-        return resolve_token(self._api_token)
+        return resolve_token(self._api_token, require_user_token=self._require_user_token)
 
     async def aclose(self) -> None:
         """Close the sessions that were made here.
@@ -139,7 +149,7 @@ class Transport:
                 # A redirect would send the token to another address and turn the POST into a GET.
                 allow_redirects=False,
             ) as response:
-                return response.status, response.headers, await _read(response)
+                status, wait, raw = response.status, retry_after(response.headers), await _read(response)
         except _TooLargeError as fault:
             return unreadable(endpoint, str(fault), paid=paid)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as fault:
@@ -147,6 +157,32 @@ class Transport:
         except asyncio.CancelledError as cancelled:
             cancelled.__context__ = None
             return cancelled
+        answer = read_object(raw, token)
+        return _Answer(status, answer, describe_unreadable(raw) if answer is None else "", wait)
+
+
+def _error_in(answer: _Answer, endpoint: str, token: SecretStr, *, paid: bool) -> ProducerToolError | None:
+    """The error that an answer reports; ``None`` if it reports none, or the error is that of a task."""
+    body = answer.body
+    if not _is_success(answer.status):
+        return refusal(answer.status, body or {}, token, paid=paid, retry_after=answer.retry_after)
+    if body is None:
+        return unreadable(endpoint, answer.problem, paid=paid)
+    is_of_a_task = any(body.get(key) for key in ("task_id", "id", "items")) or (paid and has_results(body))
+    return refusal(answer.status, body, token, paid=paid) if body.get("error") and not is_of_a_task else None
+
+
+def _task_to_look_up(status: int, body: Mapping[str, Any], error: ProducerToolError | None) -> dict[str, Any] | None:
+    """The answer to a submit that was accepted, if only a look-up can say what became of the task that is named."""
+    if _is_success(status):
+        is_clear = has_results(body) or (body.get("task_id") and not body.get("error"))
+    else:
+        is_clear = error is not None and not work_may_have_begun(error)
+    return None if is_clear else as_submitted(body)
+
+
+def _is_success(status: int) -> bool:
+    return HTTPStatus(200) <= status < HTTPStatus(300)
 
 
 def _usable(borrowed: aiohttp.ClientSession) -> aiohttp.ClientSession:
@@ -170,21 +206,3 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
             raise _TooLargeError(f"it is larger than {LARGEST_ANSWER // 2**20} MiB")
         parts.append(part)
     return b"".join(parts)
-
-
-def _json_object(raw: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _describe(raw: bytes) -> str:
-    """Why the body is no JSON object."""
-    if not raw.strip():
-        return "it is empty"
-    start = raw.lstrip()[:1]
-    return {b"<": "it is HTML or XML", b"[": "it is a list", b"{": "it is incomplete"}.get(
-        start, "it is not a JSON object"
-    )

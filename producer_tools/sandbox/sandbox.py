@@ -11,8 +11,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, get_args
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from pydantic import SecretStr
 
 from producer_tools.concurrency.clock import Clock, SystemClock
+from producer_tools.http.settings import secret
 from producer_tools.sandbox.app import Api, Controls
 from producer_tools.sandbox.backend import Backend, Charge, ReceivedRequest
 from producer_tools.sandbox.errors import ApiError
@@ -65,7 +67,7 @@ class ProducerSandbox:
         *,
         render_seconds: float = 2.0,
         vocabulary: Vocabulary = "record",
-        api_token: str | None = None,
+        api_token: str | SecretStr | None = None,
         port: int = 0,
         balance: int | None = None,
         max_unfinished: int | None = None,
@@ -74,6 +76,8 @@ class ProducerSandbox:
         fault_rate: float = 0.0,
         silent: bool = False,
     ) -> None:
+        api_token = secret(api_token)  # a traceback of an invalid argument shows this frame's variables
+        self._running: ExitStack | None = None
         if vocabulary not in get_args(Vocabulary):
             raise ValueError(f"vocabulary must be 'record' or 'state', not {vocabulary!r}")
         if port not in range(65536):
@@ -87,7 +91,9 @@ class ProducerSandbox:
         random = Random(seed)
         # Separate random sources, so that ids do not depend on how many users and random faults there are.
         users = Users(Random(None if seed is None else f"users {seed}"))
-        self._user = users.add(f"sandbox-{random.getrandbits(128):032x}" if api_token is None else api_token)
+        self._user = users.add(
+            f"sandbox-{random.getrandbits(128):032x}" if api_token is None else api_token.get_secret_value()
+        )
         self._vocabulary = vocabulary
         self._port = port
         self._clock = clock or SystemClock()
@@ -96,7 +102,6 @@ class ProducerSandbox:
         self._controls = Controls(users, faults, Outages(), Listing(), PriceList())
         self._silent = silent
         self._portal: BlockingPortal | None = None
-        self._running: ExitStack | None = None
         self._base_url: str | None = None
 
     @property

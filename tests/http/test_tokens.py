@@ -1,13 +1,16 @@
 """Which token a call carries, when one process serves many users."""
 
 import asyncio
+import contextvars
 import pickle
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import producer_tools
 from producer_tools import ConfigurationError, MissingTokenError, ProducerClient, ProducerGetTask
+from producer_tools.requests import GenerateMusic
 from tests.clocks import InstantClock
 from tests.raw_server import RawServer, answering, http
 
@@ -99,3 +102,49 @@ async def test_the_token_is_in_no_repr_no_error_and_no_pickle() -> None:
         errors.extend(linked for linked in (error.__cause__, error.__context__) if linked)
         shown += [repr(error), str(error), repr(vars(error))]
     assert token not in " ".join(shown)
+
+
+async def test_a_client_that_acts_for_users_only_uses_no_other_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call outside a block would be paid by the application, and nobody would see it."""
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "environment")
+    async with answering(PENDING) as server:
+        first = ProducerClient("application", server.base_url, poll_interval=0, require_user_token=True)
+        for client in (first, pickle.loads(pickle.dumps(first))):  # noqa: S301 - made here
+            async with client:
+                for call in (client.get_task("t1"), client.get_tasks(["t1"]), client.wait(["t1"], 1)):
+                    with pytest.raises(MissingTokenError, match="only acts for a user"):
+                        await call
+                with pytest.raises(MissingTokenError, match=r"contextvars\.copy_context\(\)\.run"):
+                    await client.submit(GenerateMusic(prompt="x"))
+                with producer_tools.api_token(" "), pytest.raises(MissingTokenError):
+                    await client.get_task("t1")
+                assert tokens(server) == []
+                with producer_tools.api_token("user"):
+                    await client.get_task("t1")
+                assert tokens(server) == ["user"]
+            server.requests.clear()
+
+
+async def test_a_block_is_carried_into_a_plain_thread() -> None:
+    """A thread starts without the context of who started it, so there the user's token would be missing."""
+    outcomes: list[object] = []
+    async with answering(PENDING) as server:
+        client = ProducerClient(base_url=server.base_url, poll_interval=0, require_user_token=True)
+
+        def look_up() -> None:
+            try:
+                outcomes.append(client.get_task_sync("t1").task_id)
+            except MissingTokenError as error:
+                outcomes.append(error.code)
+
+        with producer_tools.api_token("user"):
+            threads = [
+                threading.Thread(target=look_up),
+                threading.Thread(target=contextvars.copy_context().run, args=(look_up,)),
+            ]
+        for thread in threads:
+            thread.start()
+            await asyncio.to_thread(thread.join)
+        await client.aclose()
+    assert outcomes == ["no_user_token", "t1"]
+    assert tokens(server) == ["user"]

@@ -9,6 +9,7 @@ import pytest
 import producer_tools
 from producer_tools import ConfigurationError, ProducerClient
 from producer_tools.requests import GenerateMusic
+from producer_tools.sandbox import ProducerSandbox
 from tests.raw_server import SILENCE, Reply, answering, http
 
 TOKEN = "sk-client-4f9c1e7a55"
@@ -62,4 +63,21 @@ async def test_a_token_that_no_header_can_carry() -> None:
     async with ProducerClient("t") as client:
         with pytest.raises(ConfigurationError) as caught, producer_tools.api_token(TOKEN + "\u00e9"):
             await client.get_task("t")
+    assert_no_token(caught.value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ProducerClient(TOKEN, "no URL"),
+        lambda: ProducerClient(TOKEN, lookup_timeout=-1),
+        lambda: ProducerClient(TOKEN, request_timeout="soon"),  # type: ignore[arg-type]  # a mistake
+        lambda: ProducerSandbox(api_token=TOKEN, port=-1),
+    ],
+    ids=["URL", "timeout", "text for a number", "sandbox"],
+)
+def test_a_client_that_is_set_up_wrongly(make: Callable[[], object]) -> None:
+    """Such an error is raised when a server starts, and goes to its log with all variables."""
+    with pytest.raises((ConfigurationError, TypeError, ValueError)) as caught:
+        make()
     assert_no_token(caught.value)

@@ -16,6 +16,7 @@ from producer_tools import (
     RateLimitError,
     ServiceUnreachableError,
 )
+from producer_tools.http.settings import Settings
 from producer_tools.http.transport import Transport
 from producer_tools.requests import AUDIOS, TASKS
 from tests.raw_server import RESET, RawServer, Reply, answering, http
@@ -35,7 +36,8 @@ async def opened(
 
 
 def transport_to(server: RawServer, session: aiohttp.ClientSession | None = None) -> Transport:
-    return Transport(server.base_url, SecretStr(TOKEN), session, timeout=20, lookup_timeout=20)
+    settings = Settings(server.base_url, request_timeout=20, lookup_timeout=20, poll_interval=0, max_paid_in_flight=1)
+    return Transport(settings, SecretStr(TOKEN), session)
 
 
 async def error_of(reply: Reply) -> ProducerToolError:
@@ -127,7 +129,7 @@ async def test_the_error_of_a_task_is_not_a_refused_call(key: str) -> None:
     """If it were raised, nobody could look up a failed task."""
     answer = {key: "t", "error": {"code": "api_error", "message": "no capacity"}}
     async with opened(http(answer)) as (transport, _):
-        assert await transport.post(AUDIOS, {}, paid=True) == answer
+        assert await transport.post(TASKS, {}, paid=False) == answer
 
 
 async def test_the_error_of_a_broken_connection_says_how_it_broke() -> None:

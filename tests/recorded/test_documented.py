@@ -23,6 +23,7 @@ from producer_tools import (
     SubmissionUnknownError,
     TaskNotFoundError,
 )
+from producer_tools.http.settings import Settings
 from producer_tools.http.transport import Transport
 from producer_tools.requests import AUDIOS
 from producer_tools.tasks.records import read_answer, read_record
@@ -147,7 +148,8 @@ async def test_the_errors(name: str, *, paid: bool) -> None:
     published = [(each["response"]["status"]["code"], body(each)["error"]["code"]) for each in interactions(name)]
     assert published == list(ERRORS)
     with playing(name):
-        transport = Transport(SERVICE, SecretStr(TOKEN), session=None, timeout=30, lookup_timeout=30)
+        settings = Settings(SERVICE, request_timeout=30, lookup_timeout=30, poll_interval=0, max_paid_in_flight=1)
+        transport = Transport(settings, SecretStr(TOKEN), session=None)
         for (status, code), (if_paid, if_free) in ERRORS.items():
             with pytest.raises(ProducerToolError) as caught:
                 await transport.post(AUDIOS, {}, paid=paid)
