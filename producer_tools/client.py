@@ -1,6 +1,6 @@
 """The client: what can be asked of the API, within its limits."""
 
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
 from functools import partial
@@ -136,7 +136,15 @@ class ProducerClient:
         """Fetches the files of results."""
         return self._files
 
-    async def submit(self, request: PaidRequest, *, key: str | None = None, ledger: Ledger | None = None) -> Task:
+    async def submit(
+        self,
+        request: PaidRequest,
+        *,
+        key: str | None = None,
+        ledger: Ledger | None = None,
+        former_keys: Sequence[str] = (),
+        was_sent: bool = False,
+    ) -> Task:
         """Send one paid request, or return its task if it was sent before.
 
         Args:
@@ -144,6 +152,10 @@ class ProducerClient:
             key: an idempotency key. The same request under the same key is paid for once, whatever crashes in between:
                 the second time nothing is sent and the same task is returned. Without a key, each call is paid for.
             ledger: where the request is written down; default the client's ledger.
+            former_keys: further keys under which the same request may have been sent by an earlier version.
+            was_sent: whether the caller knows that the request was sent under this key before. If the ledger does not
+                know that, because it was lost, nothing is sent. The ledger then takes the request up as one with an
+                unknown outcome, so that `adopt` and `release` can settle it.
 
         Returns:
             The task: pending with its id, or final at once if the endpoint answers with its result.
@@ -155,7 +167,9 @@ class ProducerClient:
             SubmissionConflictError: the key belongs to another request.
             BudgetExceededError: it does not fit into the budget.
         """
-        return await self._submissions.submit(request, key, self._ledger_or_default(ledger))
+        return await self._submissions.submit(
+            request, key, self._ledger_or_default(ledger), former_keys, was_sent=was_sent
+        )
 
     async def release(self, key: str, *, ledger: Ledger | None = None) -> None:
         """Let a request with an unknown outcome be sent again. A person must decide this: it may be paid for twice.
@@ -168,7 +182,7 @@ class ProducerClient:
             KeyError: no request was ever sent under this key.
             OutcomeKnownError: the request has a task; nothing was changed.
         """
-        await self._ledger_or_default(ledger).forget(key)
+        await self._submissions.release(key, self._ledger_or_default(ledger))
 
     async def adopt(self, key: str, task_id: str, *, ledger: Ledger | None = None) -> None:
         """Record which task a request with an unknown outcome became, as a person has seen it in the account.

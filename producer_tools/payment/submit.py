@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -86,7 +86,15 @@ class Submissions:
         self._on_submitted = on_submitted
         self._in_progress = KeyLocks()
 
-    async def submit(self, request: PaidRequest, key: str | None, ledger: Ledger) -> Task:
+    async def submit(
+        self,
+        request: PaidRequest,
+        key: str | None,
+        ledger: Ledger,
+        former_keys: Sequence[str] = (),  # noqa: ARG002 - not looked up yet
+        *,
+        was_sent: bool = False,
+    ) -> Task:
         """Send a request once for each ``key``, and return its task."""
         body = request.body()
         call = _Call(request, body, fingerprint(request.endpoint, body))
@@ -95,8 +103,16 @@ class Submissions:
                 return (await with_retries(partial(self._send, call), self._clock, paid=True)).task
         # The semaphore comes before the ledger: a request that is cancelled while it waits here leaves no entry.
         async with self._in_progress.hold(key), self._semaphore.hold():
+            if was_sent and await ledger.begin(f"{key} released", "") is None:
+                await ledger.forget(f"{key} released")
+                await ledger.begin(key, call.fingerprint)  # a lost entry becomes one with an unknown outcome
             # No ledger entry is open while waiting to retry, so a crash then is not an unknown outcome.
             return await with_retries(partial(self._send_once, call, key, ledger), self._clock, paid=True)
+
+    async def release(self, key: str, ledger: Ledger) -> None:
+        """Let a request be sent again, and write down that it was released."""
+        await ledger.forget(key)
+        await ledger.begin(f"{key} released", "")
 
     async def _send_once(self, call: _Call, key: str, ledger: Ledger) -> Task:
         known = await self._claim(key, call.fingerprint, ledger)
