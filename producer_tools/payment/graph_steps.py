@@ -182,7 +182,8 @@ def _number_in_attempt(attempt: _Attempt | None, number: int) -> int:
     """The number of a call of a subgraph within the attempt of the step that calls it.
 
     LangGraph counts the calls of all attempts of one run. A later attempt is assumed to begin with the same call, of
-    those that submit, as the first one.
+    those that submit, as the first one. If none was seen then, because LangGraph skips the calls that had finished
+    before a crash, it is assumed to begin with call 0.
     """
     if attempt is None:
         return 0
@@ -192,7 +193,7 @@ def _number_in_attempt(attempt: _Attempt | None, number: int) -> int:
         _first_calls.move_to_end(run)
         first = firsts.setdefault(attempt.number, number)
         _drop_oldest(_first_calls)
-        return number - first + firsts[min(firsts)] if attempt.number > 1 else number
+        return number - first + firsts.get(1, 0)
 
 
 def _drop_oldest(entries: OrderedDict[_Attempt, Any]) -> None:
