@@ -5,12 +5,12 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from producer_tools import (
     Downloader,
-    Ledger,
     ProducerClient,
     Progress,
     SubmissionUnknownError,
@@ -155,8 +155,8 @@ def test_a_twin_runs_the_method_of_a_subclass(sandbox: ProducerSandbox) -> None:
     """A subclass that checks a quota in `submit` must also check it in `submit_sync`; else the call is paid for."""
 
     class WithoutQuota(ProducerClient):
-        async def submit(self, request: PaidRequest, *, key: str | None = None, ledger: Ledger | None = None) -> Task:
-            raise PermissionError(f"over quota: {request}, {key}, {ledger}")
+        async def submit(self, request: PaidRequest, **options: Any) -> Task:
+            raise PermissionError(f"over quota: {request}, {options}")
 
     with WithoutQuota(sandbox.api_token, sandbox.base_url) as client, pytest.raises(PermissionError):
         client.submit_sync(SONG)

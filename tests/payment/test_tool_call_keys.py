@@ -11,7 +11,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from pydantic import BaseModel
 
-from producer_tools import MemoryLedger, ProducerClient, ProducerGenerateMusic
+from producer_tools import MemoryLedger, ProducerClient, ProducerGenerateMusic, Task
 from producer_tools.langgraph import SongState, SubmitNode
 from producer_tools.payment.graph_keys import key_of_tool_call
 from producer_tools.sandbox import ProducerSandbox
@@ -66,19 +66,20 @@ async def test_parallel_sub_agents_with_equal_ids_make_two_songs(client: Produce
     assert len(account.new_charges()) == 2
 
 
-async def test_the_key_of_an_earlier_version_is_passed_on(client: ProducerClient, account: Account) -> None:
+async def test_the_key_of_an_earlier_version_is_passed_on(account: Account) -> None:
     """A thread that was half finished when the package was updated would pay again."""
-    graph = tool_graph(client, InMemorySaver())
     former: list[Any] = []
-    submit = client.submit
 
-    async def recording(*args: Any, former_keys: Any, **options: Any) -> Any:
-        former.append(former_keys)
-        return await submit(*args, former_keys=former_keys, **options)
+    class RecordingClient(ProducerClient):
+        async def submit(self, *args: Any, **options: Any) -> Task:
+            former.append(options["former_keys"])
+            return await super().submit(*args, **options)
 
-    client.submit = recording  # type: ignore[method-assign] - what reaches the client is the point
+    recording = RecordingClient(account.sandbox.api_token, account.sandbox.base_url, clock=FastClock())
+    graph = tool_graph(recording, InMemorySaver())
     for prompt in ("a waltz", "a tango"):
         await graph.ainvoke({"messages": [calling(prompt)]}, CONFIG)
+    await recording.aclose()
     account.new_charges()
     assert former == [(f"t/{NUMBERED}",), ()], "an earlier version can only have filed the first of the two calls"
 
