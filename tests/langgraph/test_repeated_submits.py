@@ -1,10 +1,12 @@
 """Several submits of one run: each has its own key, which stays the same when its step is run again."""
 
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, RetryPolicy, Send, interrupt
@@ -12,6 +14,7 @@ from typing_extensions import TypedDict
 
 from producer_tools import MemoryLedger, ProducerClient, ProducerGenerateMusic
 from producer_tools.langgraph import SongState, SubmitNode
+from producer_tools.payment.graph_keys import key_of_step
 from producer_tools.sandbox import ProducerSandbox
 from tests.langgraph.runner import Builder, fast_client, open_runner, paid_task_ids
 from tests.langgraph.song_graphs import WALTZ
@@ -218,3 +221,57 @@ async def test_an_answered_interrupt_does_not_submit_again(sandbox: ProducerSand
         state = await run(Command(resume="yes"))
     assert state["ids"] == paid_task_ids(sandbox)
     assert len(state["ids"]) == 2
+
+
+def test_sync_graphs_count_in_the_same_way(sandbox: ProducerSandbox) -> None:
+    """Sync graphs run their steps and tasks in other threads, where counts could get lost."""
+    failing = Failing(ConnectionError("once"))
+    with fast_client(sandbox) as client:
+        inner = song_graph(client)
+
+        @task
+        def song() -> str:
+            return id_of(SubmitNode(client).invoke(SONG))
+
+        @entrypoint(checkpointer=InMemorySaver(), retry_policy=RETRIES)
+        def songs(_: Any) -> list[str]:
+            by_tasks = [song().result() for _ in range(2)]
+            by_subgraphs = [id_of(inner.invoke(SONG)) for _ in range(2)]
+            failing()
+            return [*by_tasks, *by_subgraphs]
+
+        ids = songs.invoke({}, {"configurable": {"thread_id": "t"}})
+    assert failing.errors == []
+    assert ids == paid_task_ids(sandbox)
+    assert len(set(ids)) == 4
+
+
+def test_without_langgraphs_internal_values_names_are_as_before() -> None:
+    """A later LangGraph may hide them: then a retried subgraph must still not be paid for twice."""
+    metadata = {
+        "langgraph_node": "submit",
+        "langgraph_step": 1,
+        "langgraph_path": ("__pregel_pull", "submit"),
+        "langgraph_checkpoint_ns": "song:id1|2|submit:id2",
+    }
+    config: Any = {"metadata": metadata, "configurable": {"thread_id": "t", "__pregel_checkpointer": object()}}
+    assert key_of_step(config).key == "t/song:id1/1/__pregel_pull/submit"
+    assert key_of_step({**config, "metadata": {}}).key is None
+
+
+def test_a_nested_step_is_also_filed_under_its_former_name(sandbox: ProducerSandbox) -> None:
+    """A thread that an earlier version has half finished would pay again."""
+    former: list[Any] = []
+
+    class RecordingClient(ProducerClient):
+        async def submit(self, *args: Any, **options: Any) -> Any:
+            former.append(options["former_keys"])
+            return await super().submit(*args, **options)
+
+    with fast_client(sandbox, RecordingClient) as client:
+        inner = song_graph(client)
+        outer = one_step(lambda _: {"ids": [id_of(inner.invoke(SONG)) for _ in range(2)]})
+        outer.compile(checkpointer=InMemorySaver()).invoke({"ids": []}, {"configurable": {"thread_id": "t"}})
+    (first,), second = former
+    assert re.fullmatch(r"t/step:[0-9a-f-]+/2/__pregel_pull/submit", first)
+    assert second == (), "an earlier version had one key for both, which was that of the first"
