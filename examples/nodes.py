@@ -32,7 +32,7 @@ def build(client: ProducerClient) -> StateGraph[SongState, Any, Any, Any]:
 
 async def main(prompt: str) -> None:
     """Make one song, or resume making it."""
-    song: Any = {"request": {"name": "producer_generate_music", "args": {"prompt": prompt}}}
+    song: Any = {"request": {"name": "producer_generate_music", "args": {"prompt": prompt}}, "key": prompt}
     config: Any = {"configurable": {"thread_id": prompt}}
     async with ProducerClient(ledger=SqliteLedger(FILE)) as client, AsyncSqliteSaver.from_conn_string(FILE) as saver:
         graph = build(client).compile(checkpointer=saver)

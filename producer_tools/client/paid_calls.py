@@ -29,6 +29,7 @@ class PaidCalls:
         key: str | None = None,
         ledger: Ledger | None = None,
         former_keys: Sequence[str] = (),
+        was_sent: bool = False,
     ) -> Task:
         """Send one paid request, or return its task if it was sent before.
 
@@ -38,6 +39,9 @@ class PaidCalls:
                 the second time nothing is sent and the same task is returned. Without a key, each call is paid for.
             ledger: where the request is written down; default the client's ledger.
             former_keys: further keys under which the same request may have been sent by an earlier version.
+            was_sent: whether the caller knows that the request was sent under this key before. If the ledger does not
+                know that, because it was lost, nothing is sent. The ledger then takes the request up as one with an
+                unknown outcome, so that `adopt` and `release` can settle it.
 
         Returns:
             The task: pending with its id, or final at once if the endpoint answers with its result.
@@ -49,7 +53,9 @@ class PaidCalls:
             SubmissionConflictError: the key belongs to another request.
             BudgetExceededError: it does not fit into the budget.
         """
-        return await self._submissions.submit(request, key, self._ledger_or_default(ledger), former_keys)
+        return await self._submissions.submit(
+            request, key, self._ledger_or_default(ledger), former_keys, was_sent=was_sent
+        )
 
     async def release(self, key: str, *, ledger: Ledger | None = None) -> None:
         """Let a request with an unknown outcome be sent again. A person must decide this: it may be paid for twice.

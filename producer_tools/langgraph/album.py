@@ -14,7 +14,7 @@ from producer_tools.http.faults import SAFE_TO_RETRY_IF_FREE
 from producer_tools.langgraph.album_steps import Author, DownloadStep, ReviewStep, SubmitStep, WriteStep
 from producer_tools.langgraph.nodes import ApproveNode, WaitNode
 from producer_tools.langgraph.songs import keep, prompt_from_wish
-from producer_tools.langgraph.state import AlbumState, Song, is_unfinished
+from producer_tools.langgraph.state import AlbumState, Song, is_unfinished, unknown_outcome
 
 BUSY_SERVICE = RetryPolicy(retry_on=SAFE_TO_RETRY_IF_FREE, max_attempts=60, initial_interval=0.5, max_interval=30)
 """Retries for half an hour or longer, because the service makes only a few songs at a time and refuses the others."""
@@ -67,7 +67,7 @@ def album_graph(
     song.add_node("write", WriteStep(write))
     if approve:
         song.add_node("approve", ApproveNode(client))
-        song.add_conditional_edges("approve", _unless_error("submit"), ["submit", "download"])
+        song.add_conditional_edges("approve", _submit_unless_error, ["submit", "download"])
     song.add_node("submit", SubmitStep(client, accept_other_words=not approve), retry_policy=retry_policy)
     song.add_node("wait", WaitNode(client), retry_policy=retry_policy)
     song.add_node("review", ReviewStep(review, takes))
@@ -127,3 +127,8 @@ def _wait_or(pay: str) -> Callable[[_State], str]:
 
 def _unless_error(step: str) -> Callable[[_State], str]:
     return lambda state: "download" if state["error"] else step
+
+
+def _submit_unless_error(state: _State) -> str:
+    # A request with an unknown outcome is submitted under its old key, to find out whether it was adopted or released.
+    return "download" if state["error"] and not unknown_outcome(state) else "submit"

@@ -13,7 +13,8 @@ from producer_tools.client import ProducerClient
 from producer_tools.errors import SubmissionConflictError, SubmissionUnknownError, shorten
 from producer_tools.langgraph.node import Node, Update
 from producer_tools.langgraph.nodes import DownloadNode, SubmitNode
-from producer_tools.langgraph.state import Song, SongError, SongRequest, is_request, is_unfinished
+from producer_tools.langgraph.state import Song, SongError, SongRequest, is_request, is_unfinished, unknown_outcome
+from producer_tools.payment.graph_keys import GraphKey
 from producer_tools.payment.ledger import Ledger
 from producer_tools.requests import PaidRequest
 from producer_tools.tasks.task import Task
@@ -33,7 +34,7 @@ class WriteStep(Node):
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:
         """Write."""
         # Number and wish are repeated so that a stream of updates shows which song this is.
-        song = {"number": state["number"], "wish": state["wish"], "error": None}
+        song = {"number": state["number"], "wish": state["wish"], "error": unknown_outcome(state)}
         if state.get("request") or state["takes"]:
             return {**song, "request": state["request"]}
         try:
@@ -67,16 +68,16 @@ class SubmitStep(SubmitNode):
         key = f"song {state['number']}, call {state['calls']}: {state['wish']}"
         return await super().update({**state, "key": key}, config, runtime)
 
-    async def _submit(self, request: PaidRequest, key: str | None, ledger: Ledger | None) -> Task:
+    async def _submit(self, request: PaidRequest, filed: GraphKey, ledger: Ledger | None, *, was_sent: bool) -> Task:
         try:
-            return await super()._submit(request, key, ledger)
+            return await super()._submit(request, filed, ledger, was_sent=was_sent)
         except SubmissionConflictError as error:
             # The request was sent in other words, which a crash has lost.
             if not self._accept_other_words:
                 raise  # a person has approved these words and no others
             if error.task_id is None:
                 raise SubmissionUnknownError("unknown_outcome", "It was sent before, in other words.") from None
-            _logger.warning("%s was sent before, in other words: task %s is used.", key, error.task_id)
+            _logger.warning("%s was sent before, in other words: task %s is used.", filed.key, error.task_id)
             return Task(error.task_id, "pending")
 
 

@@ -21,8 +21,8 @@ from producer_tools.errors import LedgerError, ProducerToolError, SubmissionUnkn
 from producer_tools.files.downloads import DEFAULT_DIRECTORY, Downloader
 from producer_tools.http.faults import SAFE_TO_RETRY_IF_FREE
 from producer_tools.langgraph.node import Node, Update
-from producer_tools.langgraph.state import SongError, SongRequest, is_request, is_unfinished
-from producer_tools.payment.keys import graph_key, step_name
+from producer_tools.langgraph.state import SongError, SongRequest, is_request, is_unfinished, unknown_outcome
+from producer_tools.payment.graph_keys import GraphKey, key_of_step, named_key
 from producer_tools.payment.ledger import Ledger
 from producer_tools.progress import into_graph
 from producer_tools.requests import PaidRequest
@@ -37,7 +37,11 @@ class SubmitNode(Node):
 
     When the step is run again, after a crash or by a retry, it finds the task in the ledger and sends nothing. The
     ledger is the client's, else the graph's store; it must outlive the process if the graph is to survive a crash. Time
-    travel (a replay or a fork) makes a new request, unless the state has a ``key``.
+    travel (a replay or a fork) makes a new request, unless the state has a ``key``. A function that calls this node
+    several times must call it in the same order when it is run again; else set a ``key`` for each request.
+
+    If the state's ``error`` says that the outcome of this request is unknown, the request belongs to that error's key:
+    nothing is sent until ``client.adopt`` or ``client.release`` has settled it, and an adopted task is used.
 
     Args:
         client: the client to submit with.
@@ -51,20 +55,23 @@ class SubmitNode(Node):
         empty: Update = {"task": {}, "files": []}
         if state.get("request") is None:
             return empty
-        key = graph_key(config, state.get("key") or step_name(config)) or state.get("key")
+        filed = _filed(state, config)
+        unknown = unknown_outcome(state)
         try:
-            request = request_of_model(_schema_of(state["request"]), state["request"]["args"])
-            task = await self._submit(request, key, self._client.graph_ledger(runtime.store if runtime else None))
+            request = _paid_request(state["request"])
+            ledger = self._client.graph_ledger(runtime.store if runtime else None)
+            was_sent = unknown is not None and unknown["key"] == filed.key
+            task = await self._submit(request, filed, ledger, was_sent=was_sent)
         except ValidationError as error:
             message = explain(error).removeprefix("bad_request: ")
             return {**empty, "error": SongError(code="bad_request", message=message)}
         except ProducerToolError as error:
-            song_error = error_for_state(error)
-            return {**empty, "error": song_error if key is None else SongError(**song_error, key=key)}
+            return {**empty, "error": _with_key(error_for_state(error), filed.key, state["request"])}
         return {**empty, "task": task_artifact(task), "error": None}
 
-    async def _submit(self, request: PaidRequest, key: str | None, ledger: Ledger | None) -> Task:
-        return await self._client.submit(request, key=key, ledger=ledger)
+    async def _submit(self, request: PaidRequest, filed: GraphKey, ledger: Ledger | None, *, was_sent: bool) -> Task:
+        key, former_keys = filed
+        return await self._client.submit(request, key=key, ledger=ledger, former_keys=former_keys, was_sent=was_sent)
 
 
 class ApproveNode(Node):
@@ -73,7 +80,7 @@ class ApproveNode(Node):
     Question and answer have the form of LangChain's ``HumanInTheLoopMiddleware``. Resume with ``{"decisions":
     [decision]}``, where a decision is ``{"type": "approve"}``, ``{"type": "edit", "edited_action": {"name", "args"}}``
     or ``{"type": "reject", "message"}``. After any other answer it asks again. A rejected request is removed from the
-    state, and ``error`` holds the message.
+    state, and ``error`` holds the message. It does not ask about a request that was sent and has an unknown outcome.
 
     Args:
         client: the client of the other nodes; this node sends nothing.
@@ -85,6 +92,8 @@ class ApproveNode(Node):
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Runtime[Any] | None) -> Update:
         """Ask."""
         request = state["request"]
+        if _is_unknown(state):
+            return {}  # it was approved before it was sent, and is not sent again unless a person releases it
         try:
             schema = _schema_of(request)
         except ProducerToolError as error:
@@ -179,6 +188,53 @@ def error_for_state(error: ProducerToolError) -> SongError:
         raise error
     code = "unknown_outcome" if isinstance(error, SubmissionUnknownError) else error.code
     return SongError(code=code, message=str(error).removeprefix(f"{code}: "))
+
+
+def _filed(state: Mapping[str, Any], config: RunnableConfig) -> GraphKey:
+    """The key of the state's request."""
+    if state.get("key"):
+        return GraphKey(named_key(config, state["key"]))
+    unknown = unknown_outcome(state)
+    return GraphKey(unknown["key"]) if unknown and _is_unknown(state) else key_of_step(config)
+
+
+def _is_unknown(state: Mapping[str, Any]) -> bool:
+    """Whether the state says that its request was sent and has an unknown outcome."""
+    unknown = unknown_outcome(state)
+    if unknown is None:
+        return False
+    # An earlier version did not write down which request it was. If it was another, the ledger says so.
+    return "request" not in unknown or _is_same(unknown["request"], state.get("request"))
+
+
+def _is_same(request: SongRequest, other: Any) -> bool:
+    try:
+        return request == other or _paid_request(request) == _paid_request(other)
+    except (ProducerToolError, ValidationError):
+        return False
+
+
+def _with_key(error: SongError, key: str | None, request: SongRequest) -> SongError:
+    """The error with its key, and for an unknown outcome with what a person can do about it."""
+    if key is None:
+        return error
+    if error["code"] != "unknown_outcome":
+        return {**error, "key": key}
+    message = (
+        f"{error['message']} If the account shows its task, call client.adopt({key!r}, task_id); if it shows none, "
+        f"call client.release({key!r}), and it is sent again. Then run the graph again."
+    )
+    return {**error, "message": message, "key": key, "request": request}
+
+
+def _paid_request(request: SongRequest) -> PaidRequest:
+    """The request as it is sent.
+
+    Raises:
+        ProducerToolError: it is not a request, or it names no paid tool.
+        pydantic.ValidationError: the tool does not take its arguments.
+    """
+    return request_of_model(_schema_of(request), request["args"])
 
 
 def _schema_of(request: SongRequest) -> type[PaidRequest]:

@@ -27,11 +27,13 @@ class SongError(TypedDict):
         code: the service's error code, or one of this pack's (``unknown_outcome``, ``not_finished``, ``rejected``, …).
         message: what happened, whether you may have been charged, and what to do next.
         key: the idempotency key for ``client.release`` and ``client.adopt``, if the request was sent under one.
+        request: the request whose outcome is unknown, if it was sent under a key.
     """
 
     code: str
     message: str
     key: NotRequired[str]
+    request: NotRequired[SongRequest]
 
 
 class SongState(TypedDict, total=False):
@@ -45,7 +47,9 @@ class SongState(TypedDict, total=False):
         task: the task, like a tool's artifact: ``task_id``, ``state``, ``success``, ``results``, …; empty if there is
             none.
         files: the saved files, each with the keys of `producer_tools.SavedFile`.
-        error: why there is no finished song; ``None`` if nothing went wrong.
+        error: why there is no finished song; ``None`` if nothing went wrong. As long as it says that the outcome is
+            unknown, the same request is not sent again. To make another song with the same request, set it to ``None``
+            or set another ``key``.
     """
 
     request: SongRequest | None
@@ -96,6 +100,15 @@ class AlbumState(TypedDict):
 def is_request(value: Any) -> bool:
     """Whether the value has the form of a `SongRequest`."""
     return isinstance(value, Mapping) and isinstance(value.get("name"), str) and isinstance(value.get("args"), Mapping)
+
+
+def unknown_outcome(state: Mapping[str, Any]) -> SongError | None:
+    """The error that says that a request was sent under a key and has an unknown outcome; ``None`` for no such error.
+
+    The request must not be sent again under another key, and not under this one either before it is released.
+    """
+    error: SongError | None = state.get("error")
+    return error if error and error["code"] == "unknown_outcome" and error.get("key") else None
 
 
 def is_unfinished(song: Mapping[str, Any]) -> bool:

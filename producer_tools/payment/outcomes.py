@@ -77,14 +77,27 @@ class Outcomes:
         """Let a request be sent again. Its line stays in the ledger under another key, since it may have been paid."""
         while True:
             entry = await self._unknown(key, ledger)
-            id_of_line = uuid4().hex
             line = replace(
-                entry, key=f"{entry.key} released {id_of_line}", owner=id_of_line, answer={}, outcome="released"
+                entry, key=_released(entry.key), owner=uuid4().hex, answer={}, outcome="released", lease_until=0.0
             )
-            await guarded(ledger.begin(line))
+            if await guarded(ledger.begin(line)) is not None:  # it was released before
+                line = replace(line, key=f"{line.key} {line.owner}")
+                await guarded(ledger.begin(line))
             if await guarded(ledger.replace(entry, None)):
                 return
             await guarded(ledger.replace(line, None))
+
+    @staticmethod
+    async def is_released(key: str, ledger: Ledger) -> bool:
+        """Whether a person has released the request under a key of the ledger."""
+        return await guarded(ledger.get(_released(key))) is not None
+
+    @staticmethod
+    async def take_up(entry: Entry, ledger: Ledger) -> Entry:
+        """Turn an entry that was just begun into one of a request that was sent at some time, with unknown outcome."""
+        unknown = entry.changed(begun_at=0.0, lease_until=0.0)
+        await guarded(ledger.replace(entry, unknown))
+        return unknown
 
     async def _settle(self, entry: Entry, ledger: Ledger, *, patient: bool) -> Finding:
         if not entry.endpoint:  # written by the first version, which did not keep the request
@@ -126,3 +139,8 @@ class Outcomes:
     async def _answer(entry: Entry, task_id: str, source: Source, ledger: Ledger) -> bool:
         answered = entry.changed(answer={"task_id": task_id}, source=source, lease_until=0.0)
         return await guarded(ledger.replace(entry, answered))
+
+
+def _released(key: str) -> str:
+    """The key of the line that stays in the ledger when a request is released."""
+    return f"{key} released"

@@ -87,7 +87,7 @@ class Settler:
             for task_id in self._arrived(entry):
                 if task_id not in owned and await self._listing.is_task_of(task_id, entry.request):
                     return await self._claimed(entry, ledger, task_id, "callback")
-            since, until = entry.begun_at - _CLOCK_DIFFERENCE, self._clock.now() + _CLOCK_DIFFERENCE
+            since, until = max(0.0, entry.begun_at - _CLOCK_DIFFERENCE), self._clock.now() + _CLOCK_DIFFERENCE
             listed = await self._listing.find(entry.account, entry.request, since, until)
             if listed is None:
                 return Finding("not_listed")

@@ -39,6 +39,7 @@ class _Call:
         account: the hash of the token.
         former_keys: further keys under which the same request may have been filed.
         ledger: where it is written down.
+        was_sent: whether the caller knows that it was sent before, even if the ledger does not.
         owner: the id of this call in the ledger.
         is_being_sent: whether it may have been sent; then it goes on without its caller.
         is_abandoned: whether its caller has been cancelled.
@@ -49,6 +50,7 @@ class _Call:
     account: str
     former_keys: Sequence[str]
     ledger: Ledger
+    was_sent: bool
     owner: str = field(default_factory=lambda: uuid4().hex)
     is_being_sent: bool = False
     is_abandoned: bool = False
@@ -90,7 +92,13 @@ class Submissions:
         self._running: set[asyncio.Task[Task]] = set()
 
     async def submit(
-        self, request: PaidRequest, key: str | None, ledger: Ledger, former_keys: Sequence[str] = ()
+        self,
+        request: PaidRequest,
+        key: str | None,
+        ledger: Ledger,
+        former_keys: Sequence[str] = (),
+        *,
+        was_sent: bool = False,
     ) -> Task:
         """Send a request once for each ``key``, and return its task.
 
@@ -101,7 +109,7 @@ class Submissions:
         # Without a key each call is a new request. It gets an entry too, so that it is accounted for.
         if key is not None:
             former_keys = [*former_keys, key]  # the first version filed requests under the key alone
-        call = _Call(request, key or f"once {uuid4().hex}", account, former_keys, ledger)
+        call = _Call(request, key or f"once {uuid4().hex}", account, former_keys, ledger, was_sent)
         work = asyncio.create_task(self._until_known(call))
         self._running.add(work)  # asyncio itself does not keep a reference
         work.add_done_callback(partial(self._ended, call))
@@ -139,6 +147,8 @@ class Submissions:
             known = await self._begin(call, entry)
             if known is not None:
                 return await self._task_of(call, known)
+            if call.was_sent and not await self._outcomes.is_released(call.ledger_key, call.ledger):
+                return await self._task_of(call, await self._outcomes.take_up(entry, call.ledger))
             if call.is_abandoned:
                 await guarded(call.ledger.replace(entry, None))
                 raise asyncio.CancelledError

@@ -45,7 +45,7 @@ class PaidRequest(Request):
 
     Attributes:
         submission_key: the application's idempotency key: the same key is never paid for twice. Without one, a tool
-            that runs in a graph uses the id of its tool call.
+            that runs in a graph uses the ids of its tool call and message, or else the step that calls it.
         runtime: LangGraph's runtime, filled in when the tool runs in a graph.
     """
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Literal, TypeVar, cast
 
 from langchain_core.messages import ToolCall
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.tools import BaseTool, InjectedToolArg
 from pydantic import BaseModel, Field, ValidationError, create_model, model_validator
 from typing_extensions import Self
@@ -14,7 +14,7 @@ from typing_extensions import Self
 from producer_tools.client import ProducerClient
 from producer_tools.concurrency.sync import run_sync
 from producer_tools.errors import ConfigurationError
-from producer_tools.payment.keys import graph_key
+from producer_tools.payment.graph_keys import GraphKey, key_of_step, key_of_tool_call, store_of
 from producer_tools.requests import DELIVERY, PaidRequest, Request
 from producer_tools.tools.output import Output, task_output
 
@@ -39,7 +39,7 @@ def without_application_only(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def request_of_model(schema: type[RequestT], arguments: Mapping[str, Any]) -> RequestT:
-    """The request that a model's arguments make.
+    """The request that a model's arguments make. What a person approves and what is sent are made by this function.
 
     Raises:
         pydantic.ValidationError: the tool does not take these arguments.
@@ -86,13 +86,25 @@ class ProducerTool(BaseTool):
         self, input: str | dict[str, Any] | ToolCall, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Any:
         """Run the tool. A dict of arguments comes from the application, a ``ToolCall`` comes from a model."""
-        return super().invoke(self._prepared(input), config, **kwargs)
+        return super().invoke(_without_forgery(input), config, **kwargs)
 
     async def ainvoke(
         self, input: str | dict[str, Any] | ToolCall, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Any:
         """Run the tool. A dict of arguments comes from the application, a ``ToolCall`` comes from a model."""
-        return await super().ainvoke(self._prepared(input), config, **kwargs)
+        return await super().ainvoke(_without_forgery(input), config, **kwargs)
+
+    def run(self, tool_input: str | dict[str, Any], *args: Any, tool_call_id: str | None = None, **kwargs: Any) -> Any:
+        """Run the tool, as `invoke` does. With a ``tool_call_id`` the arguments come from a model."""
+        given = self._arguments(tool_input, by_model=tool_call_id is not None)
+        return super().run(given, *args, tool_call_id=tool_call_id, **kwargs)
+
+    async def arun(
+        self, tool_input: str | dict[str, Any], *args: Any, tool_call_id: str | None = None, **kwargs: Any
+    ) -> Any:
+        """Run the tool, as `ainvoke` does. With a ``tool_call_id`` the arguments come from a model."""
+        given = self._arguments(tool_input, by_model=tool_call_id is not None)
+        return await super().arun(given, *args, tool_call_id=tool_call_id, **kwargs)
 
     @property
     def tool_call_schema(self) -> type[BaseModel]:
@@ -109,15 +121,22 @@ class ProducerTool(BaseTool):
     def _schema(self) -> type[BaseModel]:
         return cast("type[BaseModel]", self.args_schema)
 
-    def _prepared(self, given: str | dict[str, Any] | ToolCall) -> str | dict[str, Any] | ToolCall:
+    def _arguments(self, given: str | dict[str, Any], *, by_model: bool) -> str | dict[str, Any]:
         """The input for LangChain: a plain string becomes the first required argument, a model's call is cleaned."""
         if isinstance(given, str):
             required = [name for name, field in self._schema.model_fields.items() if field.is_required()]
             return {required[0]: given} if required else given
-        if given.get("type") != "tool_call":
-            # By the field's name, since older versions of LangChain drop arguments given by an alias.
-            return {"async_" if name == "async" else name: value for name, value in given.items()}
-        return cast("ToolCall", {**given, "args": without_application_only(given["args"])})
+        if by_model:
+            return without_application_only(given)
+        # By the field's name, since older versions of LangChain drop arguments given by an alias.
+        return {"async_" if name == "async" else name: value for name, value in given.items()}
+
+
+def _without_forgery(given: str | dict[str, Any] | ToolCall) -> str | dict[str, Any] | ToolCall:
+    """The input of a tool, where a model's call is cleaned: it may have no id, by which `run` could recognise it."""
+    if isinstance(given, str) or given.get("type") != "tool_call":
+        return given
+    return cast("ToolCall", {**given, "args": without_application_only(given["args"])})
 
 
 @cache
@@ -157,9 +176,12 @@ class SubmittingTool(ProducerTool):
         return cast("PaidRequest", self._schema.model_validate(arguments))
 
     async def answer(self, request: PaidRequest) -> Output:
-        """Submit the request, once for each tool call of a graph."""
-        runtime = request.runtime
-        config = getattr(runtime, "config", None) or {}
-        key = request.submission_key or graph_key(config, getattr(runtime, "tool_call_id", None))
-        ledger = self.client.graph_ledger(getattr(runtime, "store", None))
-        return task_output(await self.client.submit(request, key=key, ledger=ledger))
+        """Submit the request, once for each tool call of a graph, or else for each submit of its step."""
+        runtime, config = request.runtime, ensure_config()
+        if request.submission_key:
+            filed = GraphKey(request.submission_key)
+        else:
+            filed = key_of_step(config) if runtime is None else key_of_tool_call(runtime)
+        ledger = self.client.graph_ledger(store_of(config) if runtime is None else getattr(runtime, "store", None))
+        task = await self.client.submit(request, key=filed.key, ledger=ledger, former_keys=filed.former_keys)
+        return task_output(task)

@@ -77,9 +77,9 @@ async def test_in_a_graph_the_clients_ledger_wins_over_the_store(own: Ledger | N
         graph: Any = builder.compile(checkpointer=InMemorySaver(), store=store)
         call = {"type": "tool_call", "id": "call", "name": "producer_generate_music", "args": {"prompt": "a song"}}
         state = await graph.ainvoke(
-            {"messages": [AIMessage("", tool_calls=[call])]}, {"configurable": {"thread_id": "thread"}}
+            {"messages": [AIMessage("", id="message", tool_calls=[call])]}, {"configurable": {"thread_id": "thread"}}
         )
     assert json.loads(state["messages"][-1].text)["task_id"]
-    assert await has_entry(StoreLedger(store), "thread/call") is (own is None)
+    assert await has_entry(StoreLedger(store), "thread/message/call") is (own is None)
     if own is not None:
-        assert await has_entry(own, "thread/call")
+        assert await has_entry(own, "thread/message/call")

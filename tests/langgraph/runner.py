@@ -43,7 +43,7 @@ class Runner:
 
     def __init__(self, mode: str, saver: BaseCheckpointSaver[Any]) -> None:
         self._is_async = mode == "ainvoke"
-        self._saver = saver
+        self.saver = saver
 
     async def __call__(
         self, builder: Builder, given: Any, *, thread: str | None = "a thread", store: Any = None, **options: Any
@@ -75,7 +75,7 @@ class Runner:
         self, builder: Builder, thread: str | None = "a thread", store: Any = None
     ) -> tuple[Any, dict[str, Any]]:
         """The compiled graph, and the config to run it with."""
-        graph = builder.compile(checkpointer=self._saver if thread else None, store=store)
+        graph = builder.compile(checkpointer=self.saver if thread else None, store=store)
         return graph, {"configurable": {"thread_id": thread}} if thread else {}
 
 

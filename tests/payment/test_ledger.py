@@ -327,7 +327,7 @@ def tool_graph(tool: Any, **options: Any) -> Any:
 
 def calling(call_id: str = "c1") -> dict[str, Any]:
     call = {"type": "tool_call", "id": call_id, "name": "producer_generate_music", "args": {"prompt": "a waltz"}}
-    return {"messages": [AIMessage("", tool_calls=[call])]}
+    return {"messages": [AIMessage("", id="m", tool_calls=[call])]}
 
 
 async def task_id_of_call(tool: Any, thread: str, call_id: str = "c1", **options: Any) -> str:

@@ -1,0 +1,108 @@
+"""Idempotency keys of the requests in a graph. A key stays the same when the graph runs the request's step again."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from producer_tools.payment.graph_steps import first_name, has_checkpointer, next_submit, runtime_of, step_of
+
+
+class GraphKey(NamedTuple):
+    """How a request in a graph is filed.
+
+    Attributes:
+        key: its idempotency key; ``None`` outside a graph.
+        former_keys: the keys under which an earlier version of this pack filed the same request.
+    """
+
+    key: str | None
+    former_keys: tuple[str, ...] = ()
+
+
+def named_key(config: Mapping[str, Any], name: str) -> str:
+    """The key of a request that the application has named: its name within the thread, or else within the run.
+
+    Args:
+        config: the run's ``RunnableConfig``.
+        name: the application's name for the request.
+    """
+    scope = _thread_of(config) or _run_of(config)
+    return f"{scope}/{name}" if scope else name
+
+
+def key_of_step(config: Mapping[str, Any]) -> GraphKey:
+    """The key of a request that a step of a graph sends: its n-th submit.
+
+    It is the same when the step is run again after a crash, by a resume or by a retry, if the step then submits in the
+    same order. Another run of the graph has other keys.
+
+    Args:
+        config: the step's ``RunnableConfig``.
+    """
+    step = step_of(config)
+    # The steps of an unsaved thread are numbered from the start in each run, so they are named within the run.
+    scope = _thread_of(config) if has_checkpointer(config) else None
+    scope = scope or _run_of(config)
+    if step is None or not scope:
+        return GraphKey(None)
+    number = next_submit(config)
+    key = "/".join([scope, *step.subgraphs, step.name]) + (f"#{number}" if number else "")
+    former = f"{scope}/{first_name(config)}"
+    # An earlier version had one name for all submits of the step: it is that of the first one.
+    return GraphKey(key, (former,) if step.is_plain and not number and former != key else ())
+
+
+def key_of_tool_call(runtime: Any) -> GraphKey:
+    """The key of a request that a model has made with a tool call.
+
+    The id of a call alone does not name it: some models number their calls from 0 in each message. So the key holds the
+    message too. A message without an id is named by its place in the state.
+
+    Args:
+        runtime: LangGraph's ``ToolRuntime``.
+    """
+    config, call_id = getattr(runtime, "config", None) or {}, getattr(runtime, "tool_call_id", None)
+    scope = _thread_of(config) or _run_of(config)
+    if not call_id or not scope:
+        return key_of_step(config)
+    messages = list(dict.fromkeys(_messages_with(call_id, getattr(runtime, "state", None))))
+    step = step_of(config)
+    key = "/".join([scope, *(step.subgraphs if step else []), *messages[-1:], call_id])
+    former = f"{scope}/{call_id}"
+    # An earlier version had one key for all calls with this id: it is that of the first one.
+    return GraphKey(key, () if messages[1:] or former == key else (former,))
+
+
+def store_of(config: Mapping[str, Any]) -> Any:
+    """The store of the graph that is running; ``None`` if there is none."""
+    return getattr(runtime_of(config), "store", None)
+
+
+def _thread_of(config: Mapping[str, Any]) -> str | None:
+    thread = config.get("configurable", {}).get("thread_id")
+    return None if thread is None else str(thread)
+
+
+def _run_of(config: Mapping[str, Any]) -> str:
+    """The name of the outermost step, with its id, which is a new one in each run of a graph without a thread."""
+    # When a node is retried, the steps of its subgraph get a new namespace; only the first part stays the same.
+    namespace: str = config.get("metadata", {}).get("langgraph_checkpoint_ns", "")
+    return namespace.partition("|")[0]
+
+
+def _messages_with(call_id: str, state: Any) -> Iterator[str]:
+    """The ids of the messages that hold this tool call, oldest first."""
+    for messages in _lists_in(state):
+        for place, message in enumerate(messages):
+            calls = getattr(message, "tool_calls", None) or []
+            if any(call.get("id") == call_id for call in calls):
+                yield getattr(message, "id", None) or f"message {place}"
+
+
+def _lists_in(state: Any) -> list[Any]:
+    """The lists in a graph's state, which may be a list itself, a mapping, or an object with attributes."""
+    if isinstance(state, list | tuple):
+        return [state]
+    values = state if isinstance(state, Mapping) else getattr(state, "__dict__", {})
+    # The usual name comes last, so that what it holds counts as the newest.
+    named = sorted(values.items(), key=lambda item: item[0] == "messages")
+    return [value for _, value in named if isinstance(value, list | tuple)]
