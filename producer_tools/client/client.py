@@ -15,6 +15,7 @@ from producer_tools.client.paid_calls import PaidCalls
 from producer_tools.concurrency.clock import Clock, SystemClock
 from producer_tools.concurrency.limits import Semaphores
 from producer_tools.concurrency.sync import run_sync, sync_twin
+from producer_tools.errors import ConfigurationError
 from producer_tools.files.fetching import FileFetcher
 from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.http.settings import Settings, default_base_url, default_timeout, secret
@@ -93,6 +94,8 @@ class ProducerClient(PaidCalls):
         self._files = FileFetcher(self.base_url, self.request_timeout, clock)
         if callbacks is not None:
             callbacks.on_callback(self.wake)
+        self._budget = budget
+        self._callbacks = callbacks
         self._ledger = ledger
         self._memory_ledger = MemoryLedger()
         self._paid_in_flight = Semaphores(max_paid_in_flight)
@@ -256,10 +259,24 @@ class ProducerClient(PaidCalls):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the settings without the token. An unpickled client takes its token from the environment."""
+        """Pickle everything but the token. An unpickled client takes its token from the environment.
+
+        Raises:
+            ConfigurationError: the client has something that cannot be sent to another process.
+        """
         if self._has_borrowed_session:
-            raise TypeError("A ProducerClient with a session of the caller's cannot be pickled: the session is live.")
-        return partial(ProducerClient, **asdict(self._settings)), ()
+            raise _cannot_be_pickled("with a session of the caller's", "the session is a live connection")
+        if self._ledger is None:
+            raise _cannot_be_pickled(
+                "without a ledger of its own", "its copy would not know what was paid for, and pay again"
+            )
+        parts: dict[str, Any] = {
+            "ledger": self._ledger,
+            "budget": self._budget,
+            "callbacks": self._callbacks,
+            "clock": None if type(self._clock) is SystemClock else self._clock,
+        }
+        return partial(type(self), **asdict(self._settings), **parts), ()
 
     def __repr__(self) -> str:
         settings = getattr(self, "_settings", None)  # not there yet in the traceback of an invalid argument
@@ -285,3 +302,11 @@ class ProducerClient(PaidCalls):
 def _unique(task_ids: Iterable[str]) -> list[str]:
     """The validated ids in the order given, each once."""
     return list(dict.fromkeys(GetTasksBatch(task_ids=list(task_ids)).task_ids))
+
+
+def _cannot_be_pickled(which: str, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        "configuration",
+        f"A ProducerClient {which} cannot be pickled: {why}. Give it a SqliteLedger and no session, or make the client "
+        "in the worker.",
+    )

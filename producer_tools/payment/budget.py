@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NoReturn
 
-from producer_tools.errors import BudgetExceededError, ProducerError, SubmissionUnknownError
+from producer_tools.errors import BudgetExceededError, ConfigurationError, ProducerError, SubmissionUnknownError
 
 
 @dataclass
@@ -56,6 +57,13 @@ class Budget:
         with self._lock:
             self.calls -= 1
             self.usd -= usd
+
+    def __reduce__(self) -> NoReturn:
+        raise ConfigurationError(
+            "configuration",
+            "A Budget that counts in memory cannot be pickled or copied: its copy would allow the same spending again. "
+            "Make the budget in the worker.",
+        )
 
     def _spent(self) -> str:
         return f"{self.calls} calls, about {self.usd:.3f} USD"

@@ -1,7 +1,5 @@
 """aiohttp sessions: the client makes one for each event loop, or uses the caller's and never closes it."""
 
-import pickle
-
 import aiohttp
 import pytest
 
@@ -26,12 +24,6 @@ async def test_a_callers_session_in_another_loop_is_a_clear_error(sandbox: Produ
         client = ProducerClient(sandbox.api_token, sandbox.base_url, session=session)
         with pytest.raises(ConfigurationError, match="in the event loop it was made in"):
             ProducerGetTask(client=client).invoke({"task_id": "t"})
-
-
-async def test_a_client_with_a_callers_session_cannot_be_pickled() -> None:
-    async with aiohttp.ClientSession() as session:
-        with pytest.raises(TypeError, match="cannot be pickled"):
-            pickle.dumps(ProducerClient("t", session=session))
 
 
 async def test_all_tools_of_a_loop_share_one_session(toolkit: ProducerToolkit) -> None:
