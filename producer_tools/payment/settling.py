@@ -84,7 +84,9 @@ class Settler:
         try:
             # A ledger that fails here leaves the outcome unknown, since the request was sent.
             rivals = await guarded(ledger.entries(since=entry.begun_at - _SECONDS_OF_RIVALS))
-            owned = {str(each.answer.get("task_id")) for each in rivals if each.answer is not None}
+            # The entry's own mark stays if its answer could not be written down.
+            others = [each for each in rivals if each.fingerprint != _mark_of(entry)]
+            owned = {str(each.answer.get("task_id")) for each in others if each.answer is not None}
             for task_id in self._arrived(entry):
                 if task_id not in owned and await self._listing.is_task_of(task_id, entry.request):
                     return await self._claimed(entry, ledger, task_id, "callback")
@@ -124,7 +126,7 @@ class Settler:
         """Make the task this entry's, unless another entry that searches at this moment has made it its own."""
         mark = Entry(
             key=f"{entry.account}/task {task_id}",
-            fingerprint=f"task of {entry.key}",
+            fingerprint=_mark_of(entry),
             account=entry.account,
             begun_at=entry.begun_at,
             answer={"task_id": task_id},
@@ -136,3 +138,8 @@ class Settler:
         if known is not None and known.fingerprint != mark.fingerprint:
             return Finding("unclear", (task_id,))
         return Finding("found", (task_id,), source)
+
+
+def _mark_of(entry: Entry) -> str:
+    """The fingerprint of the line that makes a task an entry's own."""
+    return f"task of {entry.key}"

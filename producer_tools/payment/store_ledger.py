@@ -27,7 +27,7 @@ class StoreLedger:
       never both send.
     * To change an entry, a caller writes the new revision and then deletes the old one. If two change it at once, both
       revisions stay, and the one that has an answer counts.
-    * To delete an entry, a caller deletes all its revisions but those with an answer.
+    * To delete an entry, a caller deletes all its revisions but those with an answer or a longer lease.
 
     What it writes is ASCII, since PostgreSQL refuses some characters.
 
@@ -184,10 +184,11 @@ def _is_left_over(each: Entry, old: Entry) -> bool:
     """Whether a revision without an answer belongs to an entry that is deleted.
 
     It does if two have changed the entry at once. In the first version, each process that died while it began an entry
-    has left one of its own.
+    has left one of its own. A longer lease shows that the sender is alive.
     """
     are_of_first_version = each.owner == each.revision and old.owner == old.revision
-    return each.answer is None and (each.owner == old.owner or are_of_first_version)
+    is_of_same_entry = each.owner == old.owner or are_of_first_version
+    return is_of_same_entry and each.answer is None and each.lease_until <= old.lease_until
 
 
 def _most_final(revisions: Sequence[Entry]) -> Entry:
