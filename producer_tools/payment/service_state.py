@@ -1,6 +1,5 @@
 """What was seen of one endpoint of the service: failures in a row, and whether paid calls stop because of them."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -19,6 +18,7 @@ TRIAL_SECONDS = 600.0
 """How long a trial call may take. After ten minutes without a word a task is stuck (docs)."""
 
 _FORGOTTEN_SECONDS = 3600.0
+_CLOCK_DIFFERENCE = 60.0
 _MOST_KEPT = 100
 _LONGEST_WORDS = 120
 
@@ -123,27 +123,25 @@ class ServiceState:
 
     @classmethod
     def from_note(cls, note: Mapping[str, Any], now: float) -> Self:
-        """The state that `to_note` wrote. No time in it can stop paid calls for longer than if it was written now.
+        """The state that `to_note` wrote, perhaps on a machine whose clock differs by up to a minute.
 
         Raises:
-            ValueError, TypeError, KeyError: it is damaged.
+            ValueError, TypeError, KeyError: it is damaged. A time far in the future would stop paid calls for ever.
         """
+        latest = now + _CLOCK_DIFFERENCE + TRIAL_SECONDS
         failures = [
             Failure(
-                min(_time(each["at"]), now),
-                in_short(str(each["words"])),
-                str(each["unknown_key"]),
-                str(each["account"]),
+                _time(each["at"], latest), in_short(str(each["words"])), str(each["unknown_key"]), str(each["account"])
             )
             for each in note["failures"][-_MOST_KEPT:]
         ]
         return cls(
             tuple(sorted(failures, key=lambda each: each.at)),
-            min(_time(note["since"]), now),
-            min(_time(note["retry_at"]), now + PAUSE_SECONDS),
+            _time(note["since"], latest),
+            _time(note["retry_at"], latest),
             str(note["trial"]),
-            min(_time(note["trial_until"]), now + TRIAL_SECONDS),
-            min(_time(note["changed_at"]), now),
+            _time(note["trial_until"], latest),
+            _time(note["changed_at"], latest),
         )
 
 
@@ -153,8 +151,7 @@ def in_short(words: str) -> str:
     return line if len(line) <= _LONGEST_WORDS else line[: _LONGEST_WORDS - 1] + "…"
 
 
-def _time(value: Any) -> float:
-    seconds = float(value)
-    if not math.isfinite(seconds) or isinstance(value, bool | str):
+def _time(value: Any, latest: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= latest:
         raise ValueError("this is not a time")
-    return seconds
+    return float(value)
