@@ -263,10 +263,10 @@ async def test_while_all_goes_well_the_ledger_is_hardly_asked(down: Down) -> Non
 
 class _NoteFails(MemoryLedger):
     async def read_note(self, name: str) -> Mapping[str, Any] | None:
-        raise OSError("disk")
+        raise OSError(f"{name} cannot be read")
 
     async def write_note(self, name: str, value: Mapping[str, Any]) -> None:
-        raise OSError("disk")
+        raise OSError(f"{name} cannot be written: {value}")
 
 
 async def test_a_ledger_that_cannot_share_stops_no_call(down: Down) -> None:
