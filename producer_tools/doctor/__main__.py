@@ -68,7 +68,7 @@ def _service(stack: ExitStack, *, is_sandbox: bool) -> tuple[ProducerClient, str
     if not is_sandbox:
         return stack.enter_context(ProducerClient()), PLATFORM
     sandbox = stack.enter_context(ProducerSandbox())
-    client = ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0.5)
+    client = ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0.1)
     return stack.enter_context(client), sandbox.base_url
 
 

@@ -140,7 +140,6 @@ def all_of(entry: Entry, now: float) -> Iterator[str]:
         "estimate": f"{entry.usd} USD, {entry.credits} credits (estimated)",
         "budgets": ", ".join(entry.scopes) or "none",
         "search found": found_in_words(entry.finding),
-        "candidates": ", ".join(candidates(entry)) or "none",
         "answer from": entry.source or "nobody yet",
         "ended": entry.outcome or "not known",
         "fingerprint": entry.fingerprint,
@@ -148,6 +147,7 @@ def all_of(entry: Entry, now: float) -> Iterator[str]:
         "revision": entry.revision,
     }
     yield from (f"{name:<15}{_line(value, longest=None)}" for name, value in values.items())
+    yield from (f"{'candidate':<15}{task_id}" for task_id in candidates(entry))
     for name, value in (("request", entry.request), ("answer", entry.answer)):
         yield f"{name}:"
         lines = json.dumps(value, indent=2, ensure_ascii=False).splitlines() if value else ["none"]

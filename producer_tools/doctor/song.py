@@ -100,7 +100,7 @@ async def _downloaded(client: ProducerClient, task: Task, directory: Path) -> li
         results.append(CheckResult("download", "good", text))
     songs = [each for each in saved.files if each.kind == "audio"]
     results += [_plays(Path(each.path), each.duration_seconds) for each in songs]
-    return results if songs else [*results, CheckResult("file", "bad", "The task has no audio file.")]
+    return results if songs else [*results, CheckResult("file", "bad", "There is no audio file.")]
 
 
 def _plays(path: Path, reported: float | None) -> CheckResult:
