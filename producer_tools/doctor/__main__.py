@@ -12,12 +12,12 @@ from typing import NoReturn
 
 from producer_tools.client import ProducerClient
 from producer_tools.concurrency.sync import run_sync
-from producer_tools.doctor.asking import is_confirmed
 from producer_tools.doctor.diagnosis import diagnose
 from producer_tools.doctor.opening import without_urls
 from producer_tools.doctor.results import CheckResult
 from producer_tools.doctor.service import LISTED_PRICE, PLATFORM, shown
 from producer_tools.doctor.song import REQUEST, make_song
+from producer_tools.doctor.terminal import allow_any_text, is_confirmed
 from producer_tools.errors import ConfigurationError
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.http.answers import SHORTEST_SECRET
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 nothing is bad, 1 something is bad, 2 the command line or the environment is wrong.
     """
     options = _parser().parse_args(arguments)
+    allow_any_text()
     try:
         with ExitStack() as stack:
             client, platform_url = _service(stack, is_sandbox=options.sandbox)

@@ -79,13 +79,12 @@ async def _check_ledger(place: str) -> CheckResult:
 
 def _check_directory(directory: Path) -> CheckResult:
     """Whether files can be written into a directory, or into the one where it will be made."""
-    directory = directory.absolute()
-    there = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
-    shown = safe_text(str(directory), _LONGEST_PATH)
+    whole, shown = directory.absolute(), safe_text(str(directory), _LONGEST_PATH)
+    there = next(path for path in (whole, *whole.parents) if os.path.lexists(path))
     try:
         with tempfile.TemporaryFile(dir=there) as file:
             file.write(b"x")
     except OSError as fault:
         return CheckResult("directory", "bad", f"{shown} cannot be written: {fault.strerror}.")
-    later = "" if there == directory else " It does not exist yet; the first download makes it."
+    later = "" if there == whole else " It does not exist yet; the first download makes it."
     return CheckResult("directory", "good", f"{shown} can be written.{later}")

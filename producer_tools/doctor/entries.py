@@ -2,16 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from producer_tools.http.safe_text import safe_text
 from producer_tools.payment.entry import Entry
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 State = Literal["unknown", "being sent", "answered", "released"]
 
@@ -94,13 +91,14 @@ def found_in_words(finding: Mapping[str, Any] | None) -> str:
     return _FOUND.get(str(finding.get("state")), "no clear answer") if finding else "not searched yet"
 
 
-def table(entries: Sequence[Entry], now: float) -> "Table":
-    """The entries as a table of rich's.
+def table(entries: Iterable[Entry], now: float) -> str:
+    """The entries as a table that is as wide as the terminal.
 
     Raises:
         ImportError: rich is not installed.
     """
     from rich import box  # noqa: PLC0415 - rich is an extra
+    from rich.console import Console  # noqa: PLC0415 - rich is an extra
     from rich.table import Table  # noqa: PLC0415 - rich is an extra
     from rich.text import Text  # noqa: PLC0415 - rich is an extra
 
@@ -113,7 +111,10 @@ def table(entries: Sequence[Entry], now: float) -> "Table":
     for entry in entries:
         cells = (own_key(entry), age(entry, now), entry.account[:_ACCOUNT], in_short(entry), result(entry, now))
         made.add_row(*(Text(_line(cell)) for cell in cells))  # as text: a prompt is not rich's markup
-    return made
+    console = Console(highlight=False)
+    with console.capture() as written:
+        console.print(made)
+    return "\n".join(line.rstrip() for line in written.get().splitlines())
 
 
 def below_the_table(entries: Iterable[Entry]) -> Iterator[str]:

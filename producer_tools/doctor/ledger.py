@@ -11,8 +11,8 @@ from typing import NoReturn
 from producer_tools.client import ProducerClient
 from producer_tools.concurrency.sync import run_sync
 from producer_tools.doctor import entries as in_words
-from producer_tools.doctor.asking import is_confirmed
 from producer_tools.doctor.opening import open_ledger, without_urls
+from producer_tools.doctor.terminal import allow_any_text, is_confirmed
 from producer_tools.errors import ConfigurationError, LedgerError, ProducerError
 from producer_tools.http.safe_text import LONGEST_ID, safe_name, safe_text
 from producer_tools.http.settings import resolve_token, token_id
@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 not done, 2 a wrong command line or a ledger that cannot be opened.
     """
     options = _parser().parse_args(arguments)
+    allow_any_text()
     try:
         return run_sync(partial(_run, options))
     except (_NotDoneError, ProducerError) as error:
@@ -93,10 +94,9 @@ async def _list(ledger: Ledger, options: argparse.Namespace) -> int:
         _print_json([in_words.as_json(entry, now) for entry in shown])
         return DONE
     if shown:
-        from rich.console import Console  # noqa: PLC0415 - rich is an extra
-
-        Console(highlight=False, markup=False).print(in_words.table(shown, now))
-        print(*in_words.below_the_table(shown), sep="\n", end="\n\n")
+        print(in_words.table(shown, now))
+        if below := list(in_words.below_the_table(shown)):
+            print(*below, sep="\n", end="\n\n")
     states = [in_words.state_of(entry, now) for entry in found]
     print(f"Requests with an unknown outcome: {states.count('unknown')}. Being sent now: {states.count('being sent')}.")
     return DONE

@@ -1,6 +1,13 @@
-"""Asks a person before something that cannot be undone."""
+"""What both programs do with the terminal."""
 
+import io
 import sys
+
+
+def allow_any_text() -> None:
+    """Let stdout print a question mark for a character that the terminal does not have, where Python would raise."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def is_confirmed(question: str) -> bool:
