@@ -116,4 +116,7 @@ def _exists(words: list[str]) -> bool:
     if command == "pip":
         extras = {extra for word in arguments for extra in re.findall(r"\[(.+)\]", word) for extra in extra.split(",")}
         return extras <= set(metadata("producer-tools").get_all("Provides-Extra") or ())
-    return command in ("export", "git", "cd")
+    scripts = (
+        (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("[project.scripts]")[2].partition("\n[")[0]
+    )
+    return command in ("export", "git", "cd", *re.findall(r"^([\w-]+) =", scripts, re.MULTILINE))

@@ -1,0 +1,6 @@
+"""Programs for operators: `producer-doctor` checks a setup, `producer-ledger` repairs a ledger."""
+
+from producer_tools.doctor.diagnosis import diagnose, diagnose_sync
+from producer_tools.doctor.results import CheckResult
+
+__all__ = ["CheckResult", "diagnose", "diagnose_sync"]

@@ -1,0 +1,90 @@
+"""Finds out what is wrong with a setup, without spending anything."""
+
+import asyncio
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from producer_tools.client import ProducerClient
+from producer_tools.concurrency.sync import run_sync
+from producer_tools.doctor.entries import state_of, without_marks
+from producer_tools.doctor.opening import is_database, open_ledger
+from producer_tools.doctor.results import CheckResult
+from producer_tools.doctor.service import PLATFORM, check_base_url, check_price, check_token
+from producer_tools.doctor.versions import check_versions
+from producer_tools.errors import LedgerError
+from producer_tools.files.downloads import DEFAULT_DIRECTORY
+from producer_tools.http.safe_text import safe_text
+from producer_tools.payment.ledger import guarded
+
+_LONGEST_PATH = 1000
+
+
+async def diagnose(
+    client: ProducerClient,
+    *,
+    ledger: str | None = None,
+    directory: str | os.PathLike[str] = DEFAULT_DIRECTORY,
+    platform_url: str = PLATFORM,
+) -> list[CheckResult]:
+    """Check a setup. Nothing is paid for, and no file is left behind.
+
+    Args:
+        client: whose base URL and token are checked.
+        ledger: a ledger to check: the path of a SQLite file, or the URL of a PostgreSQL database.
+        directory: where downloads are to go.
+        platform_url: where the provider lists its APIs.
+
+    Returns:
+        What each check has found out. None of it has the token in it.
+    """
+    base_url, price = await asyncio.gather(check_base_url(client.base_url), check_price(platform_url))
+    if base_url.state == "good":
+        token = await check_token(client)
+    else:
+        token = CheckResult("token", "not known", "It was not sent, because the base URL is not the API's.")
+    directories = await asyncio.to_thread(_check_directory, Path(directory))
+    ledgers = [] if ledger is None else [await _check_ledger(ledger)]
+    return [*check_versions(), base_url, token, *price, *ledgers, directories]
+
+
+def diagnose_sync(
+    client: ProducerClient,
+    *,
+    ledger: str | None = None,
+    directory: str | os.PathLike[str] = DEFAULT_DIRECTORY,
+    platform_url: str = PLATFORM,
+) -> list[CheckResult]:
+    """`diagnose` for sync code. It takes and returns the same."""
+    return run_sync(lambda: diagnose(client, ledger=ledger, directory=directory, platform_url=platform_url))
+
+
+async def _check_ledger(place: str) -> CheckResult:
+    """Whether a ledger can be opened, and has no request whose outcome is unknown."""
+    if not is_database(place) and not await asyncio.to_thread(os.path.lexists, place):
+        return CheckResult("ledger", "not known", f"There is no file {place} yet; the first paid call makes it.")
+    try:
+        async with open_ledger(place) as opened:
+            unanswered = without_marks(await guarded(opened.entries(unanswered=True)))
+    except LedgerError as error:
+        return CheckResult("ledger", "bad", safe_text(error.message, _LONGEST_PATH))
+    now = time.time()
+    unknown = [entry for entry in unanswered if state_of(entry, now) == "unknown"]
+    if unknown:
+        how_many = f"{len(unknown)} request{'s have' if len(unknown) > 1 else ' has'} an unknown outcome"
+        return CheckResult("ledger", "bad", f"It opens, but {how_many}. producer-ledger shows and settles them.")
+    return CheckResult("ledger", "good", "It opens, and no request has an unknown outcome.")
+
+
+def _check_directory(directory: Path) -> CheckResult:
+    """Whether files can be written into a directory, or into the one where it will be made."""
+    whole, shown = directory.absolute(), safe_text(str(directory), _LONGEST_PATH)
+    there = next(path for path in (whole, *whole.parents) if os.path.lexists(path))
+    try:
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(b"x")
+    except OSError as fault:
+        return CheckResult("directory", "bad", f"{shown} cannot be written: {fault.strerror}.")
+    later = "" if there == whole else " It does not exist yet; the first download makes it."
+    return CheckResult("directory", "good", f"{shown} can be written.{later}")
