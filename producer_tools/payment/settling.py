@@ -23,6 +23,14 @@ _MOST_CANDIDATES = 10
 State = Literal["found", "not_found", "several", "not_listed", "unclear"]
 
 
+_MARK = "task of "
+
+
+def is_mark(entry: Entry) -> bool:
+    """Whether an entry is no request: it only says which request a task belongs to."""
+    return entry.fingerprint.startswith(_MARK)
+
+
 class Finding(NamedTuple):
     """What a search found.
 
@@ -123,7 +131,7 @@ class Settler:
         """Make the task this entry's, unless another entry that searches at this moment has made it its own."""
         mark = Entry(
             key=f"{entry.account}/task {task_id}",
-            fingerprint=f"task of {entry.key}",
+            fingerprint=f"{_MARK}{entry.key}",
             account=entry.account,
             begun_at=entry.begun_at,
             answer={"task_id": task_id},
