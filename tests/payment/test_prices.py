@@ -1,4 +1,4 @@
-"""Estimates: by the client's own prices, those of the platform's list, or the built-in ones; broken prices stop a call."""
+"""Estimates: by the client's own prices, those of the platform's list, or the built-in ones."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
