@@ -53,7 +53,7 @@ class StoreLedger:
         try:
             await self._spending.reserve(entry, limits)
         except BudgetExceededError:
-            # A caller with the same key may have taken what was left. It wrote its entry before it was counted for good.
+            # A caller with the same key may have taken what was left. Its entry was written before it was confirmed.
             if (known := await self.get(entry.key)) is not None:
                 return known
             raise
