@@ -126,7 +126,8 @@ async def test_broken_prices_stop_a_call_unless_only_calls_are_limited(prices: A
         with pytest.raises(ConfigurationError):
             await client.submit(SONG)
         tool = ProducerGenerateMusic(client=client)
-        assert "cannot be estimated" in describe(tool, {"name": tool.name, "args": {"prompt": "x"}, "id": "c"})
+        call: Any = {"name": tool.name, "args": {"prompt": "x"}, "id": "c"}
+        assert "cannot be estimated" in describe(tool, call)
         assert len(sandbox.charges) == 0
         with Budget(max_calls=1):
             await client.submit(SONG)
