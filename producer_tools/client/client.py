@@ -15,10 +15,12 @@ from producer_tools.client.paid_calls import PaidCalls
 from producer_tools.concurrency.clock import Clock, SystemClock
 from producer_tools.concurrency.limits import Semaphores
 from producer_tools.concurrency.sync import run_sync, sync_twin
+from producer_tools.errors import ConfigurationError
 from producer_tools.files.fetching import FileFetcher
 from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.http.settings import Settings, default_base_url, default_platform, default_timeout, secret
 from producer_tools.http.transport import Transport
+from producer_tools.payment.availability import Availability
 from producer_tools.payment.budget import Budget
 from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.outcomes import Outcomes
@@ -64,6 +66,8 @@ class ProducerClient(PaidCalls):
         require_user_token: whether each call needs an `api_token` block; without one it is a `MissingTokenError`.
         platform_base_url: where `fetch_prices` reads the price list; default the service's platform, or ``base_url`` if
             that is not the service's.
+        failures_until_down: after how many failures of the service in a row, within ten minutes, paid calls to that
+            endpoint fail at once for a minute (`ServiceUnavailableError`). Then one call tries the service again.
         clock: measures and waits; for tests.
 
     Raises:
@@ -86,6 +90,7 @@ class ProducerClient(PaidCalls):
         callbacks: CallbackReceiver | None = None,
         require_user_token: bool = False,
         platform_base_url: str | None = None,
+        failures_until_down: int = 3,
         clock: Clock | None = None,
     ) -> None:
         api_token = secret(api_token)  # a traceback shows this frame's variables
@@ -98,6 +103,7 @@ class ProducerClient(PaidCalls):
             max_paid_in_flight=max_paid_in_flight,
             require_user_token=require_user_token,
             platform_base_url=platform_base_url or default_platform(base_url),
+            failures_until_down=failures_until_down,
         )
         self._clock = clock = clock or SystemClock()
         self._has_borrowed_session = session is not None
@@ -105,10 +111,14 @@ class ProducerClient(PaidCalls):
         self._files = FileFetcher(self.base_url, self.request_timeout, clock)
         if callbacks is not None:
             callbacks.on_callback(self.wake)
+        self._budget = budget
+        self._callbacks = callbacks
         self._ledger = ledger
         self._memory_ledger = MemoryLedger()
         self._paid_in_flight = Semaphores(max_paid_in_flight)
-        self._lookups = LookUps(self._transport, clock, poll_interval)
+        shared_by = self._memory_ledger if ledger is None else ledger
+        availability = Availability(self.base_url, clock, shared_by, failures_until_down)
+        self._lookups = LookUps(self._transport, clock, poll_interval, availability.seen)
         self._waits = Waits(self._transport, self._lookups, clock, poll_interval)
         self._prices = Prices(prices)
         spending = Spending(self._prices, budget)
@@ -118,7 +128,14 @@ class ProducerClient(PaidCalls):
             self._transport,
             clock,
             semaphores=self._paid_in_flight,
-            sender=Sender(self._transport, clock, settler=settler, spending=spending, callbacks=callbacks),
+            sender=Sender(
+                self._transport,
+                clock,
+                settler=settler,
+                spending=spending,
+                callbacks=callbacks,
+                availability=availability,
+            ),
             outcomes=self._outcomes,
             on_submitted=self._waits.remember,
         )
@@ -272,10 +289,25 @@ class ProducerClient(PaidCalls):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the settings without the token. An unpickled client takes its token from the environment."""
+        """Pickle everything but the token. An unpickled client takes its token from the environment.
+
+        Raises:
+            ConfigurationError: the client has something that cannot be sent to another process.
+        """
         if self._has_borrowed_session:
-            raise TypeError("A ProducerClient with a session of the caller's cannot be pickled: the session is live.")
-        return partial(ProducerClient, **asdict(self._settings)), ()
+            raise _cannot_be_pickled("with a session of the caller's", "the session is a live connection")
+        if self._ledger is None:
+            raise _cannot_be_pickled(
+                "without a ledger of its own", "its copy would not know what was paid for, and pay again"
+            )
+        parts: dict[str, Any] = {
+            "ledger": self._ledger,
+            "budget": self._budget,
+            "prices": self._prices.given,
+            "callbacks": self._callbacks,
+            "clock": None if type(self._clock) is SystemClock else self._clock,
+        }
+        return partial(type(self), **asdict(self._settings), **parts), ()
 
     def __repr__(self) -> str:
         settings = getattr(self, "_settings", None)  # not there yet in the traceback of an invalid argument
@@ -301,3 +333,11 @@ class ProducerClient(PaidCalls):
 def _unique(task_ids: Iterable[str]) -> list[str]:
     """The validated ids in the order given, each once."""
     return list(dict.fromkeys(GetTasksBatch(task_ids=list(task_ids)).task_ids))
+
+
+def _cannot_be_pickled(which: str, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        "configuration",
+        f"A ProducerClient {which} cannot be pickled: {why}. Give it a SqliteLedger and no session, or make the client "
+        "in the worker.",
+    )

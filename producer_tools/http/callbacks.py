@@ -30,7 +30,8 @@ LARGEST_BODY = 1024 * 1024
 MOST_CANDIDATES = 5
 """Task ids that are collected for one address. The service sends one; more come from others who know the address."""
 
-_MOST_ADDRESSES = 10_000
+MOST_ADDRESSES = 10_000
+"""Addresses whose task ids are kept in memory; that of the newest callback takes the place of the oldest."""
 
 # Bytes of an HMAC that are used; 32 characters of an address.
 _MAC_BYTES = 24
@@ -172,7 +173,7 @@ class CallbackReceiver:
         task_ids = self._arrived.setdefault(address, [])
         if task_id not in task_ids and len(task_ids) < MOST_CANDIDATES:
             task_ids.append(task_id)
-        if len(self._arrived) > _MOST_ADDRESSES:
+        if len(self._arrived) > MOST_ADDRESSES:
             del self._arrived[next(iter(self._arrived))]
 
     def _mac(self, purpose: str, text: str) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import NamedTuple
-from weakref import WeakMethod
+from weakref import WeakMethod, finalize
 
 import aiohttp
 
@@ -37,6 +37,8 @@ class LoopSessions:
         self._make = make
         # Weak keys would not do: a session refers to its loop, so no key would ever be collected.
         self._held: dict[asyncio.AbstractEventLoop, _Held] = {}
+        # A client that nobody closes may be collected while a loop still runs, such as the background loop.
+        finalize(self, _close_all, self._held).atexit = False
 
     async def current(self) -> aiohttp.ClientSession:
         """The running loop's session; a new one if it has none."""
@@ -49,25 +51,23 @@ class LoopSessions:
             held = _Held(await anext(lifetime), lifetime)
             with shared_state:
                 # A loop that was closed without a shutdown did not end the lifetime of its session.
-                self._held = {other: each for other, each in self._held.items() if not other.is_closed()}
+                for other in [other for other in self._held if other.is_closed()]:
+                    del self._held[other]
                 self._held[loop] = held
         return held.session
 
     async def aclose(self) -> None:
         """Close every session. The running loop's is closed on return, another loop's when that loop next runs."""
         with shared_state:
-            held, self._held = self._held, {}
-        here = asyncio.get_running_loop()
-        for loop, (_, lifetime) in held.items():
-            if loop is here:
-                await lifetime.aclose()
-            else:
-                with suppress(RuntimeError):  # that loop is closed, and so is its session
-                    loop.call_soon_threadsafe(_close_in, loop, lifetime)
+            own = self._held.pop(asyncio.get_running_loop(), None)
+        _close_all(self._held)
+        if own is not None:
+            await own.lifetime.aclose()
 
     def _forget(self, session: aiohttp.ClientSession) -> None:
         with shared_state:
-            self._held = {loop: held for loop, held in self._held.items() if held.session is not session}
+            for loop in [loop for loop, held in self._held.items() if held.session is session]:
+                del self._held[loop]
 
 
 async def _lifetime(
@@ -85,6 +85,16 @@ async def _lifetime(
         if (call := forget()) is not None:
             call(session)
         await session.close()
+
+
+def _close_all(held: dict[asyncio.AbstractEventLoop, _Held]) -> None:
+    """Close each session in its loop, when that loop next runs."""
+    with shared_state:
+        closing = dict(held)
+        held.clear()
+    for loop, (_, lifetime) in closing.items():
+        with suppress(RuntimeError):  # that loop is closed, and so is its session
+            loop.call_soon_threadsafe(_close_in, loop, lifetime)
 
 
 def _close_in(loop: asyncio.AbstractEventLoop, lifetime: AsyncGenerator[aiohttp.ClientSession, None]) -> None:

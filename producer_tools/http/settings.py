@@ -34,6 +34,7 @@ class Settings:
         max_paid_in_flight: how many paid requests of each token may be in flight at once.
         require_user_token: whether only the token of an ``api_token`` block is used.
         platform_base_url: where the price list is.
+        failures_until_down: after how many failures in a row paid calls stop for a minute.
 
     Raises:
         ConfigurationError: a setting is not valid.
@@ -46,6 +47,7 @@ class Settings:
     max_paid_in_flight: int
     require_user_token: bool = False
     platform_base_url: str = _PLATFORM
+    failures_until_down: int = 3
 
     def __post_init__(self) -> None:
         problem = None
@@ -61,6 +63,8 @@ class Settings:
             problem = f"max_paid_in_flight must be 1 or more; it is {self.max_paid_in_flight!r}."
         elif not self.platform_base_url.startswith(("http://", "https://")):
             problem = f"platform_base_url must be an http(s) URL; it is {self.platform_base_url!r}."
+        elif self.failures_until_down < 1:
+            problem = f"failures_until_down must be 1 or more; it is {self.failures_until_down!r}."
         if problem:
             raise ConfigurationError("configuration", problem)
 

@@ -146,8 +146,9 @@ class Budget:
         if not self.is_lasting:
             raise ConfigurationError(
                 "configuration",
-                "A budget in memory cannot be sent to another process: its copy would not know what was spent. Use "
-                'one that counts in the ledger, such as Budget(max_usd=1, scope="user 42"), or make it in the worker.',
+                "A Budget that counts in memory cannot be pickled or copied: its copy would allow the same spending "
+                "again. Make the budget in the worker, or use one that counts in the ledger, such as "
+                'Budget(max_usd=1, scope="user 42").',
             )
         return _restored, (self.max_calls, self.max_usd, self.max_credits, self.per, self.scope)
 

@@ -10,12 +10,8 @@ from uuid import uuid4
 
 from typing_extensions import Self
 
-from producer_tools.http.safe_text import safe_text
-
 Source = Literal["answer", "callback", "listing", "person"]
 """Where an entry's answer came from: the service's answer, a callback, the listing of tasks, or a person."""
-
-_LONGEST_TEXT = 100_000
 
 
 def _new_id() -> str:
@@ -24,7 +20,7 @@ def _new_id() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What the ledger holds under a key. It is made of JSON values, and of text that every database can store.
+    """What the ledger holds under a key. It is made of JSON values.
 
     Attributes:
         key: the idempotency key, with the account before it.
@@ -68,8 +64,8 @@ class Entry:
         return replace(self, revision=_new_id(), **changes)
 
     def to_json(self) -> str:
-        """All values as JSON text, without anything that a database refuses to store."""
-        return json.dumps(_storable(asdict(self)), sort_keys=True)
+        """All values as JSON text in ASCII, which every database can store, whatever text the values hold."""
+        return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -127,9 +123,6 @@ def checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _storable(value: Any) -> Any:
-    if isinstance(value, str):
-        return safe_text(value, _LONGEST_TEXT)
-    if isinstance(value, Mapping):
-        return {str(name): _storable(each) for name, each in value.items()}
-    return [_storable(each) for each in value] if isinstance(value, list | tuple) else value
+def encoded(text: str) -> bytes:
+    """The text as bytes, also if it has half a surrogate, which UTF-8 has no bytes for."""
+    return text.encode("utf-8", "surrogatepass")

@@ -15,9 +15,12 @@ def fingerprint(request: PaidRequest) -> str:
     """A hash of what the caller asked, with its version.
 
     Neither the fields that were filled in, such as a default model, nor those that only say how the result is
-    delivered change it. So it is the same after a default has changed, and in a version that has more fields.
+    delivered change it. So it is the same after a default has changed, and in a version that has more fields. It is
+    also the same if the caller spells out a default that is a part of the API, such as ``instrumental=False``.
     """
-    asked = request.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    fields = type(request).model_fields
+    spelt_out = {name for name in request.model_fields_set if getattr(request, name) == fields[name].default}
+    asked = request.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True, exclude=spelt_out)
     action = request.action if isinstance(request, MusicRequest) else ""
     return _VERSION + _hash(f"{request.endpoint} {action}", asked, _NOT_ASKED)
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from producer_tools.concurrency.shared_state import shared_state
-from producer_tools.errors import BudgetExceededError, ConfigurationError, LedgerError, ProducerError
+from producer_tools.errors import BudgetExceededError, ConfigurationError, LedgerError
 from producer_tools.payment.entry import Entry, Limit, Spent
 
 T = TypeVar("T")
@@ -69,10 +69,11 @@ async def guarded(call: Awaitable[T]) -> T:
 
     Raises:
         LedgerError: the ledger failed, in whatever way.
+        BudgetExceededError: the entry does not fit into a limit.
     """
     try:
         return await call
-    except ProducerError:
+    except (BudgetExceededError, LedgerError):
         raise
     except Exception as fault:
         raise LedgerError(f"The ledger failed: {type(fault).__name__}: {fault}") from fault

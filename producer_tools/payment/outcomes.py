@@ -1,11 +1,18 @@
 """Requests whose outcome is unknown: found out, adopted or released."""
 
+import logging
 from dataclasses import replace
 from typing import NamedTuple
 from uuid import uuid4
 
 from producer_tools.concurrency.clock import Clock
-from producer_tools.errors import BeingSentError, MissingTokenError, OutcomeKnownError, SubmissionUnknownError
+from producer_tools.errors import (
+    BeingSentError,
+    LedgerError,
+    MissingTokenError,
+    OutcomeKnownError,
+    SubmissionUnknownError,
+)
 from producer_tools.http.settings import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry, Source
@@ -14,6 +21,8 @@ from producer_tools.payment.ledger import Ledger, guarded
 from producer_tools.payment.settling import Finding, Settler
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
+
+_logger = logging.getLogger("producer_tools")
 
 
 class Settled(NamedTuple):
@@ -103,10 +112,13 @@ class Outcomes:
         if not entry.endpoint:  # written by the first version, which did not keep the request
             return Finding("not_listed")
         finding = await self._settler.search(entry, ledger, patient=patient)
-        if finding.state == "found":
-            await self._answer(entry, finding.task_ids[0], finding.source, ledger)
-        else:
-            await guarded(ledger.replace(entry, entry.changed(finding=finding._asdict())))
+        try:
+            if finding.state == "found":
+                await self._answer(entry, finding.task_ids[0], finding.source, ledger)
+            else:
+                await guarded(ledger.replace(entry, entry.changed(finding=finding._asdict())))
+        except LedgerError:  # what was found must reach the caller: an error would say that nothing was charged
+            _logger.exception("The ledger could not record what was found about the request under %s.", entry.key)
         return finding
 
     async def _unknown(self, key: str, ledger: Ledger) -> Entry:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from producer_tools.concurrency.clock import Clock
-from producer_tools.errors import ProducerToolError
+from producer_tools.errors import LedgerError, ProducerToolError
 from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.payment.entry import Entry, Source
 from producer_tools.payment.ledger import Ledger, guarded
@@ -89,9 +89,12 @@ class Settler:
         return finding
 
     async def _search_once(self, entry: Entry, ledger: Ledger) -> Finding:
-        rivals = await guarded(ledger.entries(since=entry.begun_at - _SECONDS_OF_RIVALS))
-        owned = {str(each.answer.get("task_id")) for each in rivals if each.answer is not None}
         try:
+            # A ledger that fails here leaves the outcome unknown, since the request was sent.
+            rivals = await guarded(ledger.entries(since=entry.begun_at - _SECONDS_OF_RIVALS))
+            # The entry's own mark stays if its answer could not be written down.
+            others = [each for each in rivals if each.fingerprint != _mark_of(entry)]
+            owned = {str(each.answer.get("task_id")) for each in others if each.answer is not None}
             for task_id in self._arrived(entry):
                 if task_id not in owned and await self._listing.is_task_of(task_id, entry.request):
                     return await self._claimed(entry, ledger, task_id, "callback")
@@ -131,12 +134,20 @@ class Settler:
         """Make the task this entry's, unless another entry that searches at this moment has made it its own."""
         mark = Entry(
             key=f"{entry.account}/task {task_id}",
-            fingerprint=f"{_MARK}{entry.key}",
+            fingerprint=_mark_of(entry),
             account=entry.account,
             begun_at=entry.begun_at,
             answer={"task_id": task_id},
         )
-        known = await guarded(ledger.begin(mark))
+        try:
+            known = await guarded(ledger.begin(mark))
+        except LedgerError:
+            return Finding("unclear", (task_id,))
         if known is not None and known.fingerprint != mark.fingerprint:
             return Finding("unclear", (task_id,))
         return Finding("found", (task_id,), source)
+
+
+def _mark_of(entry: Entry) -> str:
+    """The fingerprint of the line that makes a task an entry's own."""
+    return f"{_MARK}{entry.key}"

@@ -7,9 +7,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from producer_tools.errors import LedgerError
 from producer_tools.payment import sqlite_schema
 from producer_tools.payment.entry import Entry, Limit, Spent, checksum
 from producer_tools.payment.ledger import check_limits
+from producer_tools.payment.sqlite_schema import stored_text
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,7 +32,7 @@ class SqliteLedger:
     def __init__(self, path: str | Path) -> None:
         # Absolute, so that it is the same file in a worker that was started in another directory.
         self._path = Path(path).absolute()
-        self._is_ready = False
+        self._file_id: int | None = None
 
     async def begin(
         self, entry: Entry, *, former_keys: Sequence[str] = (), limits: Sequence[Limit] = ()
@@ -39,7 +41,7 @@ class SqliteLedger:
 
         Raises:
             BudgetExceededError: it does not fit into a limit.
-            LedgerError, sqlite3.Error: the file cannot be used.
+            LedgerError: the file cannot be used.
         """
         return await asyncio.to_thread(self._begin, entry, former_keys, limits)
 
@@ -91,7 +93,7 @@ class SqliteLedger:
             check_limits(entry, limits, [_spent(connection, limit.scope, limit.since) for limit in limits])
             _write(connection, entry)
             for scope in entry.scopes:
-                values = (scope, entry.begun_at, entry.owner, entry.usd, entry.credits)
+                values = (stored_text(scope), entry.begun_at, entry.owner, entry.usd, entry.credits)
                 connection.execute("INSERT INTO spending VALUES (?, ?, ?, ?, ?)", values)
             return None
 
@@ -105,7 +107,7 @@ class SqliteLedger:
             if known is None or known.revision != old.revision:
                 return False
             if new is None:
-                connection.execute("DELETE FROM submissions WHERE key = ?", (old.key,))
+                connection.execute("DELETE FROM submissions WHERE key = ?", (stored_text(old.key),))
                 connection.execute("DELETE FROM spending WHERE owner = ?", (old.owner,))
             else:
                 _write(connection, new)
@@ -120,14 +122,31 @@ class SqliteLedger:
 
     @contextmanager
     def _transaction(self) -> Iterator["sqlite3.Connection"]:
-        """A connection that holds the file's write lock, so that what is read stays true until it is written."""
-        with closing(sqlite_schema.connect(self._path)) as connection:
-            if not self._is_ready:
-                sqlite_schema.prepare(connection)
-                self._is_ready = True
-            connection.execute("BEGIN IMMEDIATE")
-            with connection:
-                yield connection
+        """A connection that holds the file's write lock, so that what is read stays true until it is written.
+
+        Raises:
+            LedgerError: the file cannot be used.
+        """
+        import sqlite3  # noqa: PLC0415 - only those who use this ledger pay for the import
+
+        try:
+            with closing(sqlite_schema.connect(self._path, may_create=self._file_id is None)) as connection:
+                if self._file_id is None:
+                    self._file_id = sqlite_schema.prepare(connection)
+                connection.execute("BEGIN IMMEDIATE")
+                with connection:
+                    self._check_file(connection)
+                    yield connection
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the second is how a damaged name of a table is reported
+            raise LedgerError(f"The ledger's file {self._path} cannot be used: {error}.") from error
+
+    def _check_file(self, connection: "sqlite3.Connection") -> None:
+        """Raise if another file has taken the place of the one that was checked: it does not know what was paid for."""
+        if sqlite_schema.file_id(connection) != self._file_id:
+            raise LedgerError(
+                f"Another file has taken the place of the ledger's file {self._path} while it was in use. Put the "
+                "ledger's file back."
+            )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SqliteLedger, (self._path,)
@@ -138,14 +157,14 @@ class SqliteLedger:
 
 def _read(connection: "sqlite3.Connection", key: str) -> Entry | None:
     query = f"SELECT {_COLUMNS} FROM submissions WHERE key = ?"  # noqa: S608 - constants only
-    row = connection.execute(query, (key,)).fetchone()
+    row = connection.execute(query, (stored_text(key),)).fetchone()
     return sqlite_schema.entry_of(*row) if row else None
 
 
 def _write(connection: "sqlite3.Connection", entry: Entry) -> None:
     details = entry.to_json()
-    answer = None if entry.answer is None else json.dumps(json.loads(details)["answer"])
-    values = (entry.key, entry.fingerprint, answer, details, checksum(details), entry.begun_at)
+    answer = None if entry.answer is None else json.dumps(entry.answer)
+    values = (stored_text(entry.key), entry.fingerprint, answer, details, checksum(details), entry.begun_at)
     statement = f"INSERT OR REPLACE INTO submissions ({_COLUMNS}, begun_at) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants only
     connection.execute(statement, values)
 
@@ -153,6 +172,6 @@ def _write(connection: "sqlite3.Connection", entry: Entry) -> None:
 def _spent(connection: "sqlite3.Connection", scope: str, since: float) -> Spent:
     spent = Spent()
     query = "SELECT usd, credits FROM spending WHERE scope = ? AND begun_at >= ?"
-    for usd, in_credits in connection.execute(query, (scope, since)):
+    for usd, in_credits in connection.execute(query, (stored_text(scope), since)):
         spent = spent.plus(usd, in_credits)
     return spent

@@ -3,10 +3,11 @@
 import json
 from contextlib import suppress
 from pathlib import Path
+from secrets import randbelow
 from typing import TYPE_CHECKING
 
 from producer_tools.errors import LedgerError
-from producer_tools.payment.entry import Entry, checksum
+from producer_tools.payment.entry import Entry, checksum, encoded
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,11 +27,17 @@ _OTHER_TABLES = (
 )
 
 
-def connect(path: Path) -> "sqlite3.Connection":
-    """A connection whose transactions are on the disk when they end, even if the power fails."""
+def connect(path: Path, *, may_create: bool) -> "sqlite3.Connection":
+    """A connection whose transactions are on the disk when they end, even if the power fails.
+
+    Args:
+        path: the file, as an absolute path.
+        may_create: whether the file is made if there is none.
+    """
     import sqlite3  # noqa: PLC0415 - only those who use this ledger pay for the import
 
-    connection = sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None)
+    uri = f"{path.as_uri()}?mode={'rwc' if may_create else 'rw'}"
+    connection = sqlite3.connect(uri, uri=True, timeout=_LOCK_SECONDS, isolation_level=None)
     try:
         with suppress(sqlite3.OperationalError):  # another process is switching the file to WAL at this moment
             connection.execute("PRAGMA journal_mode = WAL")
@@ -41,8 +48,11 @@ def connect(path: Path) -> "sqlite3.Connection":
     return connection
 
 
-def prepare(connection: "sqlite3.Connection") -> None:
+def prepare(connection: "sqlite3.Connection") -> int:
     """Make the tables, or bring those of the first version up to date; then check the whole file.
+
+    Returns:
+        The id of the file, which another file in its place would not have.
 
     Raises:
         LedgerError: the file is damaged, or not a ledger of this version.
@@ -50,25 +60,48 @@ def prepare(connection: "sqlite3.Connection") -> None:
     connection.execute("BEGIN IMMEDIATE")
     with connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        columns = {row[1] for row in connection.execute("PRAGMA table_info(submissions)")}
-        if version == 0 and columns <= _FIRST_COLUMNS.keys():
+        columns = {
+            name: f"{kind} PRIMARY KEY" if is_key else kind
+            for _, name, kind, _, _, is_key in connection.execute("PRAGMA table_info(submissions)")
+        }
+        if version == 0 and columns in ({}, _FIRST_COLUMNS):
             _upgrade(connection, is_new=not columns)
-        elif version != _VERSION or columns != _FIRST_COLUMNS.keys() | _ADDED_COLUMNS.keys():
+        elif version != _VERSION:
             raise LedgerError(
                 f"The ledger's file has schema version {version}, and this version of producer-tools reads {_VERSION}. "
-                "Use the version that wrote it, or another file."
+                "Use the version of producer-tools that wrote it, or another file."
             )
+        elif columns != _FIRST_COLUMNS | _ADDED_COLUMNS:
+            raise _damaged(f"its table has the columns {', '.join(columns) or '(none)'}")
+        found = file_id(connection)
     # It finds keys that differ between the table and its index, which no checksum of a row can show.
-    if (found := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
-        raise _damaged(found)
+    # It takes 0.2 seconds for 100,000 entries.
+    if (problem := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+        raise _damaged(problem)
+    return found
 
 
-def entry_of(key: str, fingerprint: str, answer: str | None, details: str | None, expected: str | None) -> Entry:
+def file_id(connection: "sqlite3.Connection") -> int:
+    """The id that a ledger's file gets when it is made; 0 for a file that is no ledger."""
+    found: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    return found
+
+
+def stored_text(text: str) -> str | bytes:
+    """Text as SQLite can store it: as bytes if it has half a surrogate."""
+    raw = encoded(text)
+    return raw if raw.decode("utf-8", "replace") != text else text
+
+
+def entry_of(
+    stored: str | bytes, fingerprint: str, answer: str | None, details: str | None, expected: str | None
+) -> Entry:
     """The entry that a row holds.
 
     Raises:
         LedgerError: the row is damaged.
     """
+    key = stored if isinstance(stored, str) else stored.decode("utf-8", "surrogatepass")
     if details is None and expected is None:  # written by the first version
         return Entry(key=key, fingerprint=fingerprint, answer=_json(key, answer), owner=key, revision=f"1 {answer}")
     if details is None or checksum(details) != expected:
@@ -89,6 +122,8 @@ def _upgrade(connection: "sqlite3.Connection", *, is_new: bool) -> None:
     for statement in _OTHER_TABLES:
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {_VERSION}")
+    if file_id(connection) == 0:  # otherwise another application uses the file too
+        connection.execute(f"PRAGMA application_id = {randbelow(2**31 - 1) + 1}")
 
 
 def _json(key: str, text: str | None) -> dict[str, object] | None:

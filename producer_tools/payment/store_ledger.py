@@ -2,11 +2,12 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from producer_tools.errors import BudgetExceededError, ConfigurationError, LedgerError
-from producer_tools.payment.entry import Entry, Limit, Spent, checksum
+from producer_tools.payment.entry import Entry, Limit, Spent, checksum, encoded
 from producer_tools.payment.store_spending import StoreSpending
 
 T = TypeVar("T")
@@ -26,6 +27,9 @@ class StoreLedger:
       never both send.
     * To change an entry, a caller writes the new revision and then deletes the old one. If two change it at once, both
       revisions stay, and the one that has an answer counts.
+    * To delete an entry, a caller deletes all its revisions but those with an answer or a longer lease.
+
+    What it writes is ASCII, since PostgreSQL refuses some characters.
 
     Args:
         store: a LangGraph ``BaseStore``. An async store is used in its own event loop, a sync one in a thread.
@@ -77,13 +81,17 @@ class StoreLedger:
 
     async def replace(self, old: Entry, new: Entry | None) -> bool:
         """Put ``new`` in the place of ``old``, or delete ``old``, unless ``old`` was changed in the meantime."""
-        if old.revision not in {each.revision for each in await self._revisions(old.key)}:
+        revisions = await self._revisions(old.key)
+        if old.revision not in {each.revision for each in revisions}:
             return False
         if new is not None:
             await self._write(new)
-        await self.delete(_claims(old.key), old.revision)
-        if new is None:
-            await self._spending.remove(old)
+            await self.delete(_claims(old.key), old.revision)
+            return True
+        for each in revisions:
+            if each.revision == old.revision or _is_left_over(each, old):
+                await self.delete(_claims(old.key), each.revision)
+        await self._spending.remove(old)
         return True
 
     async def entries(self, *, account: str | None = None, since: float = 0.0, unanswered: bool = False) -> list[Entry]:
@@ -109,11 +117,11 @@ class StoreLedger:
     async def read_note(self, name: str) -> Mapping[str, Any] | None:
         """A JSON object that the users of this ledger share."""
         item = await self._call("get", self._NOTES, name)
-        return None if item is None else dict(item.value)
+        return None if item is None else dict(json.loads(item.value["note"]))
 
     async def write_note(self, name: str, value: Mapping[str, Any]) -> None:
         """Share a JSON object."""
-        await self.put(self._NOTES, name, dict(value))
+        await self.put(self._NOTES, name, {"note": json.dumps(value)})
 
     async def search(self, namespace: tuple[str, ...]) -> list[Any]:
         """All items whose namespace begins with this one."""
@@ -151,7 +159,7 @@ class StoreLedger:
 
 def _claims(key: str) -> tuple[str, ...]:
     """The namespace of the revisions of a key's entries. It holds a hash, since a namespace may not contain dots."""
-    return (*StoreLedger._SUBMISSIONS, hashlib.sha256(key.encode()).hexdigest())  # noqa: SLF001 - of this module
+    return (*StoreLedger._SUBMISSIONS, hashlib.sha256(encoded(key)).hexdigest())  # noqa: SLF001 - of this module
 
 
 def _entry_of(item: Any, key: str | None = None) -> Entry:
@@ -165,16 +173,28 @@ def _entry_of(item: Any, key: str | None = None) -> Entry:
         LedgerError: the item is damaged.
     """
     value = item.value
-    if "fingerprint" in value:  # written by the first version
-        name = key or f"unknown key {item.namespace[-1]}"
-        return Entry(
-            key=name, fingerprint=value["fingerprint"], answer=value["answer"], owner=item.key, revision=item.key
-        )
-    if checksum(value["entry"]) != value["checksum"]:
-        raise LedgerError(
-            f"An item of the ledger is damaged: {item.key} in {item.namespace}. Restore it from a backup."
-        )
-    return Entry.from_json(value["entry"])
+    try:
+        if "fingerprint" in value:  # written by the first version
+            name = key or f"unknown key {item.namespace[-1]}"
+            return Entry(
+                key=name, fingerprint=value["fingerprint"], answer=value["answer"], owner=item.key, revision=item.key
+            )
+        if checksum(value["entry"]) == value["checksum"]:
+            return Entry.from_json(value["entry"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass
+    raise LedgerError(f"An item of the ledger is damaged: {item.key} in {item.namespace}. Restore it from a backup.")
+
+
+def _is_left_over(each: Entry, old: Entry) -> bool:
+    """Whether a revision without an answer belongs to an entry that is deleted.
+
+    It does if two have changed the entry at once. In the first version, each process that died while it began an entry
+    has left one of its own. A longer lease shows that the sender is alive.
+    """
+    are_of_first_version = each.owner == each.revision and old.owner == old.revision
+    is_of_same_entry = each.owner == old.owner or are_of_first_version
+    return is_of_same_entry and each.answer is None and each.lease_until <= old.lease_until
 
 
 def _most_final(revisions: Sequence[Entry]) -> Entry:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from random import uniform
 from typing import Any, Protocol
 
-from producer_tools.payment.entry import Entry, Limit, Spent
+from producer_tools.payment.entry import Entry, Limit, Spent, encoded
 from producer_tools.payment.ledger import check_limits
 
 # A process that dies between writing down what it means to spend and spending it leaves that for so long.
@@ -119,4 +119,4 @@ def _sum(values: Any) -> Spent:
 
 
 def _of_scope(scope: str) -> tuple[str, ...]:
-    return ("producer_tools", "spending", hashlib.sha256(scope.encode()).hexdigest())
+    return ("producer_tools", "spending", hashlib.sha256(encoded(scope)).hexdigest())

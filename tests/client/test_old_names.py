@@ -36,5 +36,5 @@ def test_on_hint_adds_a_listener_for_callbacks() -> None:
     woken: list[str] = []
     with pytest.warns(DeprecationWarning, match="now called on_callback"):
         receiver.on_hint(woken.append)
-    assert receiver.receive(receiver.expect().url.rpartition("/")[2], b'{"task_id": "t1"}') == 204
+    assert receiver.receive(receiver.address("key").rpartition("/")[2], b'{"task_id": "t1"}') == 204
     assert woken == ["t1"]

@@ -1,13 +1,12 @@
 """The addresses of callbacks: who accepts which, what a callback causes, and what a receiver keeps in memory."""
 
-import asyncio
 import copy
 import gc
 import json
 import pickle
 import re
-import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import ref
 
@@ -15,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from producer_tools import CallbackReceiver, ConfigurationError, ProducerClient
-from producer_tools.http.callbacks import LARGEST_BODY, MOST_CANDIDATES, ExpectedCallback
+from producer_tools.http.callbacks import LARGEST_BODY, MOST_ADDRESSES, MOST_CANDIDATES
 
 URL = "https://app.example/producer"
 SECRET = "a secret of the application"
@@ -25,8 +24,8 @@ def posted(task_id: object) -> bytes:
     return json.dumps({"task_id": task_id}).encode()
 
 
-def address_of(expected: ExpectedCallback) -> str:
-    return expected.url.rpartition("/")[2]
+def last_part(url: str) -> str:
+    return url.rpartition("/")[2]
 
 
 class Listener:
@@ -41,28 +40,26 @@ class Listener:
 
 def test_one_key_and_secret_make_one_address() -> None:
     """After a restart, the callback of a song that was submitted before must still find its request."""
-    first, again = (CallbackReceiver(URL, secret=secret).expect("key") for secret in (SECRET, SECRET.encode()))
+    first, again = (CallbackReceiver(URL, secret=secret).address("key") for secret in (SECRET, SECRET.encode()))
     others = [
-        CallbackReceiver(URL, secret=SECRET).expect("another key"),
-        CallbackReceiver(URL, secret="another secret").expect("key"),
-        CallbackReceiver(URL).expect("key"),
-        CallbackReceiver(URL).expect("key"),
-        *(CallbackReceiver(URL, secret=SECRET).expect(None) for _ in range(2)),
+        CallbackReceiver(URL, secret=SECRET).address("another key"),
+        CallbackReceiver(URL, secret="another secret").address("key"),
+        CallbackReceiver(URL).address("key"),
+        CallbackReceiver(URL).address("key"),
     ]
-    assert first.url == again.url
-    assert len({first.url, *(other.url for other in others)}) == 1 + len(others)
+    assert first == again
+    assert len({first, *others}) == 1 + len(others)
 
 
-@pytest.mark.parametrize("key", [None, "", "thread-7/call-3", "k" * 10_000, "half a surrogate \ud800"])
-def test_an_address_is_two_codes_in_which_nothing_can_be_read(key: str | None) -> None:
+@pytest.mark.parametrize("key", ["", "thread-7/call-3", "k" * 10_000, "half a surrogate \ud800"])
+def test_an_address_is_two_codes_in_which_nothing_can_be_read(key: str) -> None:
     """It passes through the service, proxies and logs."""
-    assert re.fullmatch(r"[\w-]{24,}\.[\w-]{24,}", address_of(CallbackReceiver(URL, secret=SECRET).expect(key)))
+    assert re.fullmatch(r"[\w-]{24,}\.[\w-]{24,}", last_part(CallbackReceiver(URL, secret=SECRET).address(key)))
 
 
-@pytest.mark.parametrize("key", ["key", None])
-def test_any_worker_with_the_secret_accepts_a_callback_and_wakes(key: str | None) -> None:
+def test_any_worker_with_the_secret_accepts_a_callback_and_wakes() -> None:
     """The worker that gets the callback is often not the one that submitted, or was started since."""
-    address = address_of(CallbackReceiver(URL, secret=SECRET).expect(key))
+    address = last_part(CallbackReceiver(URL, secret=SECRET).address("key"))
     other, listener = CallbackReceiver(URL + "/", secret=SecretStr(SECRET)), Listener()
     other.on_callback(listener.wake)
     assert other.receive(address, posted("t1")) == 204
@@ -89,74 +86,54 @@ def test_a_wrong_address_is_not_found(forge: Any, body: bytes) -> None:
     """Otherwise anybody on the internet could cause look-ups."""
     receiver, listener = CallbackReceiver(URL, secret=SECRET), Listener()
     receiver.on_callback(listener.wake)
-    assert receiver.receive(forge(address_of(receiver.expect("key"))), body) == 404
+    assert receiver.receive(forge(last_part(receiver.address("key"))), body) == 404
     assert listener.woken == []
 
 
-async def test_candidates_are_the_first_distinct_ids_and_then_end() -> None:
+def test_an_address_keeps_the_first_distinct_ids() -> None:
     """Who knows the address can post any id, so none of them decides; the sender looks each one up."""
     receiver, listener = CallbackReceiver(URL), Listener()
     receiver.on_callback(listener.wake)
-    expected = receiver.expect("key")
+    url, other = receiver.address("key"), receiver.address("another key")
     ids = ["forged", "real", "forged", *(f"t{n}" for n in range(10))]
-    assert [receiver.receive(address_of(expected), posted(each)) for each in ids] == [204] * len(ids)
-    assert [receiver.receive(address_of(expected), posted(each)) for each in ("a\x00", "a" * 300)] == [400, 400]
-    found = [each async for each in expected.candidates()]
-    assert found == list(dict.fromkeys(ids))[:MOST_CANDIDATES]
-    assert found == [each async for each in expected.candidates()], "each iteration starts at the first"
+    assert [receiver.receive(last_part(url), posted(each)) for each in ids] == [204] * len(ids)
+    assert [receiver.receive(last_part(url), posted(each)) for each in ("a\x00", "a" * 300)] == [400, 400]
+    assert receiver.arrived(url) == tuple(dict.fromkeys(ids))[:MOST_CANDIDATES]
+    assert receiver.arrived(other) == ()
     assert listener.woken == ids
 
 
-def test_candidates_can_be_awaited_in_any_loop_while_threads_post() -> None:
-    """The web application may run in another loop and thread than the submit."""
+def test_callbacks_may_be_posted_from_several_threads() -> None:
+    """The web application may run in another thread than the submit; an id that got lost would stay unknown."""
     receiver = CallbackReceiver(URL)
-    expected = receiver.expect()
-
-    async def two() -> list[str]:
-        candidates = expected.candidates()
-        return [await anext(candidates), await anext(candidates)]
-
-    async def main() -> None:
-        waiting = [asyncio.create_task(two()), asyncio.create_task(asyncio.to_thread(asyncio.run, two()))]
-        for task_id in ("t1", "t2"):
-            await asyncio.sleep(0.005)
-            thread = threading.Thread(target=receiver.receive, args=(address_of(expected), posted(task_id)))
-            thread.start()
-            thread.join()
-        assert await asyncio.gather(*waiting) == [["t1", "t2"]] * 2
-
-    asyncio.run(main())
+    url = receiver.address("key")
+    with ThreadPoolExecutor(MOST_CANDIDATES) as threads:
+        for _ in threads.map(lambda n: receiver.receive(last_part(url), posted(f"t{n}")), range(MOST_CANDIDATES)):
+            pass
+    assert sorted(receiver.arrived(url)) == [f"t{n}" for n in range(MOST_CANDIDATES)]
 
 
-async def test_a_wait_for_a_candidate_that_is_given_up_leaves_nothing() -> None:
-    """A submit gives up after five minutes; a later callback must not fail because of that."""
+def test_only_the_newest_addresses_are_kept() -> None:
+    """A receiver lives as long as the process: it would grow with each song."""
     receiver = CallbackReceiver(URL)
-    expected = receiver.expect()
-    before = asyncio.all_tasks()
-    waiting = asyncio.ensure_future(anext(expected.candidates()))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    assert asyncio.all_tasks() == before
-    assert receiver.receive(address_of(expected), posted("t1")) == 204
-    assert await anext(expected.candidates()) == "t1"
+    urls = [receiver.address(f"key {n}") for n in range(MOST_ADDRESSES + 1)]
+    for url in urls:
+        receiver.receive(last_part(url), posted("t1"))
+    assert [receiver.arrived(url) for url in (urls[0], urls[1], urls[-1])] == [(), ("t1",), ("t1",)]
 
 
-def test_a_receiver_keeps_no_client_and_no_address() -> None:
+def test_a_receiver_keeps_no_client() -> None:
     """A receiver is shared and lives as long as the process, so whatever it keeps is a leak."""
     receiver = CallbackReceiver(URL)
     woken: list[str] = []
     receiver.on_callback(woken.append)
     receiver.on_callback(lambda task_id: woken.append(f"again {task_id}"))
     clients = [ProducerClient("t", "http://127.0.0.1:9", callbacks=receiver) for _ in range(20)]
-    expected = [receiver.expect(f"key {n}") for n in range(20)]
-    address = address_of(expected[0])
-    gone = [ref(each) for each in (*clients, *expected)]
-    del clients, expected
+    gone = [ref(each) for each in clients]
+    del clients
     gc.collect()
-    assert [each() for each in gone] == [None] * 40
-    assert receiver.receive(address, posted("t1")) == 204
+    assert [each() for each in gone] == [None] * 20
+    assert receiver.receive(last_part(receiver.address("key")), posted("t1")) == 204
     assert woken == ["t1", "again t1"], "functions are kept"
 
 
@@ -200,7 +177,7 @@ async def test_the_asgi_application(
 ) -> None:
     """What is refused by its address or its length is not read: anybody could make a server read for ever."""
     receiver = CallbackReceiver(URL)
-    path = f"/producer/{address_of(receiver.expect())}{'' if is_own else 'x'}"
+    path = f"/producer/{last_part(receiver.address('key'))}{'' if is_own else 'x'}"
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages[-1]["more_body"] = False
     answered: list[dict[str, Any]] = []

@@ -1,6 +1,7 @@
 """Callbacks: they wake those who wait for a task, and bring the id of a submit whose answer was lost."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +13,10 @@ import pytest
 from aiohttp import web
 
 from producer_tools import CallbackReceiver, ProducerClient, SubmissionUnknownError
-from producer_tools.http.callbacks import LARGEST_BODY, ExpectedCallback
+from producer_tools.http.callbacks import LARGEST_BODY
+from producer_tools.http.settings import token_id
 from producer_tools.http.transport import Transport
+from producer_tools.payment.keys import ledger_key
 from producer_tools.requests import GenerateMusic, StemsMusic
 from producer_tools.sandbox import Fault, ProducerSandbox
 from tests.clocks import InstantClock
@@ -44,10 +47,12 @@ async def served_receiver() -> AsyncIterator[CallbackReceiver]:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The body of each request; the answer to each is lost."""
+    """The body of each paid request; the answer to each is lost, and look-ups find nothing."""
     bodies: list[dict[str, Any]] = []
 
-    async def post(_: Transport, __: str, body: dict[str, Any], **___: object) -> None:
+    async def post(_: Transport, __: str, body: dict[str, Any], *, paid: bool) -> dict[str, Any]:
+        if not paid:
+            return {}
         bodies.append(body)
         raise SubmissionUnknownError("timeout", "the answer was lost")
 
@@ -83,6 +88,39 @@ async def test_a_submit_whose_answer_was_lost_gets_its_id_from_the_callback() ->
         assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
 
 
+@pytest.mark.parametrize(
+    "forged", ["an unknown id", "another account's task", "another request's task", "the same song under another key"]
+)
+async def test_a_forged_callback_never_becomes_the_task(forged: str) -> None:
+    """Whoever knows the address can post any id: the caller would get another's song, and never the one it paid for."""
+    receiver = CallbackReceiver("http://127.0.0.1:9/producer", secret="a secret of the application")
+    with ProducerSandbox(render_seconds=3600) as sandbox:
+        sandbox.listing.answer = "forbidden"  # so that only callbacks bring ids
+        stranger = sandbox.add_user()
+        clients = {
+            token: ProducerClient(token, sandbox.base_url, callbacks=receiver, poll_interval=0, clock=InstantClock())
+            for token in (sandbox.api_token, stranger.api_token)
+        }
+        client = clients[sandbox.api_token]
+        task_ids = {
+            "an unknown id": "00000000-0000-0000-0000-000000000000",
+            "another account's task": (await clients[stranger.api_token].submit(SONG, key="key")).task_id,
+            "another request's task": (await client.submit(GenerateMusic(prompt="y"), key="y")).task_id,
+            "the same song under another key": (await client.submit(SONG, key="another")).task_id,
+        }
+        address = key_of(receiver.address(ledger_key("key", token_id(sandbox.api_token))))
+        assert receiver.receive(address, json.dumps({"task_id": task_ids[forged]}).encode()) == 204
+        sandbox.fail_next(Fault.RESET_AFTER_WORK)
+        with pytest.raises(SubmissionUnknownError):
+            await client.submit(SONG, key="key")
+        paid = sandbox.charges[-1].task_id
+        assert receiver.receive(address, json.dumps({"task_id": paid}).encode()) == 204
+        assert (await client.submit(SONG, key="key")).task_id == paid
+        for each in clients.values():
+            await each.aclose()
+    assert len(sandbox.charges) == 4
+
+
 async def test_without_a_callback_in_time_the_outcome_stays_unknown(sent: list[dict[str, Any]]) -> None:
     """A callback that comes after the submit has given up is accepted and does no harm."""
     receiver = CallbackReceiver("http://127.0.0.1:9")
@@ -106,27 +144,17 @@ async def test_each_song_gets_its_own_address_unless_the_caller_gave_one(sent: l
     assert all(url.startswith("https://app.example/producer/") and len(url) > 55 for url in urls[:2])
 
 
-class CountingReceiver(CallbackReceiver):
-    """Counts the addresses that it makes."""
-
-    made = 0
-
-    def expect(self, key: str | None = None) -> ExpectedCallback:
-        self.made += 1
-        return super().expect(key)
-
-
-async def test_only_a_request_that_is_sent_takes_an_address() -> None:
-    """All attempts of one submit share an address, so that a callback of the first one is not missed."""
-    receiver = CountingReceiver("http://127.0.0.1:9/producer")
+async def test_all_attempts_of_a_request_have_one_address() -> None:
+    """A callback of the first attempt would be missed if the second one waited at another address."""
+    receiver = CallbackReceiver("http://127.0.0.1:9/producer")
     with ProducerSandbox(render_seconds=3600) as sandbox:
         async with ProducerClient(
             sandbox.api_token, sandbox.base_url, callbacks=receiver, clock=InstantClock()
         ) as client:
-            sandbox.fail_next("rate_limited")  # the retry uses the same address
-            tasks = [await client.submit(SONG, key="one") for _ in range(3)]
-    assert len({task.task_id for task in tasks}) == 1
-    assert receiver.made == 1
+            sandbox.fail_next("rate_limited")
+            await client.submit(SONG, key="one")
+        account = token_id(sandbox.api_token)
+    assert [sent.body["callback_url"] for sent in sandbox.requests] == [receiver.address(ledger_key("one", account))]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +173,7 @@ async def test_only_a_request_that_is_sent_takes_an_address() -> None:
 async def test_any_request_gets_a_fitting_status(body: bytes, status: int) -> None:
     """The address is open to the internet, so nothing that is posted to it may raise."""
     async with served_receiver() as receiver, aiohttp.ClientSession() as session:
-        url = receiver.expect().url
+        url = receiver.address("key")
         async with session.post(url, data=BytesIO(body)) as answer:
             assert answer.status == status
         async with session.post(url + "x", data=BytesIO(body)) as answer:

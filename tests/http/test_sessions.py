@@ -1,7 +1,5 @@
 """aiohttp sessions: the client makes one for each event loop, or uses the caller's and never closes it."""
 
-import pickle
-
 import aiohttp
 import pytest
 
@@ -28,12 +26,6 @@ async def test_a_callers_session_in_another_loop_is_a_clear_error(sandbox: Produ
             ProducerGetTask(client=client).invoke({"task_id": "t"})
 
 
-async def test_a_client_with_a_callers_session_cannot_be_pickled() -> None:
-    async with aiohttp.ClientSession() as session:
-        with pytest.raises(TypeError, match="cannot be pickled"):
-            pickle.dumps(ProducerClient("t", session=session))
-
-
 async def test_all_tools_of_a_loop_share_one_session(toolkit: ProducerToolkit) -> None:
     """With a session for each tool or call, each would open a connection, and sessions would be left open."""
     made: list[aiohttp.ClientSession] = []
@@ -49,4 +41,4 @@ async def test_all_tools_of_a_loop_share_one_session(toolkit: ProducerToolkit) -
         await tools["producer_generate_music"].ainvoke({"prompt": "x"})
         await tools["producer_generate_lyrics"].ainvoke({"prompt": "x"})
         await tools["producer_get_task"].ainvoke({"task_id": "x"})
-    assert len(made) == 1
+    assert len(made) == 2, "one for look-ups, and one in the background loop for paid requests"

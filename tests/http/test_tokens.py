@@ -5,11 +5,12 @@ import contextvars
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 import producer_tools
-from producer_tools import ConfigurationError, MissingTokenError, ProducerClient, ProducerGetTask
+from producer_tools import ConfigurationError, MissingTokenError, ProducerClient, ProducerGetTask, SqliteLedger
 from producer_tools.requests import GenerateMusic
 from tests.clocks import InstantClock
 from tests.raw_server import RawServer, answering, http
@@ -84,12 +85,13 @@ async def test_a_token_that_no_header_can_carry_is_refused_and_not_shown() -> No
     assert "Evil" not in f"{caught.value!r} {caught.value}"
 
 
-async def test_the_token_is_in_no_repr_no_error_and_no_pickle() -> None:
+async def test_the_token_is_in_no_repr_no_error_and_no_pickle(tmp_path: Path) -> None:
     """Not even if the service quotes it in every part of an error; it would end up in logs."""
     token = "sk-a-very-secret-token"
     quoting = {"error": {"code": f"c-{token}", "message": f"bad token {token}"}, "trace_id": token}
     async with answering(http(quoting, "401 Unauthorized"), b"\x00not http\r\n\r\n") as server:
-        client = ProducerClient(token, server.base_url, poll_interval=0, clock=InstantClock())
+        ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+        client = ProducerClient(token, server.base_url, poll_interval=0, ledger=ledger, clock=InstantClock())
         errors: list[BaseException] = []
         for _ in range(2):
             with pytest.raises(producer_tools.ProducerError) as caught:
@@ -104,11 +106,14 @@ async def test_the_token_is_in_no_repr_no_error_and_no_pickle() -> None:
     assert token not in " ".join(shown)
 
 
-async def test_a_client_that_acts_for_users_only_uses_no_other_token(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_acts_for_users_only_uses_no_other_token(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A call outside a block would be paid by the application, and nobody would see it."""
     monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "environment")
     async with answering(PENDING) as server:
-        first = ProducerClient("application", server.base_url, poll_interval=0, require_user_token=True)
+        ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+        first = ProducerClient("application", server.base_url, poll_interval=0, ledger=ledger, require_user_token=True)
         for client in (first, pickle.loads(pickle.dumps(first))):  # noqa: S301 - made here
             async with client:
                 for call in (client.get_task("t1"), client.get_tasks(["t1"]), client.wait(["t1"], 1)):

@@ -20,6 +20,7 @@ ALBUM = {"wishes": ["a waltz"]}
 
 async def lost(run: Runner, graph: Builder, sandbox: ProducerSandbox, given: Any = SONG) -> Any:
     """The state after a submit whose answer was lost."""
+    sandbox.listing.answer = "forbidden"
     sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint=AUDIOS)
     return await run(graph, given)
 

@@ -24,6 +24,7 @@ from producer_tools.requests import GenerateMusic
 from tests.crash.processes import quick_starts
 from tests.payment.calls import Account
 from tests.payment.ledgers import entry
+from tests.payment.stores import StepwiseStore
 
 REQUESTS = 10
 
@@ -120,27 +121,6 @@ def test_from_two_processes(account: Account, tmp_path: Path) -> None:
         process.join(50)
     assert [process.exitcode for process in processes] == [0, 0]
     assert_paid_once(account, [found.get(), found.get()], callers=2)
-
-
-class StepwiseStore:
-    """A store on which each operation waits until the test allows it."""
-
-    def __init__(self, store: InMemoryStore) -> None:
-        self._store = store
-        self._allowed = asyncio.Semaphore(0)
-
-    async def step(self) -> None:
-        """Allow the next operation, and return after it has run."""
-        self._allowed.release()
-        for _ in range(10):
-            await asyncio.sleep(0)
-
-    def __getattr__(self, operation: str) -> Any:
-        async def later(*args: Any, **options: Any) -> Any:
-            await self._allowed.acquire()
-            return await getattr(self._store, operation)(*args, **options)
-
-        return later
 
 
 async def test_forgetting_an_entry_keeps_the_claim_of_another_process() -> None:
