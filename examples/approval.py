@@ -41,7 +41,7 @@ def main(words: str) -> None:
         while interrupts := state.get("__interrupt__"):
             decisions = [decide(action) for action in interrupts[0].value["action_requests"]]
             state = agent.invoke(Command(resume={"decisions": decisions}), config)
-    print(f"{state['messages'][-1].text}\nSpent: {spent.calls} calls, about {spent.usd:.3f} US dollars")
+    print(f"{state['messages'][-1].text}\nSpent: {spent.calls} calls, an estimated {spent.usd:.3f} US dollars")
 
 
 if __name__ == "__main__":

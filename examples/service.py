@@ -13,7 +13,7 @@ from producer_tools.sandbox import ProducerSandbox
 async def open_client(**settings: Any) -> AsyncIterator[ProducerClient]:
     """Open a client on the real service if the environment has a token, else on a sandbox, with these settings."""
     if os.environ.get("ACEDATACLOUD_API_TOKEN"):
-        print("Service: the real one. THIS COSTS MONEY: about 0.08 US dollars a song at the last published price.")
+        print("Service: the real one. THIS COSTS MONEY: an estimated 0.08 US dollars a song.")
         async with ProducerClient(**settings) as client:
             yield client
     else:

@@ -11,8 +11,10 @@ from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.http.settings import api_token
 from producer_tools.payment.budget import Budget, budget
 from producer_tools.payment.ledger import Ledger, MemoryLedger
-from producer_tools.payment.prices import estimate
+from producer_tools.payment.price_list import ListedPrice, ListedPrices
+from producer_tools.payment.prices import Price, PriceTable, estimate
 from producer_tools.payment.sqlite_ledger import SqliteLedger
+from producer_tools.payment.statement import PaidCall, Statement
 from producer_tools.payment.store_ledger import StoreLedger
 from producer_tools.progress import Progress
 from producer_tools.tasks.results import Result
@@ -29,7 +31,12 @@ __all__ = [
     "Downloads",
     "FailedFile",
     "Ledger",
+    "ListedPrice",
+    "ListedPrices",
     "MemoryLedger",
+    "PaidCall",
+    "Price",
+    "PriceTable",
     "ProducerClient",
     "ProducerToolkit",
     "Progress",
@@ -37,6 +44,7 @@ __all__ = [
     "SavedFile",
     "SqliteLedger",
     "State",
+    "Statement",
     "StoreLedger",
     "Task",
     "TaskBatch",

@@ -7,7 +7,8 @@ from langchain_core.messages import ToolCall
 from langchain_core.tools import BaseTool
 from pydantic import ValidationError
 
-from producer_tools.payment.prices import estimate
+from producer_tools.client import ProducerClient
+from producer_tools.errors import ConfigurationError
 from producer_tools.requests import DELIVERY, PaidRequest
 from producer_tools.tools.base import SubmittingTool, request_of_model
 
@@ -38,18 +39,27 @@ def describe(tool: SubmittingTool, call: ToolCall) -> str:
         tool: a paid tool.
         call: what a model wants to call it with.
     """
-    return describe_call(tool.name, cast("type[PaidRequest]", tool.args_schema), call["args"])
+    return describe_call(tool.name, cast("type[PaidRequest]", tool.args_schema), call["args"], tool.client)
 
 
-def describe_call(name: str, schema: type[PaidRequest], arguments: Mapping[str, Any]) -> str:
-    """`describe` for a tool that is known by its name and its ``args_schema``."""
+def describe_call(name: str, schema: type[PaidRequest], arguments: Mapping[str, Any], client: ProducerClient) -> str:
+    """`describe` for a tool that is known by its name and its ``args_schema``, with the prices of a client."""
     try:
         request = request_of_model(schema, arguments)
     except ValidationError:
         return f"{name} with arguments that it will refuse, at no cost: {dict(arguments)}"
-    price = f"{name}: about {estimate(request):.3f} US dollars by the last published price"
     asked = {field: value for field, value in request.body().items() if field not in DELIVERY and value != ""}
-    return "\n".join([price, *(f"{field}: {_one_line(value)}" for field, value in asked.items())])
+    return "\n".join(
+        [f"{name}: {_price(request, client)}", *(f"{field}: {_one_line(value)}" for field, value in asked.items())]
+    )
+
+
+def _price(request: PaidRequest, client: ProducerClient) -> str:
+    try:
+        price = client.price(request)
+    except ConfigurationError as error:
+        return f"its price cannot be estimated. {_one_line(error.message)}"
+    return f"about {price.usd:.3f} US dollars, estimated by {_one_line(price.source)}"
 
 
 def _one_line(value: Any) -> str:

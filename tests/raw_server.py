@@ -29,6 +29,11 @@ class RawServer:
     base_url: str = ""
     requests: list[bytes] = field(default_factory=list)
 
+    @property
+    def paid(self) -> list[bytes]:
+        """The requests that may be charged: not those that search for the task of a lost answer."""
+        return [request for request in self.requests if b"/producer/tasks " not in request]
+
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await reader.readuntil(b"\r\n\r\n")

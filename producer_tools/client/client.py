@@ -18,14 +18,18 @@ from producer_tools.concurrency.sync import run_sync, sync_twin
 from producer_tools.errors import ConfigurationError
 from producer_tools.files.fetching import FileFetcher
 from producer_tools.http.callbacks import CallbackReceiver
-from producer_tools.http.settings import Settings, default_base_url, default_timeout, secret
+from producer_tools.http.settings import Settings, default_base_url, default_platform, default_timeout, secret
 from producer_tools.http.transport import Transport
 from producer_tools.payment.availability import Availability
 from producer_tools.payment.budget import Budget
 from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.outcomes import Outcomes
+from producer_tools.payment.price_list import PriceList
+from producer_tools.payment.prices import Prices, PriceSource
 from producer_tools.payment.sending import Sender
 from producer_tools.payment.settling import Settler
+from producer_tools.payment.spending import Spending
+from producer_tools.payment.statement import Statements
 from producer_tools.payment.submit import Submissions
 from producer_tools.progress import OnProgress, progress_of
 from producer_tools.requests import GetTask, GetTasksBatch
@@ -56,8 +60,12 @@ class ProducerClient(PaidCalls):
         ledger: where each paid request is written down before it is sent. Default: the store of the graph that a tool
             runs in; without a store, memory, which survives retries and interrupts, but not the end of the process.
         budget: what this client may spend.
+        prices: what calls are estimated to cost: US dollars by action or endpoint, a `PriceTable`, or a function that
+            is given the request and returns US dollars. Default: the last list that the provider published.
         callbacks: receives the service's callbacks: waits end with the song, and lost answers are recovered.
         require_user_token: whether each call needs an `api_token` block; without one it is a `MissingTokenError`.
+        platform_base_url: where `fetch_prices` reads the price list; default the service's platform, or ``base_url`` if
+            that is not the service's.
         failures_until_down: after how many failures of the service in a row, within ten minutes, paid calls to that
             endpoint fail at once for a minute (`ServiceUnavailableError`). Then one call tries the service again.
         clock: measures and waits; for tests.
@@ -78,19 +86,23 @@ class ProducerClient(PaidCalls):
         max_paid_in_flight: int = 5,
         ledger: Ledger | None = None,
         budget: Budget | None = None,
+        prices: PriceSource | None = None,
         callbacks: CallbackReceiver | None = None,
         require_user_token: bool = False,
+        platform_base_url: str | None = None,
         failures_until_down: int = 3,
         clock: Clock | None = None,
     ) -> None:
         api_token = secret(api_token)  # a traceback shows this frame's variables
+        base_url = (base_url or default_base_url()).rstrip("/")
         self._settings = Settings(
-            base_url=(base_url or default_base_url()).rstrip("/"),
+            base_url=base_url,
             request_timeout=default_timeout() if request_timeout is None else request_timeout,
             lookup_timeout=lookup_timeout,
             poll_interval=poll_interval,
             max_paid_in_flight=max_paid_in_flight,
             require_user_token=require_user_token,
+            platform_base_url=platform_base_url or default_platform(base_url),
             failures_until_down=failures_until_down,
         )
         self._clock = clock = clock or SystemClock()
@@ -108,6 +120,8 @@ class ProducerClient(PaidCalls):
         availability = Availability(self.base_url, clock, shared_by, failures_until_down)
         self._lookups = LookUps(self._transport, clock, poll_interval, availability.seen)
         self._waits = Waits(self._transport, self._lookups, clock, poll_interval)
+        self._prices = Prices(prices)
+        spending = Spending(self._prices, budget)
         settler = Settler(Listing(self._transport), clock, callbacks)
         self._outcomes = Outcomes(self._transport, clock, settler)
         self._submissions = Submissions(
@@ -118,13 +132,15 @@ class ProducerClient(PaidCalls):
                 self._transport,
                 clock,
                 settler=settler,
-                budget=budget,
+                spending=spending,
                 callbacks=callbacks,
                 availability=availability,
             ),
             outcomes=self._outcomes,
             on_submitted=self._waits.remember,
         )
+        self._price_list = PriceList(self._transport, clock, self._settings.platform_base_url)
+        self._statements = Statements(self._transport, clock, self._lookups)
 
     @property
     def base_url(self) -> str:
@@ -287,6 +303,7 @@ class ProducerClient(PaidCalls):
         parts: dict[str, Any] = {
             "ledger": self._ledger,
             "budget": self._budget,
+            "prices": self._prices.given,
             "callbacks": self._callbacks,
             "clock": None if type(self._clock) is SystemClock else self._clock,
         }

@@ -8,9 +8,12 @@ from typing_extensions import deprecated
 from producer_tools.concurrency.sync import sync_twin
 from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.outcomes import Outcomes, Settled
+from producer_tools.payment.price_list import ListedPrices, PriceList
+from producer_tools.payment.prices import Price, Prices
+from producer_tools.payment.statement import Statement, Statements
 from producer_tools.payment.store_ledger import StoreLedger
 from producer_tools.payment.submit import Submissions
-from producer_tools.requests import PaidRequest
+from producer_tools.requests import PaidRequest, Request
 from producer_tools.tasks.task import Task
 
 
@@ -21,6 +24,9 @@ class PaidCalls:
     _memory_ledger: MemoryLedger
     _submissions: Submissions
     _outcomes: Outcomes
+    _prices: Prices
+    _price_list: PriceList
+    _statements: Statements
 
     async def submit(
         self,
@@ -53,6 +59,7 @@ class PaidCalls:
             SubmissionUnknownError: it was sent, now or before, and the outcome is unknown: you may have been charged.
             SubmissionConflictError: the key belongs to another request.
             BudgetExceededError: it does not fit into the budget.
+            ConfigurationError: the client's prices failed; nothing was sent.
         """
         return await self._submissions.submit(
             request, key, self._ledger_or_default(ledger), former_keys, was_sent=was_sent
@@ -98,10 +105,64 @@ class PaidCalls:
         """
         return await self._outcomes.settle(self._ledger_or_default(ledger))
 
+    def price(self, request: Request) -> Price:
+        """What a request is estimated to cost, by this client's prices. Nothing is sent.
+
+        Args:
+            request: what to make.
+
+        Raises:
+            ConfigurationError: the client's prices failed, or are not numbers of 0 or more.
+        """
+        return self._prices.of(request)
+
+    async def fetch_prices(self) -> ListedPrices:
+        """Read the platform's public price list, and use what is understood of it in place of the built-in prices.
+
+        It needs no token. The list gives no unit and documents no shape: a number is taken as credits. Prices that
+        were given to this client take precedence.
+
+        Returns:
+            What was found for each endpoint, and what was not understood.
+
+        Raises:
+            ServiceUnreachableError, AnswerError, RateLimitError, ServerError: the platform gave no answer.
+        """
+        listed = await self._price_list.read()
+        self._prices.use(listed.credits, f"read on {listed.date}")
+        return listed
+
+    async def spent(
+        self,
+        since: float = 0.0,
+        *,
+        scope: str | None = None,
+        all_accounts: bool = False,
+        ledger: Ledger | None = None,
+    ) -> Statement:
+        """What was paid for: one line for each paid call in the ledger, and the totals. Nothing is paid.
+
+        Tasks whose end is not known are looked up, the newest 500 of this account at most, and what is found is written
+        to the ledger.
+
+        Args:
+            since: Unix seconds; only calls begun then or later.
+            scope: only calls that count in the lasting budgets of this name, such as ``user 42``.
+            all_accounts: also the calls with other tokens. Their tasks cannot be looked up.
+            ledger: where the calls are written down; default the client's ledger.
+
+        Raises:
+            MissingTokenError: there is no token, and ``all_accounts`` is not set.
+            LedgerError: the ledger cannot be read.
+        """
+        return await self._statements.read(self._ledger_or_default(ledger), since, scope, all_accounts=all_accounts)
+
     submit_sync = sync_twin(submit)
     release_sync = sync_twin(release)
     adopt_sync = sync_twin(adopt)
     settle_sync = sync_twin(settle)
+    fetch_prices_sync = sync_twin(fetch_prices)
+    spent_sync = sync_twin(spent)
 
     def graph_ledger(self, store: Any | None) -> Ledger | None:
         """The ledger for a call inside a graph: the client's own, else one in the graph's store, else none.

@@ -16,6 +16,7 @@ BASE_URL_VARIABLE = "ACEDATACLOUD_API_BASE_URL"
 TIMEOUT_VARIABLE = "PRODUCER_REQUEST_TIMEOUT"
 
 _SERVICE = "https://api.acedata.cloud"
+_PLATFORM = "https://platform.acedata.cloud"
 _TIMEOUT = 1800.0
 
 _token_of_calls: ContextVar[SecretStr | None] = ContextVar("producer_tools_api_token", default=None)
@@ -32,6 +33,7 @@ class Settings:
         poll_interval: seconds between two look-ups of one unfinished task.
         max_paid_in_flight: how many paid requests of each token may be in flight at once.
         require_user_token: whether only the token of an ``api_token`` block is used.
+        platform_base_url: where the price list is.
         failures_until_down: after how many failures in a row paid calls stop for a minute.
 
     Raises:
@@ -44,6 +46,7 @@ class Settings:
     poll_interval: float
     max_paid_in_flight: int
     require_user_token: bool = False
+    platform_base_url: str = _PLATFORM
     failures_until_down: int = 3
 
     def __post_init__(self) -> None:
@@ -58,6 +61,8 @@ class Settings:
             problem = f"poll_interval must be a number of seconds, 0 or more; it is {self.poll_interval!r}."
         elif self.max_paid_in_flight < 1:
             problem = f"max_paid_in_flight must be 1 or more; it is {self.max_paid_in_flight!r}."
+        elif not self.platform_base_url.startswith(("http://", "https://")):
+            problem = f"platform_base_url must be an http(s) URL; it is {self.platform_base_url!r}."
         elif self.failures_until_down < 1:
             problem = f"failures_until_down must be 1 or more; it is {self.failures_until_down!r}."
         if problem:
@@ -132,6 +137,11 @@ def token_id(token: str | SecretStr) -> str:
 def default_base_url() -> str:
     """``ACEDATACLOUD_API_BASE_URL``, else the service's address."""
     return os.environ.get(BASE_URL_VARIABLE) or _SERVICE
+
+
+def default_platform(base_url: str) -> str:
+    """Where the price list is: at the service, on a host of its own; else, as in the sandbox, where the API is."""
+    return _PLATFORM if base_url == _SERVICE else base_url
 
 
 def default_timeout() -> float:

@@ -45,6 +45,13 @@ class _Answer(NamedTuple):
     retry_after: float | None
 
 
+class PublicAnswer(NamedTuple):
+    """An answer to a request without a token: the HTTP status, and the body as it came."""
+
+    status: int
+    body: bytes
+
+
 _Outcome = _Answer | ProducerToolError | asyncio.CancelledError
 
 
@@ -103,6 +110,31 @@ class Transport:
         if error is not None:
             raise error
         return answer
+
+    async def get_public(self, url: str, query: Mapping[str, str]) -> PublicAnswer:
+        """Send one GET without a token, and return the answer whatever its status.
+
+        It uses a session of its own, because one of the caller's may add headers that are meant for the API alone.
+
+        Args:
+            url: the whole URL.
+            query: what is asked.
+
+        Raises:
+            ServiceUnreachableError: nothing was sent.
+            AnswerError: no complete answer came.
+        """
+        session = await self._sessions.current()
+        headers = {"User-Agent": USER_AGENT}
+        try:
+            async with session.get(
+                url, params=query, headers=headers, timeout=self._free_timeout, allow_redirects=False
+            ) as response:
+                return PublicAnswer(response.status, await _read(response))
+        except _TooLargeError as fault:
+            raise unreadable(url, str(fault), paid=False) from None
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as fault:
+            raise connection_fault(fault, url, paid=False) from None
 
     def token(self) -> SecretStr:
         """The token that a call made now carries.

@@ -83,7 +83,7 @@ class ApproveNode(Node):
     state, and ``error`` holds the message. It does not ask about a request that was sent and has an unknown outcome.
 
     Args:
-        client: the client of the other nodes; this node sends nothing.
+        client: the client of the other nodes, whose prices are shown; this node sends nothing.
     """
 
     def __init__(self, client: ProducerClient) -> None:
@@ -98,7 +98,8 @@ class ApproveNode(Node):
             schema = _schema_of(request)
         except ProducerToolError as error:
             return {"error": error_for_state(error)}
-        action = {**request, "description": describe_call(request["name"], schema, request["args"])}
+        description = describe_call(request["name"], schema, request["args"], self._client)
+        action = {**request, "description": description}
         review = {"action_name": request["name"], "allowed_decisions": list(DECISIONS)}
         question = {"action_requests": [action], "review_configs": [review]}
         while (decision := _decision(interrupt(question))) is None:

@@ -12,12 +12,11 @@ from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.http.faults import unreadable
 from producer_tools.http.transport import Transport
 from producer_tools.payment.availability import Availability
-from producer_tools.payment.budget import Budget, counted
-from producer_tools.payment.entry import Entry, Source
+from producer_tools.payment.entry import Entry, Limit, Source
 from producer_tools.payment.keys import fingerprint
 from producer_tools.payment.ledger import Ledger, guarded
-from producer_tools.payment.prices import estimate
 from producer_tools.payment.settling import Settler
+from producer_tools.payment.spending import Spending
 from producer_tools.requests import MusicRequest, PaidRequest
 from producer_tools.tasks.records import read_answer, storable_answer
 from producer_tools.tasks.task import Task
@@ -43,7 +42,7 @@ class Sender:
         transport: sends the requests.
         clock: measures.
         settler: finds out what became of a request whose answer was lost.
-        budget: what the client may spend.
+        spending: estimates what a request costs, and counts it in its budgets.
         callbacks: gives each song's request a callback address.
         availability: knows whether the service works.
     """
@@ -54,14 +53,14 @@ class Sender:
         clock: Clock,
         *,
         settler: Settler,
-        budget: Budget | None,
+        spending: Spending,
         callbacks: CallbackReceiver | None,
         availability: Availability,
     ) -> None:
         self._transport = transport
         self._clock = clock
         self._settler = settler
-        self._budget = budget
+        self._spending = spending
         self._callbacks = callbacks
         self._availability = availability
 
@@ -73,8 +72,11 @@ class Sender:
             key: the key that the entry is filed under.
             account: the hash of the token.
             owner: the id of the call.
+
+        Raises:
+            ConfigurationError: the client's prices failed.
         """
-        now = self._clock.now()
+        now, price = self._clock.now(), self._spending.price(request)
         return Entry(
             key=key,
             fingerprint=fingerprint(request),
@@ -83,15 +85,20 @@ class Sender:
             request=self._with_callback(request, key).body(),
             begun_at=now,
             lease_until=now + _LEASE_SECONDS,
-            usd=str(estimate(request)),
+            usd=str(price.usd),
+            credits=str(price.credits),
+            scopes=self._spending.scopes(account),
             owner=owner,
         )
 
-    async def send(self, request: PaidRequest, entry: Entry, ledger: Ledger) -> Task:
+    def limits(self, entry: Entry) -> list[Limit]:
+        """What a new entry must fit into, by the lasting budgets of this call."""
+        return self._spending.limits(entry)
+
+    async def send(self, entry: Entry, ledger: Ledger) -> Task:
         """Send a request, and return its task.
 
         Args:
-            request: what to make.
             entry: its entry, which this call has just begun.
             ledger: where the outcome is written down.
 
@@ -100,7 +107,7 @@ class Sender:
             ServiceUnavailableError: the service is down, so nothing was sent; the entry is deleted.
             ProducerError: the service did no work; the entry is deleted.
         """
-        post = partial(self._answer, request, entry, ledger)
+        post = partial(self._answer, entry, ledger)
         sending = asyncio.ensure_future(self._availability.attempt(entry, ledger, post))
         while not await _is_done(sending, _RENEWAL_SECONDS):
             entry = await self._renewed(entry, ledger)
@@ -115,9 +122,9 @@ class Sender:
         await self._write_down(answer, entry, ledger)
         return answer.task
 
-    async def _answer(self, request: PaidRequest, entry: Entry, ledger: Ledger) -> _Answer:
+    async def _answer(self, entry: Entry, ledger: Ledger) -> _Answer:
         try:
-            with counted(estimate(request), self._budget):
+            with self._spending.counted(entry):
                 raw = await self._transport.post(entry.endpoint, entry.request, paid=True)
                 task = read_answer(raw)
                 if task.task_id is None and not task.results:

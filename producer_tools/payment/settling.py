@@ -23,6 +23,14 @@ _MOST_CANDIDATES = 10
 State = Literal["found", "not_found", "several", "not_listed", "unclear"]
 
 
+_MARK = "task of "
+
+
+def is_mark(entry: Entry) -> bool:
+    """Whether an entry is no request: it only says which request a task belongs to."""
+    return entry.fingerprint.startswith(_MARK)
+
+
 class Finding(NamedTuple):
     """What a search found.
 
@@ -142,4 +150,4 @@ class Settler:
 
 def _mark_of(entry: Entry) -> str:
     """The fingerprint of the line that makes a task an entry's own."""
-    return f"task of {entry.key}"
+    return f"{_MARK}{entry.key}"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from producer_tools.errors import ConfigurationError, LedgerError
+from producer_tools.errors import BudgetExceededError, ConfigurationError, LedgerError
 from producer_tools.payment.entry import Entry, Limit, Spent, checksum, encoded
 from producer_tools.payment.store_spending import StoreSpending
 
@@ -54,7 +54,13 @@ class StoreLedger:
         for key in (entry.key, *former_keys):
             if (known := await self.get(key)) is not None:
                 return known
-        await self._spending.reserve(entry, limits)
+        try:
+            await self._spending.reserve(entry, limits)
+        except BudgetExceededError:
+            # A caller with the same key may have taken what was left. Its entry was written before it was confirmed.
+            if (known := await self.get(entry.key)) is not None:
+                return known
+            raise
         try:
             await self._write(entry)
             others = [other for other in await self._revisions(entry.key) if other.revision != entry.revision]

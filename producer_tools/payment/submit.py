@@ -16,7 +16,7 @@ from producer_tools.errors import BeingSentError, SubmissionConflictError
 from producer_tools.http.retries import with_retries
 from producer_tools.http.settings import token_id
 from producer_tools.http.transport import Transport
-from producer_tools.payment.entry import Entry
+from producer_tools.payment.entry import Entry, Limit
 from producer_tools.payment.keys import is_same_request, ledger_key
 from producer_tools.payment.ledger import Ledger, guarded
 from producer_tools.payment.outcomes import Outcomes
@@ -152,7 +152,7 @@ class Submissions:
             if call.is_abandoned:
                 await guarded(call.ledger.replace(entry, None))
                 raise asyncio.CancelledError
-            task = await self._sender.send(call.request, entry, call.ledger)
+            task = await self._sender.send(entry, call.ledger)
         finally:
             call.is_being_sent = False
         self._on_submitted(task)
@@ -161,8 +161,9 @@ class Submissions:
     async def _begin(self, call: _Call, entry: Entry) -> Entry | None:
         """Begin the entry and return ``None``; or return the entry of the same request, sent before."""
         former_keys = [ledger_key(key, call.account) for key in call.former_keys] + list(call.former_keys)
+        limits = self._sender.limits(entry)
         while True:
-            known = await to_the_end(partial(_begun, call.ledger, entry, tuple(former_keys)))
+            known = await to_the_end(partial(_begun, call.ledger, entry, tuple(former_keys), limits))
             if known is None or known.owner == entry.owner:
                 return None
             if known.key in (call.ledger_key, call.key) or is_same_request(call.request, known.fingerprint):
@@ -186,5 +187,5 @@ class Submissions:
         return task or await self._outcomes.found(call.key, known, call.ledger)
 
 
-async def _begun(ledger: Ledger, entry: Entry, former_keys: Sequence[str]) -> Entry | None:
-    return await guarded(ledger.begin(entry, former_keys=former_keys))
+async def _begun(ledger: Ledger, entry: Entry, former_keys: Sequence[str], limits: Sequence[Limit]) -> Entry | None:
+    return await guarded(ledger.begin(entry, former_keys=former_keys, limits=limits))

@@ -52,20 +52,23 @@ def test_a_copy_has_the_settings_but_not_the_token(ledger: SqliteLedger) -> None
         "poll_interval": 3,
         "max_paid_in_flight": 2,
         "require_user_token": True,
+        "failures_until_down": 4,
+        "platform_base_url": "http://127.0.0.1:2",
     }
     assert settings.keys() == {each.name for each in fields(Settings)}, "test the new setting too"
-    options: dict[str, Any] = {**settings, "ledger": ledger, "clock": InstantClock()}
+    options: dict[str, Any] = {**settings, "ledger": ledger, "clock": InstantClock(), "prices": {"generate": 1}}
     client = ProducerClient("token-to-hide", **options)
     assert b"token-to-hide" not in pickle.dumps(client)
     copy = vars(copied(client))
     assert vars(copy["_settings"]) == settings
     assert repr(copy["_ledger"]) == repr(ledger)
     assert isinstance(copy["_clock"], InstantClock)
+    assert copied(client).price(SONG).usd == 1
 
 
 def test_each_argument_of_a_client_is_copied_or_refused() -> None:
     """An argument that a copy forgets could let the copy pay again, or for somebody else."""
-    copied_ones = {each.name for each in fields(Settings)} | {"ledger", "budget", "callbacks", "clock"}
+    copied_ones = {each.name for each in fields(Settings)} | {"ledger", "budget", "prices", "callbacks", "clock"}
     not_copied = {"api_token", "session"}  # the environment has the token; a session is refused
     assert set(signature(ProducerClient).parameters) == copied_ones | not_copied
 

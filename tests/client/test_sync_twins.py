@@ -102,13 +102,24 @@ def settle(account: Account) -> None:
     assert settled.key.endswith("lost")
 
 
+def fetch_prices(account: Account) -> None:
+    assert account.client.fetch_prices_sync().credits["generate"] > 0
+
+
+def spent(account: Account) -> None:
+    outcomes = [call.outcome for call in account.client.spent_sync().calls]
+    assert outcomes == ["complete", "unknown"]
+
+
 def save(account: Account) -> None:
     downloads = Downloader(account.client, account.directory).save_sync(account.task_id)
     assert {file.kind for file in downloads.files} == {"audio", "cover"}
     assert all(Path(file.path).parent == account.directory for file in downloads.files)
 
 
-CALLS: list[Callable[[Account], None]] = [submit, get_task, get_tasks, wait, watch, release, adopt, settle, save]
+CALLS: list[Callable[[Account], None]] = [
+    submit, get_task, get_tasks, wait, watch, release, adopt, settle, fetch_prices, spent, save,
+]  # fmt: skip
 
 
 def test_every_async_method_has_a_twin() -> None:

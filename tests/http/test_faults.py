@@ -106,7 +106,7 @@ async def test_a_submit_with_an_unknown_outcome(reply: bytes, code: str) -> None
     async with answering(reply) as server, ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
         with pytest.raises(SubmissionUnknownError, match="may have been carried out and charged") as caught:
             await client.submit(SONG)
-        assert len(server.requests) == 1
+        assert len(server.paid) == 1
     assert caught.value.code == code
     assert str(caught.value).startswith(f"{code}: ")
 

@@ -57,7 +57,7 @@ async def test_a_submit_whose_answer_names_a_task_is_that_task(answer: dict[str,
     ):
         first = await client.submit(SONG, key="k")
         again = await client.submit(SONG, key="k")
-        assert len(server.requests) == 1
+        assert len(server.paid) == 1
     assert first.task_id == again.task_id == ("71" if answer.get("id") == 71 else "t1")
     assert first.state == "pending"
 
@@ -107,7 +107,7 @@ async def test_a_refusal_that_names_a_task_by_an_unusable_id_is_not_sent_again(a
     ):
         with pytest.raises(SubmissionUnknownError):
             await client.submit(SONG)
-        assert len(server.requests) == 1
+        assert len(server.paid) == 1
 
 
 async def test_results_beside_an_error_are_not_asked_for_again() -> None:
@@ -118,7 +118,7 @@ async def test_results_beside_an_error_are_not_asked_for_again() -> None:
     ):
         with pytest.raises(SubmissionUnknownError):
             await client.submit(SONG)
-        assert len(server.requests) == 1
+        assert len(server.paid) == 1
 
 
 @pytest.mark.parametrize(
@@ -148,4 +148,4 @@ async def test_the_ledger_holds_the_task_that_an_error_named() -> None:
             await client.submit(SONG, key="k")
         async with ProducerClient("t", server.base_url, ledger=ledger) as client:
             assert (await client.submit(SONG, key="k")).task_id == "t1"
-        assert len(server.requests) == 1
+        assert len(server.paid) == 1

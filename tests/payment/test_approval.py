@@ -33,7 +33,8 @@ def test_the_description_of_a_call() -> None:
     [config] = interrupt_on([ProducerCoverMusic()]).values()
     call = {"name": "producer_cover_music", "id": "c", "args": {"audio_id": "a1", "prompt": "jazz"}}
     assert config["description"](call, None, None) == (
-        "producer_cover_music: about 0.100 US dollars by the last published price\n"
+        "producer_cover_music: about 0.100 US dollars, estimated by the provider's last price list "
+        "(an old page of its FAQ, since withdrawn), read in November 2026\n"
         "action: cover\nprompt: jazz\naudio_id: a1\nmodel: FUZZ-2.0"
     )
     call["args"] = {"audio_id": ""}

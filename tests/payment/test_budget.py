@@ -1,49 +1,30 @@
-"""Estimates and budgets: a call is counted before it is sent, and refused if it does not fit."""
+"""Budgets in memory: a call is counted before it is sent, and refused if it does not fit."""
 
 import asyncio
+import pickle
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any
 
 import aiohttp
 import pytest
 
-import producer_tools
 from producer_tools import (
     BadRequestError,
     Budget,
     BudgetExceededError,
+    ConfigurationError,
     ProducerClient,
     ProducerGenerateMusic,
     SubmissionUnknownError,
-    estimate,
+    budget,
     requests,
 )
 from producer_tools.http.transport import Transport
 from producer_tools.sandbox import ProducerSandbox
 
 SONG = requests.GenerateMusic(prompt="x")
-
-
-@pytest.mark.parametrize(
-    ("paid_request", "usd"),
-    [
-        (SONG, "0.08"),
-        (requests.ExtendMusic(audio_id="a", continue_at=1), "0.05"),
-        (requests.CoverMusic(audio_id="a"), "0.10"),
-        (requests.SwapVocals(audio_id="a"), "0.05"),
-        (requests.SwapInstrumentals(audio_id="a"), "0.05"),
-        (requests.GenerateLyrics(prompt="x"), "0.005"),
-        (requests.UploadAudio(audio_url="https://x.example/a"), "0.01"),
-        (requests.VariationMusic(audio_id="a"), "0.10"),
-        (requests.StemsMusic(audio_id="a"), "0.10"),
-        (requests.GenerateVideo(audio_id="a"), "0.10"),
-        (requests.GetTask(task_id="t"), "0"),
-    ],
-)
-def test_estimated_prices(paid_request: requests.Request, usd: str) -> None:
-    """Without a published price, a call counts as the most expensive one: otherwise a budget could be overspent."""
-    assert estimate(paid_request) == Decimal(usd)
 
 
 def client_of(sandbox: ProducerSandbox, **options: Any) -> ProducerClient:
@@ -59,8 +40,8 @@ async def test_a_client_stays_within_its_budget(sandbox: ProducerSandbox) -> Non
         refused = await tool.ainvoke({"type": "tool_call", "id": "c", "name": tool.name, "args": {"prompt": "x"}})
     assert refused.status == "error"
     assert refused.content.startswith(
-        "budget_exceeded: This call (about 0.080 USD) does not fit into the budget: spent 2 calls, about 0.160 USD; "
-        "left about 0.040 USD."
+        "budget_exceeded: This call (an estimated 0.080 USD) does not fit into the budget: spent 2 calls, "
+        "an estimated 0.160 USD; left an estimated 0.040 USD."
     )
     assert len(sandbox.charges) == 2
 
@@ -68,7 +49,7 @@ async def test_a_client_stays_within_its_budget(sandbox: ProducerSandbox) -> Non
 async def test_a_run_stays_within_its_budget(sandbox: ProducerSandbox) -> None:
     """All nested blocks and the client's budget hold. A call that one of them refuses must be counted in none."""
     async with client_of(sandbox, budget=Budget(max_calls=10)) as client:
-        with producer_tools.budget(max_usd=1) as outer, producer_tools.budget(max_calls=1) as inner:
+        with budget(max_usd=1) as outer, budget(max_calls=1) as inner:
             await client.submit(SONG)
             with pytest.raises(BudgetExceededError, match="left 0 calls"):
                 await client.submit(SONG)
@@ -139,3 +120,68 @@ async def test_a_repeated_request_is_counted_once(sandbox: ProducerSandbox) -> N
     async with client_of(sandbox, budget=Budget(max_calls=1)) as client:
         first = await client.submit(SONG, key="k")
         assert (await client.submit(SONG, key="k")).task_id == first.task_id
+
+
+@pytest.mark.parametrize("nested", [1, 2])
+async def test_a_budget_is_a_block_that_can_be_entered_again(nested: int, sandbox: ProducerSandbox) -> None:
+    """If a budget forgot its calls between blocks, or counted one call twice, its limit would mean nothing."""
+    shared = Budget(max_calls=2)
+    async with client_of(sandbox, budget=shared) as client:
+        for _ in range(2):
+            with ExitStack() as blocks:
+                assert all(blocks.enter_context(budget(shared)) is shared for _ in range(nested))
+                await client.submit(SONG)
+        with shared, pytest.raises(BudgetExceededError):
+            await client.submit(SONG)
+    assert (shared.calls, len(sandbox.charges)) == (2, 2)
+
+
+async def test_tasks_that_share_a_budget_leave_their_blocks_in_any_order(sandbox: ProducerSandbox) -> None:
+    """A block that ends in one task must not end that of another."""
+    shared, first_has_left = Budget(max_calls=1), asyncio.Event()
+
+    async def first() -> None:
+        with shared:
+            await client.submit(SONG)
+        first_has_left.set()
+
+    async def second() -> None:
+        with shared:
+            await first_has_left.wait()
+            with pytest.raises(BudgetExceededError):
+                await client.submit(SONG)
+
+    async with client_of(sandbox) as client:
+        await asyncio.gather(second(), first())
+        await client.submit(SONG)
+    assert len(sandbox.charges) == 2
+
+
+async def test_a_budget_in_credits(sandbox: ProducerSandbox) -> None:
+    """The service bills in credits: 0.08 US dollars are 0.84 of the credits in common packages."""
+    async with client_of(sandbox, budget=Budget(max_credits=1.5)) as client:
+        await client.submit(SONG)
+        with pytest.raises(BudgetExceededError, match=r"left an estimated 0\.658 credits"):
+            await client.submit(SONG)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"max_calls": -1}, {"max_calls": 1.5}, {"max_usd": -0.01}, {"max_usd": float("nan")}, {"max_usd": "a lot"},
+        {"max_credits": -1}, {"max_calls": 1, "per": "week"}, {"max_calls": 1, "scope": " "},
+    ],
+)  # fmt: skip
+def test_an_impossible_limit_is_refused(limits: dict[str, Any]) -> None:
+    """Nothing is larger than nan: such a budget would let every call pass."""
+    for make in (Budget, budget):
+        with pytest.raises(ConfigurationError, match=list(limits)[-1]):
+            make(**limits)
+
+
+def test_a_budget_in_memory_cannot_be_pickled() -> None:
+    """Each copy would allow the same spending again."""
+    with pytest.raises(ConfigurationError, match="scope="):
+        pickle.dumps(Budget(max_calls=1))
+    lasting = Budget(max_calls=1, max_usd=0.2, per="day", scope="user 42")
+    assert pickle.loads(pickle.dumps(lasting)) == lasting  # noqa: S301 - made here

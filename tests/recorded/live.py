@@ -61,7 +61,7 @@ class LiveRecording:
         paid = [item for item in session.items if item.get_closest_marker("paid")]
         cost = estimate(cassette_path(FOLDER, item.path, item.name) for item in paid)
         print(f"\n{len(session.items)} recordings of {self._source.base_url} will be made in {self._source.folder}.")
-        print(f"{len(paid)} of them make paid calls: about {cost:.2f} US dollars by the last published prices,")
+        print(f"{len(paid)} of them make paid calls: an estimated {cost:.2f} US dollars,")
         print("unknown prices counted as the highest known one. The others are free, or fail and are not charged.")
         if _answer("Record now? Type yes: ") != "yes":
             pytest.exit("Nothing was sent.", NOT_AGREED)

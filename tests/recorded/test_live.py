@@ -41,7 +41,7 @@ def test_without_a_yes_nothing_is_sent(tmp_path: Path) -> None:
     """It costs money, so silence is not consent; the estimate is printed before the question."""
     code, output = record(tmp_path / "live", "", "--paid")
     assert code == live.NOT_AGREED, output
-    assert float(re.findall(r"about ([\d.]+) US dollars", output)[0]) > 1
+    assert float(re.findall(r"an estimated ([\d.]+) US dollars", output)[0]) > 1
     assert "Nothing was sent" in output
     assert "differences" not in output
     assert not (tmp_path / "live").exists()
@@ -53,7 +53,7 @@ def test_free_and_failing_calls_are_recorded(tmp_path: Path) -> None:
         code, output = record(tmp_path, "yes\n", base_url=service.base_url)
         assert service.charges == ()
     assert code == 0, output
-    assert "0 of them make paid calls: about 0.00 US dollars" in output
+    assert "0 of them make paid calls: an estimated 0.00 US dollars" in output
     assert "differences of shape between sandbox and service" in output
     recorded = sorted(path.stem for path in tmp_path.glob("*/*.yaml"))
     assert recorded == sorted(

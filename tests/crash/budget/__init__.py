@@ -1,0 +1,1 @@
+"""Many processes spend one lasting budget at the same moment; exactly what it allows must be charged."""
