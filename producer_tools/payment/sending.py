@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NamedTuple, TypeVar
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.to_the_end import to_the_end
@@ -15,10 +16,12 @@ from producer_tools.payment.entry import Entry, Source
 from producer_tools.payment.keys import fingerprint
 from producer_tools.payment.ledger import Ledger, guarded
 from producer_tools.payment.prices import estimate
-from producer_tools.payment.settling import Settler
+from producer_tools.payment.settling import GRACE_SECONDS, Finding, Settler
 from producer_tools.requests import MusicRequest, PaidRequest
 from producer_tools.tasks.records import read_answer, storable_answer
 from producer_tools.tasks.task import Task
+
+T = TypeVar("T")
 
 _logger = logging.getLogger("producer_tools")
 
@@ -94,63 +97,42 @@ class Sender:
             SubmissionUnknownError: the outcome is unknown, and could not be found out.
             ProducerError: the service did no work; the entry is deleted.
         """
-        sending = asyncio.ensure_future(self._answer(request, entry, ledger))
-        while not await _is_done(sending, _RENEWAL_SECONDS):
-            entry = await self._renewed(entry, ledger)
+        record = _Record(entry, ledger, self._clock)
         try:
-            answer = sending.result()
-        except SubmissionUnknownError:
-            await self._change(entry, entry.changed(lease_until=0.0), ledger)
-            raise
+            answer = await record.keep_during(self._exchange(request, entry))
+        except SubmissionUnknownError as unknown:
+            answer = await self._found(unknown, record)
         except ProducerError:
-            await self._change(entry, None, ledger)
+            await record.delete()
             raise
-        await self._write_down(answer, entry, ledger)
+        except BaseException:
+            await record.change(lease_until=self._clock.now())
+            raise
+        await record.write_down(answer)
         return answer.task
 
-    async def _answer(self, request: PaidRequest, entry: Entry, ledger: Ledger) -> _Answer:
-        try:
-            with counted(estimate(request), self._budget):
-                raw = await self._transport.post(entry.endpoint, entry.request, paid=True)
-                task = read_answer(raw)
-                if task.task_id is None and not task.results:
-                    raise unreadable(entry.endpoint, "it has neither a task id nor a result", paid=True)
-        except SubmissionUnknownError as unknown:
-            finding = await self._settler.search(entry, ledger, patient=True)
-            if finding.state != "found":
-                raise unknown.with_more(finding.in_words()) from unknown.__cause__
-            task = Task(task_id=finding.task_ids[0], state="pending")
-            return _Answer({"task_id": task.task_id}, task, finding.source)
+    async def _exchange(self, request: PaidRequest, entry: Entry) -> _Answer:
+        with counted(estimate(request), self._budget):
+            task = read_answer(await self._transport.post(entry.endpoint, entry.request, paid=True))
+            if task.task_id is None and not task.results:
+                raise unreadable(entry.endpoint, "it has neither a task id nor a result", paid=True)
         return _Answer(storable_answer(task), task)
 
-    async def _renewed(self, entry: Entry, ledger: Ledger) -> Entry:
-        """The entry with a new lease; the same entry if it could not be renewed, which is not worth an error."""
-        renewed = entry.changed(lease_until=self._clock.now() + _LEASE_SECONDS)
-        return renewed if await self._change(entry, renewed, ledger) else entry
-
-    async def _write_down(self, answer: _Answer, entry: Entry, ledger: Ledger) -> None:
-        """Add the answer to the entry. The song is paid for, so its id must reach the caller whatever happens here."""
-        answered = entry.changed(answer=answer.stored, source=answer.source, lease_until=0.0)
-        if await self._change(entry, answered, ledger):
-            return
+    async def _found(self, unknown: SubmissionUnknownError, record: "_Record") -> _Answer:
+        """The task of a request whose answer was lost, if it can be found within a minute."""
+        ended = self._clock.now()
+        entry = record.entry.changed(lease_until=ended)
         try:
-            # A person released it while it was being sent: it is filed again, unless another call has taken the key.
-            known = await to_the_end(lambda: guarded(ledger.begin(answered)))
-            if known is not None and known.owner == entry.owner and known.answer is None:
-                await guarded(ledger.replace(known, answered))
-            elif known is not None and (known.answer or {}).get("task_id") != answer.task.task_id:
-                _logger.error("Task %s was paid for, but its key now belongs to another.", answer.task.task_id)
-        except LedgerError:
-            _logger.exception("Task %s was submitted, but the ledger could not record it.", answer.task.task_id)
-
-    @staticmethod
-    async def _change(entry: Entry, changed: Entry | None, ledger: Ledger) -> bool:
-        """Replace the entry; ``False`` if it was changed by others, or if the ledger failed."""
-        try:
-            return await to_the_end(lambda: guarded(ledger.replace(entry, changed)))
-        except LedgerError:
-            _logger.exception("The ledger could not record what became of the request under %s.", entry.key)
-            return False
+            finding = await record.keep_during(self._settler.search(entry, record.ledger, ended + GRACE_SECONDS))
+        except (ProducerError, asyncio.CancelledError):
+            finding = Finding("unclear")
+        if finding.state == "found":
+            task = Task(task_id=finding.task_ids[0], state="pending")
+            return _Answer({"task_id": task.task_id}, task, finding.source)
+        await record.change(lease_until=ended, finding=finding._asdict())
+        if record.is_ending:
+            raise asyncio.CancelledError
+        raise unknown.with_more(finding.in_words()) from unknown.__cause__
 
     def _with_callback(self, request: PaidRequest, key: str) -> PaidRequest:
         """The request with a callback address, unless it has one."""
@@ -159,10 +141,88 @@ class Sender:
         return request.model_copy(update={"callback_url": self._callbacks.address(key)})
 
 
-async def _is_done(work: "asyncio.Future[Any]", seconds: float) -> bool:
-    """Wait for work for so long. A cancellation is ignored: the work itself is bounded, and its outcome is needed."""
-    try:
-        await asyncio.wait([work], timeout=seconds)
-    except asyncio.CancelledError:
-        return False
-    return work.done()
+class _Record:
+    """The entry of a request that is being sent, and the ledger that holds it.
+
+    Attributes:
+        entry: the entry as this call has written it last.
+        ledger: the ledger.
+        is_ending: whether the event loop is ending. Then nothing may take longer than 30 seconds.
+    """
+
+    def __init__(self, entry: Entry, ledger: Ledger, clock: Clock) -> None:
+        self.entry = entry
+        self.ledger = ledger
+        self.is_ending = False
+        self._clock = clock
+
+    async def keep_during(self, call: Coroutine[Any, Any, T]) -> T:
+        """The result of a call, during which the lease is renewed.
+
+        A cancellation is ignored. It comes only from an event loop that ends, which cancels the call too: the call
+        itself decides whether it ends then.
+        """
+        work = asyncio.ensure_future(call)
+        while not work.done():
+            try:
+                await asyncio.wait([work], timeout=_RENEWAL_SECONDS)
+                if not work.done():  # a lease that could not be renewed is not worth an error
+                    await self.change(lease_until=self._clock.now() + _LEASE_SECONDS)
+            except asyncio.CancelledError:
+                self.is_ending = True
+        return work.result()
+
+    async def change(self, **changes: Any) -> bool:
+        """Change the entry; ``False`` if others have changed it, or if the ledger failed."""
+        changed = self.entry.changed(**changes)
+        is_changed = await self._try_to_put(changed)
+        if is_changed:
+            self.entry = changed
+        return is_changed
+
+    async def delete(self) -> None:
+        """Delete the entry, so that the request can be sent again."""
+        await self._try_to_put(None)
+
+    async def write_down(self, answer: _Answer) -> None:
+        """Add the answer to the entry. The song is paid for, so its id must reach the caller whatever happens here."""
+        task_id = answer.task.task_id
+        answered = self.entry.changed(answer=answer.stored, source=answer.source, lease_until=0.0)
+        try:
+            if await self._try_to_put(answered):
+                return
+            # A person released it while it was being sent: it is filed again, unless another call has taken the key.
+            known = await self._to_the_end(lambda: guarded(self.ledger.begin(answered)))
+            if known is not None and known.owner == answered.owner and known.answer is None:
+                known = None if await self._try_to_put(answered) else known
+        except (LedgerError, asyncio.CancelledError) as fault:
+            _logger.exception("Task %s was submitted, but the ledger could not record it.", task_id)
+            if isinstance(fault, asyncio.CancelledError):
+                raise
+            return
+        if known is not None and (known.answer or {}).get("task_id") != task_id:
+            _logger.error("Task %s was paid for, but its key now belongs to another.", task_id)
+
+    async def _try_to_put(self, changed: Entry | None) -> bool:
+        try:
+            return await self._to_the_end(lambda: guarded(_put(self.entry, changed, self.ledger)))
+        except LedgerError:
+            _logger.exception("The ledger could not record what became of the request under %s.", self.entry.key)
+            return False
+
+    async def _to_the_end(self, start: Callable[[], Awaitable[T]]) -> T:
+        return await to_the_end(start, is_cancelled=self.is_ending)
+
+
+async def _put(entry: Entry, changed: Entry | None, ledger: Ledger) -> bool:
+    """Put ``changed`` in the place of ``entry``, which is of this call, or delete it. It can be repeated.
+
+    Another process may have noted a finding in an entry whose lease had lapsed, and so may an earlier attempt of this
+    call whose outcome was lost. That does not matter, unless the entry was answered or is of another call by now.
+    """
+    if await ledger.replace(entry, changed):
+        return True
+    known = await ledger.get(entry.key)
+    if known is not None and known.owner == entry.owner and known.answer is None:
+        return await ledger.replace(known, changed)
+    return known is changed if known is None or changed is None else known.revision == changed.revision

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.limits import KeyLocks, Semaphores
-from producer_tools.concurrency.to_the_end import to_the_end
+from producer_tools.concurrency.sync import unfinished_work
+from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
 from producer_tools.errors import BeingSentError, SubmissionConflictError
 from producer_tools.http.retries import with_retries
 from producer_tools.http.settings import token_id
@@ -89,7 +90,7 @@ class Submissions:
         self._outcomes = outcomes
         self._on_submitted = on_submitted
         self._in_progress = KeyLocks()
-        self._running: set[asyncio.Task[Task]] = set()
+        self._running: dict[asyncio.Task[Task], _Call] = {}
 
     async def submit(
         self,
@@ -111,7 +112,7 @@ class Submissions:
             former_keys = [*former_keys, key]  # the first version filed requests under the key alone
         call = _Call(request, key or f"once {uuid4().hex}", account, former_keys, ledger, was_sent)
         work = asyncio.create_task(self._until_known(call))
-        self._running.add(work)  # asyncio itself does not keep a reference
+        self._running[work] = call  # asyncio itself does not keep a reference
         work.add_done_callback(partial(self._ended, call))
         try:
             return await asyncio.shield(work)
@@ -122,8 +123,15 @@ class Submissions:
                 await asyncio.wait([work])
             raise
 
+    async def finish(self) -> None:
+        """Wait until each request of this event loop that may have been sent is written down, at most 30 seconds."""
+        here = asyncio.get_running_loop()
+        running = [work for work, call in self._running.copy().items() if call.is_being_sent and work.get_loop() is here]
+        if running:
+            await asyncio.wait(running, timeout=SECONDS_TO_FINISH)
+
     def _ended(self, call: _Call, work: "asyncio.Task[Task]") -> None:
-        self._running.discard(work)
+        del self._running[work]
         if call.is_abandoned and not work.cancelled() and (error := work.exception()) is not None:
             _logger.warning("The submit under the key %s, whose caller was cancelled, failed: %s", call.key, error)
 
@@ -145,16 +153,19 @@ class Submissions:
         call.is_being_sent = True
         try:
             known = await self._begin(call, entry)
-            if known is not None:
-                return await self._task_of(call, known)
-            if call.was_sent and not await self._outcomes.is_released(call.ledger_key, call.ledger):
-                return await self._task_of(call, await self._outcomes.take_up(entry, call.ledger))
+            if known is None and call.was_sent and not await self._outcomes.is_released(entry.key, call.ledger):
+                known = await self._outcomes.take_up(entry, call.ledger)
+            if known is None and call.is_abandoned:
+                await to_the_end(lambda: guarded(call.ledger.replace(entry, None)), is_cancelled=True)
             if call.is_abandoned:
-                await guarded(call.ledger.replace(entry, None))
                 raise asyncio.CancelledError
-            task = await self._sender.send(call.request, entry, call.ledger)
+            if known is None:
+                with unfinished_work():
+                    task = await self._sender.send(call.request, entry, call.ledger)
         finally:
             call.is_being_sent = False
+        if known is not None:
+            return await self._task_of(call, known)
         self._on_submitted(task)
         return task
 
