@@ -168,7 +168,7 @@ class _Record:
                 await asyncio.wait([work], timeout=_RENEWAL_SECONDS)
                 if not work.done():  # a lease that could not be renewed is not worth an error
                     await self.change(lease_until=self._clock.now() + _LEASE_SECONDS)
-            except asyncio.CancelledError:
+            except asyncio.CancelledError:  # noqa: PERF203 - one turn takes seconds
                 self.is_ending = True
         return work.result()
 
@@ -194,14 +194,14 @@ class _Record:
             # A person released it while it was being sent: it is filed again, unless another call has taken the key.
             known = await self._to_the_end(lambda: guarded(self.ledger.begin(answered)))
             if known is not None and known.owner == answered.owner and known.answer is None:
-                known = None if await self._try_to_put(answered) else known
-        except (LedgerError, asyncio.CancelledError) as fault:
+                await self._to_the_end(lambda: guarded(_put(known, answered, self.ledger)))
+            elif known is not None and (known.answer or {}).get("task_id") != task_id:
+                _logger.error("Task %s was paid for, but its key now belongs to another.", task_id)
+        except LedgerError:
             _logger.exception("Task %s was submitted, but the ledger could not record it.", task_id)
-            if isinstance(fault, asyncio.CancelledError):
-                raise
-            return
-        if known is not None and (known.answer or {}).get("task_id") != task_id:
-            _logger.error("Task %s was paid for, but its key now belongs to another.", task_id)
+        except asyncio.CancelledError:
+            _logger.exception("Task %s was submitted, but the ledger did not record it in time.", task_id)
+            raise
 
     async def _try_to_put(self, changed: Entry | None) -> bool:
         try:

@@ -126,9 +126,10 @@ class Submissions:
     async def finish(self) -> None:
         """Wait until each request of this event loop that may have been sent is written down, at most 30 seconds."""
         here = asyncio.get_running_loop()
-        running = [work for work, call in self._running.copy().items() if call.is_being_sent and work.get_loop() is here]
-        if running:
-            await asyncio.wait(running, timeout=SECONDS_TO_FINISH)
+        running = self._running.copy().items()  # other threads change it
+        unfinished = [work for work, call in running if call.is_being_sent and work.get_loop() is here]
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=SECONDS_TO_FINISH)
 
     def _ended(self, call: _Call, work: "asyncio.Task[Task]") -> None:
         del self._running[work]

@@ -27,7 +27,8 @@ async def make_song(): check(await tool.ainvoke(song))
 def impatient():
     from producer_tools.concurrency import sync, to_the_end
     from producer_tools.http import transport
-    from producer_tools.payment import sending
+    from producer_tools.payment import outcomes, sending
+    sending.GRACE_SECONDS = outcomes.GRACE_SECONDS = 0.1
     sync.SECONDS_TO_FINISH = to_the_end.SECONDS_TO_FINISH = transport.SECONDS_TO_FINISH = 0.1
     sending._LEASE_SECONDS = 0.2
     import logging
