@@ -162,7 +162,7 @@ class _Record:
         A cancellation is ignored. It comes only from an event loop that ends, which cancels the call too: the call
         itself decides whether it ends then.
         """
-        work = asyncio.ensure_future(call)
+        work = asyncio.ensure_future(_outcome(call))
         while not work.done():
             try:
                 await asyncio.wait([work], timeout=_RENEWAL_SECONDS)
@@ -170,7 +170,10 @@ class _Record:
                     await self.change(lease_until=self._clock.now() + _LEASE_SECONDS)
             except asyncio.CancelledError:  # noqa: PERF203 - one turn takes seconds
                 self.is_ending = True
-        return work.result()
+        outcome = work.result()
+        if isinstance(outcome, ProducerError):
+            raise outcome
+        return outcome
 
     async def change(self, **changes: Any) -> bool:
         """Change the entry; ``False`` if others have changed it, or if the ledger failed."""
@@ -212,6 +215,14 @@ class _Record:
 
     async def _to_the_end(self, start: Callable[[], Awaitable[T]]) -> T:
         return await to_the_end(start, is_cancelled=self.is_ending)
+
+
+async def _outcome(call: Coroutine[Any, Any, T]) -> T | ProducerError:
+    """The result of a call, or its error: an event loop that ends complains of tasks that raise after that."""
+    try:
+        return await call
+    except ProducerError as error:
+        return error
 
 
 async def _put(entry: Entry, changed: Entry | None, ledger: Ledger) -> bool:

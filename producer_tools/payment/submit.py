@@ -111,9 +111,9 @@ class Submissions:
         if key is not None:
             former_keys = [*former_keys, key]  # the first version filed requests under the key alone
         call = _Call(request, key or f"once {uuid4().hex}", account, former_keys, ledger, was_sent)
-        work = asyncio.create_task(self._until_known(call))
+        work = asyncio.create_task(self._run(call))
         self._running[work] = call  # asyncio itself does not keep a reference
-        work.add_done_callback(partial(self._ended, call))
+        work.add_done_callback(self._running.pop)
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -131,10 +131,15 @@ class Submissions:
         if unfinished:
             await asyncio.wait(unfinished, timeout=SECONDS_TO_FINISH)
 
-    def _ended(self, call: _Call, work: "asyncio.Task[Task]") -> None:
-        del self._running[work]
-        if call.is_abandoned and not work.cancelled() and (error := work.exception()) is not None:
+    async def _run(self, call: _Call) -> Task:
+        try:
+            return await self._until_known(call)
+        except Exception as error:
+            if not call.is_abandoned:
+                raise
+            # Nobody takes the error, and an event loop that ends would complain of it.
             _logger.warning("The submit under the key %s, whose caller was cancelled, failed: %s", call.key, error)
+            raise asyncio.CancelledError from None
 
     async def _until_known(self, call: _Call) -> Task:
         """Send the request, or wait until whoever is sending it knows the outcome."""
