@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from producer_tools.concurrency.clock import Clock
@@ -98,18 +99,32 @@ class Sender:
             ProducerError: the service did no work; the entry is deleted.
         """
         record = _Record(entry, ledger, self._clock)
+        is_sent = False
+
+        async def exchange() -> _Answer:
+            nonlocal is_sent
+            is_sent = True
+            return await self._exchange(request, entry)
+
         try:
-            answer = await record.keep_during(self._exchange(request, entry))
+            answer = await record.keep_during(exchange)
         except SubmissionUnknownError as unknown:
             answer = await self._found(unknown, record)
         except ProducerError:
             await record.delete()
             raise
         except BaseException:
-            await record.change(lease_until=self._clock.now())
+            # An event loop that ends may have cancelled the exchange before its first step.
+            await (record.change(lease_until=self._clock.now()) if is_sent else record.delete())
             raise
         await record.write_down(answer)
         return answer.task
+
+    async def withdraw(self, entry: Entry, ledger: Ledger) -> None:
+        """Delete the entry of a request that was not sent, because its caller has been cancelled."""
+        record = _Record(entry, ledger, self._clock)
+        record.is_ending = True
+        await record.delete()
 
     async def _exchange(self, request: PaidRequest, entry: Entry) -> _Answer:
         with counted(estimate(request), self._budget):
@@ -123,7 +138,8 @@ class Sender:
         ended = self._clock.now()
         entry = record.entry.changed(lease_until=ended)
         try:
-            finding = await record.keep_during(self._settler.search(entry, record.ledger, ended + GRACE_SECONDS))
+            search = partial(self._settler.search, entry, record.ledger, ended + GRACE_SECONDS)
+            finding = await record.keep_during(search)
         except (ProducerError, asyncio.CancelledError):
             finding = Finding("unclear")
         if finding.state == "found":
@@ -156,7 +172,7 @@ class _Record:
         self.is_ending = False
         self._clock = clock
 
-    async def keep_during(self, call: Coroutine[Any, Any, T]) -> T:
+    async def keep_during(self, call: Callable[[], Awaitable[T]]) -> T:
         """The result of a call, during which the lease is renewed.
 
         A cancellation is ignored. It comes only from an event loop that ends, which cancels the call too: the call
@@ -195,9 +211,9 @@ class _Record:
             if await self._try_to_put(answered):
                 return
             # A person released it while it was being sent: it is filed again, unless another call has taken the key.
-            known = await self._to_the_end(lambda: guarded(self.ledger.begin(answered)))
+            known = await self._to_the_end(partial(begun, answered, self.ledger))
             if known is not None and known.owner == answered.owner and known.answer is None:
-                await self._to_the_end(lambda: guarded(_put(known, answered, self.ledger)))
+                await self._to_the_end(partial(_put, known, answered, self.ledger))
             elif known is not None and (known.answer or {}).get("task_id") != task_id:
                 _logger.error("Task %s was paid for, but its key now belongs to another.", task_id)
         except LedgerError:
@@ -208,7 +224,7 @@ class _Record:
 
     async def _try_to_put(self, changed: Entry | None) -> bool:
         try:
-            return await self._to_the_end(lambda: guarded(_put(self.entry, changed, self.ledger)))
+            return await self._to_the_end(partial(_put, self.entry, changed, self.ledger))
         except LedgerError:
             _logger.exception("The ledger could not record what became of the request under %s.", self.entry.key)
             return False
@@ -217,10 +233,15 @@ class _Record:
         return await to_the_end(start, is_cancelled=self.is_ending)
 
 
-async def _outcome(call: Coroutine[Any, Any, T]) -> T | ProducerError:
+async def begun(entry: Entry, ledger: Ledger, former_keys: Sequence[str] = ()) -> Entry | None:
+    """Begin an entry: `Ledger.begin` as one coroutine, which leaves nothing behind if it is cancelled at once."""
+    return await guarded(ledger.begin(entry, former_keys=former_keys))
+
+
+async def _outcome(call: Callable[[], Awaitable[T]]) -> T | ProducerError:
     """The result of a call, or its error: an event loop that ends complains of tasks that raise after that."""
     try:
-        return await call
+        return await call()
     except ProducerError as error:
         return error
 
@@ -231,9 +252,9 @@ async def _put(entry: Entry, changed: Entry | None, ledger: Ledger) -> bool:
     Another process may have noted a finding in an entry whose lease had lapsed, and so may an earlier attempt of this
     call whose outcome was lost. That does not matter, unless the entry was answered or is of another call by now.
     """
-    if await ledger.replace(entry, changed):
+    if await guarded(ledger.replace(entry, changed)):
         return True
-    known = await ledger.get(entry.key)
+    known = await guarded(ledger.get(entry.key))
     if known is not None and known.owner == entry.owner and known.answer is None:
-        return await ledger.replace(known, changed)
+        return await guarded(ledger.replace(known, changed))
     return known is changed if known is None or changed is None else known.revision == changed.revision

@@ -19,9 +19,9 @@ from producer_tools.http.settings import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import is_same_request, ledger_key
-from producer_tools.payment.ledger import Ledger, guarded
+from producer_tools.payment.ledger import Ledger
 from producer_tools.payment.outcomes import Outcomes
-from producer_tools.payment.sending import Sender
+from producer_tools.payment.sending import Sender, begun
 from producer_tools.requests import PaidRequest
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
@@ -162,7 +162,7 @@ class Submissions:
             if known is None and call.was_sent and not await self._outcomes.is_released(entry.key, call.ledger):
                 known = await self._outcomes.take_up(entry, call.ledger)
             if known is None and call.is_abandoned:
-                await to_the_end(lambda: guarded(call.ledger.replace(entry, None)), is_cancelled=True)
+                await self._sender.withdraw(entry, call.ledger)
             if call.is_abandoned:
                 raise asyncio.CancelledError
             if known is None:
@@ -179,7 +179,7 @@ class Submissions:
         """Begin the entry and return ``None``; or return the entry of the same request, sent before."""
         former_keys = [ledger_key(key, call.account) for key in call.former_keys] + list(call.former_keys)
         while True:
-            known = await to_the_end(partial(_begun, call.ledger, entry, tuple(former_keys)))
+            known = await to_the_end(partial(begun, entry, call.ledger, tuple(former_keys)))
             if known is None or known.owner == entry.owner:
                 return None
             if known.key in (call.ledger_key, call.key) or is_same_request(call.request, known.fingerprint):
@@ -201,7 +201,3 @@ class Submissions:
         if not is_same_request(call.request, known.fingerprint):
             raise SubmissionConflictError(call.key, None if task is None else task.task_id)
         return task or await self._outcomes.found(call.key, known, call.ledger)
-
-
-async def _begun(ledger: Ledger, entry: Entry, former_keys: Sequence[str]) -> Entry | None:
-    return await guarded(ledger.begin(entry, former_keys=former_keys))

@@ -63,7 +63,6 @@ async def test_a_lost_ledger_does_not_pay_again(
     kind: str, settled_by: str, run: Runner, sandbox: ProducerSandbox, directory: Path
 ) -> None:
     """The checkpoint outlives a ledger in memory. It still says unknown, and a person can still settle it."""
-
     sandbox.listing.answer = "forbidden"  # else the task would be found
 
     def graph(client: ProducerClient) -> Builder:
