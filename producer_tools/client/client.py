@@ -272,8 +272,9 @@ class ProducerClient(PaidCalls):
     async def aclose(self) -> None:
         """Close the sessions that this client has made; a later call makes a new one. A caller's session stays open.
 
-        Do not call it while a paid request is in flight: the outcome of that request would be unknown.
+        It waits for paid requests that are under way, at most 30 seconds for their answers and 30 for the ledger.
         """
+        await self._submissions.finish()
         await self._transport.aclose()
         await self._files.aclose()
 

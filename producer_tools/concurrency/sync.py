@@ -2,11 +2,12 @@
 
 import asyncio
 import atexit
+import concurrent.futures.thread  # noqa: F401 - its threads end after what is registered here
 import os
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
@@ -63,6 +64,24 @@ def start_in_background(call: Callable[[], Coroutine[Any, Any, T]]) -> "Future[T
     return future
 
 
+@contextmanager
+def unfinished_work() -> Iterator[None]:
+    """In the background loop, let the process end only after the block has, or 30 seconds later.
+
+    A loop of the caller's own needs no help: it does not end before its tasks do.
+    """
+    if _background is None or asyncio.get_running_loop() is not _background.loop:
+        yield
+        return
+    work: Future[None] = Future()
+    _outliving.add(work)
+    try:
+        yield
+    finally:
+        _outliving.discard(work)
+        work.set_result(None)
+
+
 def sync_twin(
     method: Callable[Concatenate[Self_, P], Awaitable[T]],
 ) -> Callable[Concatenate[Self_, P], T]:
@@ -98,10 +117,14 @@ def _started() -> _Background:
         return _background
 
 
+def _wait_for_unfinished_work() -> None:
+    wait(_outliving.copy(), timeout=SECONDS_TO_FINISH)
+
+
 def _stop() -> None:
     """Shut the loop down when the process ends: running calls are cancelled and sessions are closed."""
     global _background
-    wait(_outliving.copy(), timeout=SECONDS_TO_FINISH)
+    _wait_for_unfinished_work()
     with _lock:
         stopped, _background = _background, None
         if stopped is not None:
@@ -120,6 +143,10 @@ def _reset_after_fork() -> None:
 
 _of_the_parent: list[object] = []
 atexit.register(_stop)
+# A ledger in a file is written by threads, and when functions of `atexit` are called, Python starts no more threads.
+# There is no public way to be called before that. Without the private one, an interrupted submit that ends with the
+# process may leave an unknown outcome.
+getattr(threading, "_register_atexit", atexit.register)(_wait_for_unfinished_work)
 if hasattr(os, "register_at_fork"):
     # The lock is held during a fork, so that no child starts with a loop that its parent is just making.
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_reset_after_fork)

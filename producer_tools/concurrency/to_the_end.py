@@ -10,7 +10,7 @@ SECONDS_TO_FINISH = 30.0
 """How long work goes on at most after its task was cancelled. A shutdown takes no longer than that."""
 
 
-async def to_the_end(start: Callable[[], Awaitable[T]]) -> T:
+async def to_the_end(start: Callable[[], Awaitable[T]], *, is_cancelled: bool = False) -> T:
     """Wait until work has ended, even if this task is cancelled in the meantime.
 
     An event loop that shuts down cancels all its tasks, once. The work may have been one of them: then it is started
@@ -18,14 +18,15 @@ async def to_the_end(start: Callable[[], Awaitable[T]]) -> T:
 
     Args:
         start: starts the work.
+        is_cancelled: whether this task was cancelled before. Then the work has 30 seconds, as after a cancellation now.
 
     Raises:
         asyncio.CancelledError: this task was cancelled, and the work did not end within 30 seconds of that.
     """
     clock = asyncio.get_running_loop().time
     work = asyncio.ensure_future(start())
-    cancelled: asyncio.CancelledError | None = None
-    until = 0.0
+    cancelled = asyncio.CancelledError() if is_cancelled else None
+    until = clock() + SECONDS_TO_FINISH
     starts = 1
     while True:
         try:

@@ -149,8 +149,8 @@ class Transport:
 
         It waits at most 30 seconds for paid requests that are under way.
         """
-        if self._outliving:
-            await asyncio.wait(map(asyncio.wrap_future, self._outliving), timeout=SECONDS_TO_FINISH)
+        if outliving := self._outliving.copy():  # other threads change it
+            await asyncio.wait(map(asyncio.wrap_future, outliving), timeout=SECONDS_TO_FINISH)
         await self._sessions.aclose()
 
     async def _outlive(self, exchange: Callable[[], Coroutine[Any, Any, _Outcome]]) -> _Outcome:

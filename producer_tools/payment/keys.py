@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from pydantic.fields import FieldInfo
+
 from producer_tools.requests import DELIVERY, Model, MusicRequest, PaidRequest
 
 _VERSION = "2:"
@@ -15,12 +17,16 @@ def fingerprint(request: PaidRequest) -> str:
     """A hash of what the caller asked, with its version.
 
     Neither the fields that were filled in, such as a default model, nor those that only say how the result is
-    delivered change it. So it is the same after a default has changed, and in a version that has more fields. It is
-    also the same if the caller spells out a default that is a part of the API, such as ``instrumental=False``.
+    delivered change it. So it is the same after a default has changed, and in a version that has more fields. A fixed
+    default that is spelt out counts as left out: the body is the same.
     """
+    given = request.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     fields = type(request).model_fields
-    spelt_out = {name for name in request.model_fields_set if getattr(request, name) == fields[name].default}
-    asked = request.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True, exclude=spelt_out)
+    asked = {
+        fields[name].alias or name: value
+        for name, value in given.items()
+        if value not in (_fixed_default(fields[name]), "")
+    }
     action = request.action if isinstance(request, MusicRequest) else ""
     return _VERSION + _hash(f"{request.endpoint} {action}", asked, _NOT_ASKED)
 
@@ -47,6 +53,11 @@ def ledger_key(key: str, account: str) -> str:
         account: the hash of the API token.
     """
     return f"{account}/{key}"
+
+
+def _fixed_default(field: FieldInfo) -> object:
+    """The default that does not depend on the environment; ``None`` if there is none."""
+    return None if field.default_factory is not None or field.is_required() else field.default
 
 
 def _hash(name: str, values: Mapping[str, Any], left_out: frozenset[str]) -> str:

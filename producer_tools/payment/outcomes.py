@@ -18,7 +18,7 @@ from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry, Source
 from producer_tools.payment.keys import ledger_key
 from producer_tools.payment.ledger import Ledger, guarded
-from producer_tools.payment.settling import Finding, Settler
+from producer_tools.payment.settling import GRACE_SECONDS, Finding, Settler
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
 
@@ -57,7 +57,7 @@ class Outcomes:
         Raises:
             SubmissionUnknownError: it cannot.
         """
-        finding = await self._settle(entry, ledger, patient=False)
+        finding = await self._settle(entry, ledger, entry.lease_until + GRACE_SECONDS)
         if finding.state == "found":
             return read_answer({"task_id": finding.task_ids[0]})
         raise SubmissionUnknownError(
@@ -70,7 +70,8 @@ class Outcomes:
         account, now = token_id(self._transport.token()), self._clock.now()
         unknown = await guarded(ledger.entries(account=account, unanswered=True))
         return [
-            Settled(entry.key, await self._settle(entry, ledger, patient=True))
+            # All of them share the minute, so that a service that is down does not take a minute for each.
+            Settled(entry.key, await self._settle(entry, ledger, now + GRACE_SECONDS))
             for entry in unknown
             if entry.lease_until <= now
         ]
@@ -101,24 +102,34 @@ class Outcomes:
         """Whether a person has released the request under a key of the ledger."""
         return await guarded(ledger.get(_released(key))) is not None
 
-    @staticmethod
-    async def take_up(entry: Entry, ledger: Ledger) -> Entry:
+    async def take_up(self, entry: Entry, ledger: Ledger) -> Entry:
         """Turn an entry that was just begun into one of a request that was sent at some time, with unknown outcome."""
-        unknown = entry.changed(begun_at=0.0, lease_until=0.0)
+        unknown = entry.changed(begun_at=0.0, lease_until=self._clock.now())
         await guarded(ledger.replace(entry, unknown))
         return unknown
 
-    async def _settle(self, entry: Entry, ledger: Ledger, *, patient: bool) -> Finding:
+    async def _settle(self, entry: Entry, ledger: Ledger, until: float) -> Finding:
         if not entry.endpoint:  # written by the first version, which did not keep the request
             return Finding("not_listed")
-        finding = await self._settler.search(entry, ledger, patient=patient)
+        finding = await self._settler.search(entry, ledger, until)
         try:
-            if finding.state == "found":
-                await self._answer(entry, finding.task_ids[0], finding.source, ledger)
-            else:
-                await guarded(ledger.replace(entry, entry.changed(finding=finding._asdict())))
+            return await self._write_down(finding, entry, ledger)
         except LedgerError:  # what was found must reach the caller: an error would say that nothing was charged
             _logger.exception("The ledger could not record what was found about the request under %s.", entry.key)
+            return finding
+
+    async def _write_down(self, finding: Finding, entry: Entry, ledger: Ledger) -> Finding:
+        """Record what was found; return what is known if others have changed the entry meanwhile."""
+        if finding.state != "found":
+            await guarded(ledger.replace(entry, entry.changed(finding=finding._asdict())))
+            return finding
+        while not await self._answer(entry, finding.task_ids[0], finding.source, ledger):
+            known = await guarded(ledger.get(entry.key))
+            if known is None or known.owner != entry.owner:
+                return Finding("unclear", finding.task_ids)  # a person has released it meanwhile
+            if known.answer is not None:
+                return Finding("found", (str(known.answer.get("task_id")),), known.source or "answer")
+            entry = known
         return finding
 
     async def _unknown(self, key: str, ledger: Ledger) -> Entry:

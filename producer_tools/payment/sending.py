@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.to_the_end import to_the_end
@@ -15,11 +16,13 @@ from producer_tools.payment.availability import Availability
 from producer_tools.payment.entry import Entry, Limit, Source
 from producer_tools.payment.keys import fingerprint
 from producer_tools.payment.ledger import Ledger, guarded
-from producer_tools.payment.settling import Settler
+from producer_tools.payment.settling import GRACE_SECONDS, Finding, Settler
 from producer_tools.payment.spending import Spending
 from producer_tools.requests import MusicRequest, PaidRequest
 from producer_tools.tasks.records import read_answer, storable_answer
 from producer_tools.tasks.task import Task
+
+T = TypeVar("T")
 
 _logger = logging.getLogger("producer_tools")
 
@@ -107,64 +110,57 @@ class Sender:
             ServiceUnavailableError: the service is down, so nothing was sent; the entry is deleted.
             ProducerError: the service did no work; the entry is deleted.
         """
-        post = partial(self._answer, entry, ledger)
-        sending = asyncio.ensure_future(self._availability.attempt(entry, ledger, post))
-        while not await _is_done(sending, _RENEWAL_SECONDS):
-            entry = await self._renewed(entry, ledger)
+        record = _Record(entry, ledger, self._clock)
+        is_sent = False
+
+        async def exchange() -> _Answer:
+            nonlocal is_sent
+            is_sent = True
+            return await self._exchange(entry)
+
         try:
-            answer = sending.result()
-        except SubmissionUnknownError:
-            await self._change(entry, entry.changed(lease_until=0.0), ledger)
-            raise
+            answer = await record.keep_during(partial(self._availability.attempt, entry, ledger, exchange))
+        except SubmissionUnknownError as unknown:
+            answer = await self._found(unknown, record)
         except ProducerError:
-            await self._change(entry, None, ledger)
+            await record.delete()
             raise
-        await self._write_down(answer, entry, ledger)
+        except BaseException:
+            # An event loop that ends may have cancelled the exchange before its first step.
+            await (record.change(lease_until=self._clock.now()) if is_sent else record.delete())
+            raise
+        await record.write_down(answer)
         return answer.task
 
-    async def _answer(self, entry: Entry, ledger: Ledger) -> _Answer:
-        try:
-            with self._spending.counted(entry):
-                raw = await self._transport.post(entry.endpoint, entry.request, paid=True)
-                task = read_answer(raw)
-                if task.task_id is None and not task.results:
-                    raise unreadable(entry.endpoint, "it has neither a task id nor a result", paid=True)
-        except SubmissionUnknownError as unknown:
-            finding = await self._settler.search(entry, ledger, patient=True)
-            if finding.state != "found":
-                raise unknown.with_more(finding.in_words()) from unknown.__cause__
-            task = Task(task_id=finding.task_ids[0], state="pending")
-            return _Answer({"task_id": task.task_id}, task, finding.source)
+    async def withdraw(self, entry: Entry, ledger: Ledger) -> None:
+        """Delete the entry of a request that was not sent, because its caller has been cancelled."""
+        record = _Record(entry, ledger, self._clock)
+        record.is_ending = True
+        await record.delete()
+
+    async def _exchange(self, entry: Entry) -> _Answer:
+        with self._spending.counted(entry):
+            task = read_answer(await self._transport.post(entry.endpoint, entry.request, paid=True))
+            if task.task_id is None and not task.results:
+                raise unreadable(entry.endpoint, "it has neither a task id nor a result", paid=True)
         return _Answer(storable_answer(task), task)
 
-    async def _renewed(self, entry: Entry, ledger: Ledger) -> Entry:
-        """The entry with a new lease; the same entry if it could not be renewed, which is not worth an error."""
-        renewed = entry.changed(lease_until=self._clock.now() + _LEASE_SECONDS)
-        return renewed if await self._change(entry, renewed, ledger) else entry
-
-    async def _write_down(self, answer: _Answer, entry: Entry, ledger: Ledger) -> None:
-        """Add the answer to the entry. The song is paid for, so its id must reach the caller whatever happens here."""
-        answered = entry.changed(answer=answer.stored, source=answer.source, lease_until=0.0)
-        if await self._change(entry, answered, ledger):
-            return
+    async def _found(self, unknown: SubmissionUnknownError, record: "_Record") -> _Answer:
+        """The task of a request whose answer was lost, if it can be found within a minute."""
+        ended = self._clock.now()
+        entry = record.entry.changed(lease_until=ended)
         try:
-            # A person released it while it was being sent: it is filed again, unless another call has taken the key.
-            known = await to_the_end(lambda: guarded(ledger.begin(answered)))
-            if known is not None and known.owner == entry.owner and known.answer is None:
-                await guarded(ledger.replace(known, answered))
-            elif known is not None and (known.answer or {}).get("task_id") != answer.task.task_id:
-                _logger.error("Task %s was paid for, but its key now belongs to another.", answer.task.task_id)
-        except LedgerError:
-            _logger.exception("Task %s was submitted, but the ledger could not record it.", answer.task.task_id)
-
-    @staticmethod
-    async def _change(entry: Entry, changed: Entry | None, ledger: Ledger) -> bool:
-        """Replace the entry; ``False`` if it was changed by others, or if the ledger failed."""
-        try:
-            return await to_the_end(lambda: guarded(ledger.replace(entry, changed)))
-        except LedgerError:
-            _logger.exception("The ledger could not record what became of the request under %s.", entry.key)
-            return False
+            search = partial(self._settler.search, entry, record.ledger, ended + GRACE_SECONDS)
+            finding = await record.keep_during(search)
+        except (ProducerError, asyncio.CancelledError):
+            finding = Finding("unclear")
+        if finding.state == "found":
+            task = Task(task_id=finding.task_ids[0], state="pending")
+            return _Answer({"task_id": task.task_id}, task, finding.source)
+        await record.change(lease_until=ended, finding=finding._asdict())
+        if record.is_ending:
+            raise asyncio.CancelledError
+        raise unknown.with_more(finding.in_words()) from unknown.__cause__
 
     def _with_callback(self, request: PaidRequest, key: str) -> PaidRequest:
         """The request with a callback address, unless it has one."""
@@ -173,10 +169,106 @@ class Sender:
         return request.model_copy(update={"callback_url": self._callbacks.address(key)})
 
 
-async def _is_done(work: "asyncio.Future[Any]", seconds: float) -> bool:
-    """Wait for work for so long. A cancellation is ignored: the work itself is bounded, and its outcome is needed."""
+class _Record:
+    """The entry of a request that is being sent, and the ledger that holds it.
+
+    Attributes:
+        entry: the entry as this call has written it last.
+        ledger: the ledger.
+        is_ending: whether the event loop is ending. Then nothing may take longer than 30 seconds.
+    """
+
+    def __init__(self, entry: Entry, ledger: Ledger, clock: Clock) -> None:
+        self.entry = entry
+        self.ledger = ledger
+        self.is_ending = False
+        self._clock = clock
+
+    async def keep_during(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The result of a call, during which the lease is renewed.
+
+        A cancellation is ignored. It comes only from an event loop that ends, which cancels the call too: the call
+        itself decides whether it ends then.
+        """
+        work = asyncio.ensure_future(_outcome(call))
+        while not work.done():
+            try:
+                await asyncio.wait([work], timeout=_RENEWAL_SECONDS)
+                if not work.done():  # a lease that could not be renewed is not worth an error
+                    await self.change(lease_until=self._clock.now() + _LEASE_SECONDS)
+            except asyncio.CancelledError:  # noqa: PERF203 - one turn takes seconds
+                self.is_ending = True
+        outcome = work.result()
+        if isinstance(outcome, ProducerError):
+            raise outcome
+        return outcome
+
+    async def change(self, **changes: Any) -> bool:
+        """Change the entry; ``False`` if others have changed it, or if the ledger failed."""
+        changed = self.entry.changed(**changes)
+        is_changed = await self._try_to_put(changed)
+        if is_changed:
+            self.entry = changed
+        return is_changed
+
+    async def delete(self) -> None:
+        """Delete the entry, so that the request can be sent again."""
+        await self._try_to_put(None)
+
+    async def write_down(self, answer: _Answer) -> None:
+        """Add the answer to the entry. The song is paid for, so its id must reach the caller whatever happens here."""
+        task_id = answer.task.task_id
+        answered = self.entry.changed(answer=answer.stored, source=answer.source, lease_until=0.0)
+        try:
+            if await self._try_to_put(answered):
+                return
+            # A person released it while it was being sent: it is filed again, unless another call has taken the key.
+            known = await self._to_the_end(partial(begun, answered, self.ledger))
+            if known is not None and known.owner == answered.owner and known.answer is None:
+                await self._to_the_end(partial(_put, known, answered, self.ledger))
+            elif known is not None and (known.answer or {}).get("task_id") != task_id:
+                _logger.error("Task %s was paid for, but its key now belongs to another.", task_id)
+        except LedgerError:
+            _logger.exception("Task %s was submitted, but the ledger could not record it.", task_id)
+        except asyncio.CancelledError:
+            _logger.exception("Task %s was submitted, but the ledger did not record it in time.", task_id)
+            raise
+
+    async def _try_to_put(self, changed: Entry | None) -> bool:
+        try:
+            return await self._to_the_end(partial(_put, self.entry, changed, self.ledger))
+        except LedgerError:
+            _logger.exception("The ledger could not record what became of the request under %s.", self.entry.key)
+            return False
+
+    async def _to_the_end(self, start: Callable[[], Awaitable[T]]) -> T:
+        return await to_the_end(start, is_cancelled=self.is_ending)
+
+
+async def begun(
+    entry: Entry, ledger: Ledger, former_keys: Sequence[str] = (), limits: Sequence[Limit] = ()
+) -> Entry | None:
+    """Begin an entry: `Ledger.begin` as one coroutine, which leaves nothing behind if it is cancelled at once."""
+    return await guarded(ledger.begin(entry, former_keys=former_keys, limits=limits))
+
+
+async def _outcome(call: Callable[[], Awaitable[T]]) -> T | ProducerError:
+    """The result of a call, or its error: an event loop that ends complains of tasks that raise after that."""
     try:
-        await asyncio.wait([work], timeout=seconds)
-    except asyncio.CancelledError:
-        return False
-    return work.done()
+        return await call()
+    except ProducerError as error:
+        return error
+
+
+async def _put(entry: Entry, changed: Entry | None, ledger: Ledger) -> bool:
+    """Put ``changed`` in the place of ``entry``, which is of this call, or delete it. It can be repeated.
+
+    Another process may have noted a finding in an entry whose lease had lapsed, and so may an earlier attempt of this
+    call whose outcome was lost. That does not matter, unless the entry was answered or is of another call by now.
+    """
+    if await guarded(ledger.replace(entry, changed)):
+        return True
+    known = await guarded(ledger.get(entry.key))
+    if known is not None and known.owner == entry.owner and known.answer is None:
+        return await guarded(ledger.replace(known, changed))
+    return known is changed if known is None or changed is None else known.revision == changed.revision

@@ -1,6 +1,7 @@
 """Finds out what became of a request whose answer was lost."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Literal, NamedTuple
 
 from producer_tools.concurrency.clock import Clock
@@ -8,12 +9,12 @@ from producer_tools.errors import LedgerError, ProducerToolError
 from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.payment.entry import Entry, Source
 from producer_tools.payment.ledger import Ledger, guarded
-from producer_tools.tasks.listing import Listing
+from producer_tools.tasks.listing import Listing, SentRequest
 
 GRACE_SECONDS = 60.0
 """How long the service may take to list a new task. Before that, a missing task proves nothing."""
 
-_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 # The service's clock may differ from this machine's.
 _CLOCK_DIFFERENCE = 30.0
 # A request may have been answered long after it was begun, so entries of the last hour may own the same task.
@@ -68,51 +69,79 @@ class Settler:
         self._clock = clock
         self._callbacks = callbacks
 
-    async def search(self, entry: Entry, ledger: Ledger, *, patient: bool) -> Finding:
+    async def search(self, entry: Entry, ledger: Ledger, until: float = 0.0) -> Finding:
         """Search for the task of an entry, with the token of its account.
 
         Args:
-            entry: the entry, which has no answer.
+            entry: the entry, which has no answer and is not being sent any more.
             ledger: the ledger, whose other entries own tasks too.
-            patient: whether to search again until something is found, or a minute has passed since the request.
+            until: Unix seconds. It searches again until something is found, or until then.
         """
-        until = self._clock.now() + GRACE_SECONDS
-        for pause in (*_PAUSES, 0.0):
+        pauses = iter(_PAUSES)
+        while True:
             finding = await self._search_once(entry, ledger)
-            done = finding.state in ("found", "several", "not_found")
-            waits_for_callback = self._callbacks is not None and "callback_url" in entry.request
-            if done or not patient or (finding.state == "not_listed" and not waits_for_callback):
-                break
-            if self._clock.now() + pause > until:
-                break
-            await self._clock.sleep(pause)
-        return finding
+            left = until - self._clock.now()
+            if left <= 0 or finding.state in ("found", "several", "not_found") or self._is_hopeless(finding, entry):
+                return finding
+            await self._clock.sleep(min(next(pauses, left), left))
+
+    def _is_hopeless(self, finding: Finding, entry: Entry) -> bool:
+        """Whether nothing can bring the task: it is not listed, and no callback comes."""
+        waits_for_callback = self._callbacks is not None and "callback_url" in entry.request
+        return finding.state == "not_listed" and not waits_for_callback
 
     async def _search_once(self, entry: Entry, ledger: Ledger) -> Finding:
+        sent = SentRequest(entry.endpoint, entry.request)
         try:
             # A ledger that fails here leaves the outcome unknown, since the request was sent.
             rivals = await guarded(ledger.entries(since=entry.begun_at - _SECONDS_OF_RIVALS))
-            # The entry's own mark stays if its answer could not be written down.
-            others = [each for each in rivals if each.fingerprint != _mark_of(entry)]
-            owned = {str(each.answer.get("task_id")) for each in others if each.answer is not None}
+            # The entry's own mark stays if its process was killed before the answer was written down.
+            others = [each for each in rivals if each.answer and each.fingerprint != _mark_of(entry)]
+            owned = {str(each.answer.get("task_id")) for each in others if each.answer}
             for task_id in self._arrived(entry):
-                if task_id not in owned and await self._listing.is_task_of(task_id, entry.request):
+                if task_id not in owned and await self._listing.is_task_of(task_id, sent):
                     return await self._claimed(entry, ledger, task_id, "callback")
-            since, until = max(0.0, entry.begun_at - _CLOCK_DIFFERENCE), self._clock.now() + _CLOCK_DIFFERENCE
-            listed = await self._listing.find(entry.account, entry.request, since, until)
-            if listed is None:
-                return Finding("not_listed")
-            unowned = [task_id for task_id in listed if task_id not in owned][:_MOST_CANDIDATES]
-            # The listing may show tasks of other accounts; a look-up shows only this account's.
-            candidates = [task_id for task_id in unowned if await self._listing.is_task_of(task_id, entry.request)]
-            if len(candidates) == 1 and not self._is_contested(entry, rivals):
+            candidates = await self._candidates(entry, sent, owned)
+            if candidates is None and self._must_be_listed(entry, rivals):
+                self._listing.refuse(entry.account)
+            if candidates and len(candidates) == 1 and not self._is_contested(entry, rivals):
                 return await self._claimed(entry, ledger, candidates[0], "listing")
         except ProducerToolError:
             return Finding("unclear")
         if candidates:
             return Finding("several" if len(candidates) > 1 else "unclear", tuple(candidates))
-        too_early = self._clock.now() < entry.begun_at + GRACE_SECONDS
-        return Finding("unclear" if too_early else "not_found")
+        if candidates is None and self._listing.is_refused(entry.account):
+            return Finding("not_listed")
+        # It may have been sent as late as its lease ended.
+        too_early = self._clock.now() < max(entry.begun_at, entry.lease_until) + GRACE_SECONDS
+        if too_early:
+            return Finding("unclear")
+        return Finding("not_listed" if candidates is None else "not_found")
+
+    async def _candidates(self, entry: Entry, sent: SentRequest, owned: AbstractSet[object]) -> list[str] | None:
+        """The tasks that may be the entry's and that no other entry owns; ``None`` if tasks are not listed."""
+        since, until = max(0.0, entry.begun_at - _CLOCK_DIFFERENCE), self._clock.now() + _CLOCK_DIFFERENCE
+        listed = await self._listing.find(entry.account, sent, since, until)
+        if listed is None:
+            return None
+        candidates: list[str] = []
+        for task_id in [task_id for task_id in listed if task_id not in owned][:_MOST_CANDIDATES]:
+            # The listing may show tasks of other accounts; a look-up shows only this account's.
+            is_own = await self._listing.is_task_of(task_id, sent)
+            if is_own is None:
+                self._listing.refuse(entry.account)
+                return None
+            if is_own:
+                candidates.append(task_id)
+        return candidates
+
+    def _must_be_listed(self, entry: Entry, rivals: Sequence[Entry]) -> bool:
+        """Whether the account is known to have a task, for so long that each listing of its tasks would have it."""
+        latest = self._clock.now() - GRACE_SECONDS
+        return any(
+            each.account == entry.account and each.answer and each.answer.get("task_id") and each.begun_at < latest
+            for each in rivals
+        )
 
     def _arrived(self, entry: Entry) -> Sequence[str]:
         url = entry.request.get("callback_url")
@@ -133,7 +162,7 @@ class Settler:
     async def _claimed(self, entry: Entry, ledger: Ledger, task_id: str, source: Source) -> Finding:
         """Make the task this entry's, unless another entry that searches at this moment has made it its own."""
         mark = Entry(
-            key=f"{entry.account}/task {task_id}",
+            key=f"{entry.account} task {task_id}",  # no caller's key has this form
             fingerprint=_mark_of(entry),
             account=entry.account,
             begun_at=entry.begun_at,

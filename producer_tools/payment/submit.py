@@ -11,16 +11,17 @@ from uuid import uuid4
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.limits import KeyLocks, Semaphores
-from producer_tools.concurrency.to_the_end import to_the_end
+from producer_tools.concurrency.sync import unfinished_work
+from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
 from producer_tools.errors import BeingSentError, SubmissionConflictError
 from producer_tools.http.retries import with_retries
 from producer_tools.http.settings import token_id
 from producer_tools.http.transport import Transport
-from producer_tools.payment.entry import Entry, Limit
+from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import is_same_request, ledger_key
-from producer_tools.payment.ledger import Ledger, guarded
+from producer_tools.payment.ledger import Ledger
 from producer_tools.payment.outcomes import Outcomes
-from producer_tools.payment.sending import Sender
+from producer_tools.payment.sending import Sender, begun
 from producer_tools.requests import PaidRequest
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
@@ -89,7 +90,7 @@ class Submissions:
         self._outcomes = outcomes
         self._on_submitted = on_submitted
         self._in_progress = KeyLocks()
-        self._running: set[asyncio.Task[Task]] = set()
+        self._running: dict[asyncio.Task[Task], _Call] = {}
 
     async def submit(
         self,
@@ -110,9 +111,9 @@ class Submissions:
         if key is not None:
             former_keys = [*former_keys, key]  # the first version filed requests under the key alone
         call = _Call(request, key or f"once {uuid4().hex}", account, former_keys, ledger, was_sent)
-        work = asyncio.create_task(self._until_known(call))
-        self._running.add(work)  # asyncio itself does not keep a reference
-        work.add_done_callback(partial(self._ended, call))
+        work = asyncio.create_task(self._run(call))
+        self._running[work] = call  # asyncio itself does not keep a reference
+        work.add_done_callback(self._running.pop)
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -122,10 +123,23 @@ class Submissions:
                 await asyncio.wait([work])
             raise
 
-    def _ended(self, call: _Call, work: "asyncio.Task[Task]") -> None:
-        self._running.discard(work)
-        if call.is_abandoned and not work.cancelled() and (error := work.exception()) is not None:
+    async def finish(self) -> None:
+        """Wait until each request of this event loop that may have been sent is written down, at most 30 seconds."""
+        here = asyncio.get_running_loop()
+        running = self._running.copy().items()  # other threads change it
+        unfinished = [work for work, call in running if call.is_being_sent and work.get_loop() is here]
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=SECONDS_TO_FINISH)
+
+    async def _run(self, call: _Call) -> Task:
+        try:
+            return await self._until_known(call)
+        except Exception as error:
+            if not call.is_abandoned:
+                raise
+            # Nobody takes the error, and an event loop that ends would complain of it.
             _logger.warning("The submit under the key %s, whose caller was cancelled, failed: %s", call.key, error)
+            raise asyncio.CancelledError from None
 
     async def _until_known(self, call: _Call) -> Task:
         """Send the request, or wait until whoever is sending it knows the outcome."""
@@ -145,16 +159,19 @@ class Submissions:
         call.is_being_sent = True
         try:
             known = await self._begin(call, entry)
-            if known is not None:
-                return await self._task_of(call, known)
-            if call.was_sent and not await self._outcomes.is_released(call.ledger_key, call.ledger):
-                return await self._task_of(call, await self._outcomes.take_up(entry, call.ledger))
+            if known is None and call.was_sent and not await self._outcomes.is_released(entry.key, call.ledger):
+                known = await self._outcomes.take_up(entry, call.ledger)
+            if known is None and call.is_abandoned:
+                await self._sender.withdraw(entry, call.ledger)
             if call.is_abandoned:
-                await guarded(call.ledger.replace(entry, None))
                 raise asyncio.CancelledError
-            task = await self._sender.send(entry, call.ledger)
+            if known is None:
+                with unfinished_work():
+                    task = await self._sender.send(entry, call.ledger)
         finally:
             call.is_being_sent = False
+        if known is not None:
+            return await self._task_of(call, known)
         self._on_submitted(task)
         return task
 
@@ -163,7 +180,7 @@ class Submissions:
         former_keys = [ledger_key(key, call.account) for key in call.former_keys] + list(call.former_keys)
         limits = self._sender.limits(entry)
         while True:
-            known = await to_the_end(partial(_begun, call.ledger, entry, tuple(former_keys), limits))
+            known = await to_the_end(partial(begun, entry, call.ledger, tuple(former_keys), limits))
             if known is None or known.owner == entry.owner:
                 return None
             if known.key in (call.ledger_key, call.key) or is_same_request(call.request, known.fingerprint):
@@ -185,7 +202,3 @@ class Submissions:
         if not is_same_request(call.request, known.fingerprint):
             raise SubmissionConflictError(call.key, None if task is None else task.task_id)
         return task or await self._outcomes.found(call.key, known, call.ledger)
-
-
-async def _begun(ledger: Ledger, entry: Entry, former_keys: Sequence[str], limits: Sequence[Limit]) -> Entry | None:
-    return await guarded(ledger.begin(entry, former_keys=former_keys, limits=limits))

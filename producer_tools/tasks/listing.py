@@ -1,20 +1,53 @@
 """Finds the task of a request whose answer was lost, in the account's listing of tasks.
 
 Whether an API key may list tasks is not known: the provider's own web application does it, with another token. So a
-service that refuses, or answers with something else, is remembered and not asked again.
+service that refuses, or answers with something else, is remembered and not asked again. So is one that lists other
+accounts' tasks, or none although the account has some.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from producer_tools.errors import APIError, RateLimitError, ServerError
 from producer_tools.http.safe_text import LONGEST_ID, safe_name
 from producer_tools.http.transport import Transport
-from producer_tools.requests import DELIVERY, TASKS, GetTask
+from producer_tools.requests import AUDIOS, DELIVERY, LYRICS, TASKS, UPLOAD, VIDEOS, WAV, GetTask
 
 _PAGE = 50
 _MOST_PAGES = 20
-_UNSET = (None, "", False)
+_TYPES = {endpoint.rpartition("/")[2] for endpoint in (AUDIOS, LYRICS, UPLOAD, VIDEOS, WAV)}
+
+
+class SentRequest(NamedTuple):
+    """A paid request as it was sent.
+
+    Attributes:
+        endpoint: the path that it went to.
+        body: its JSON body.
+    """
+
+    endpoint: str
+    body: Mapping[str, Any]
+
+    def made(self, record: Mapping[str, Any]) -> bool:
+        """Whether a task's record names a request with the same values.
+
+        The service may add fields, leave out unset ones, and write a number as text. A callback address is compared too
+        if the record has one: no two requests share it.
+        """
+        request = record.get("request")
+        if not isinstance(request, Mapping) or self._is_of_another_endpoint(record.get("type"), request):
+            return False
+        url = self.body.get("callback_url")
+        if url is not None and request.get("callback_url") not in (None, url):
+            return False
+        return all(_same(value, request.get(name)) for name, value in self.body.items() if name not in DELIVERY)
+
+    def _is_of_another_endpoint(self, kind: object, request: Mapping[str, Any]) -> bool:
+        # The other endpoints' bodies have no action, and one field that a song's body may have as well.
+        if ("action" in self.body) != ("action" in request):
+            return True
+        return kind in _TYPES and kind != self.endpoint.rpartition("/")[2]
 
 
 class Listing:
@@ -28,50 +61,65 @@ class Listing:
         self._transport = transport
         self._refused: set[str] = set()
 
-    async def find(self, account: str, body: Mapping[str, Any], since: float, until: float) -> list[str] | None:
+    def is_refused(self, account: str) -> bool:
+        """Whether the service is known not to list this account's tasks; then it is not asked again."""
+        return account in self._refused
+
+    def refuse(self, account: str) -> None:
+        """Remember that the service does not list this account's tasks."""
+        self._refused.add(account)
+
+    async def find(self, account: str, sent: SentRequest, since: float, until: float) -> list[str] | None:
         """The ids of the tasks that a request may have become.
 
         Args:
             account: the hash of the token of this call.
-            body: the JSON body that was sent.
+            sent: the request.
             since: Unix seconds; only tasks created then or later.
             until: Unix seconds; only tasks created then or earlier.
 
         Returns:
-            The ids, or ``None`` if the service does not list this account's tasks.
+            The ids, or ``None`` if the service lists no task of this account at all, or more than can be read.
 
         Raises:
             ProducerToolError: the service cannot answer now.
         """
         window = {"created_at_min": int(since), "created_at_max": int(until) + 1}
+        read: set[str | None] = set()
         found: dict[str, None] = {}
-        for page in range(_MOST_PAGES):
-            records = await self._records(account, {**window, "limit": _PAGE, "offset": page * _PAGE})
-            if records is None or (page == 0 and not records and not await self._lists_anything(account)):
+        offset = 0
+        for _ in range(_MOST_PAGES):
+            records = await self._records(account, {**window, "limit": _PAGE, "offset": offset})
+            if records is None or (offset == 0 and not records and not await self._lists_anything(account)):
                 return None
-            found |= dict.fromkeys(task_id for each in records if (task_id := _id(each)) and is_made_by(body, each))
-            if not records:
-                break
-        return list(found)
+            found |= dict.fromkeys(task_id for each in records if (task_id := _id(each)) and sent.made(each))
+            ids = {_id(each) for each in records}
+            if ids <= read:  # the end, or a service that does not know `offset`
+                return list(found)
+            read |= ids
+            offset += len(records)  # the service's pages may be shorter than the limit
+        return None
 
-    async def is_task_of(self, task_id: str, body: Mapping[str, Any]) -> bool:
-        """Whether a task exists in the account of this call's token, and was made by this request.
+    async def is_task_of(self, task_id: str, sent: SentRequest) -> bool | None:
+        """Whether a task was made by this request; ``None`` if the account of this call's token has no such task.
 
         Raises:
             ProducerToolError: the service cannot answer now.
         """
-        record = await self._transport.post(TASKS, GetTask(task_id=task_id).body(), paid=False)
-        return _id(record) == task_id and is_made_by(body, record)
+        try:
+            record = await self._transport.post(TASKS, GetTask(task_id=task_id).body(), paid=False)
+        except (RateLimitError, ServerError):
+            raise
+        except APIError:
+            return None
+        return sent.made(record) if _id(record) == task_id else None
 
     async def _lists_anything(self, account: str) -> bool:
         """Whether the account has any tasks at all in the listing; if it has none, an empty answer proves nothing."""
-        if await self._records(account, {"limit": 1}):
-            return True
-        self._refused.add(account)
-        return False
+        return bool(await self._records(account, {"limit": 1}))
 
     async def _records(self, account: str, filters: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
-        if account in self._refused:
+        if self.is_refused(account):
             return None
         try:
             answer = await self._transport.post(TASKS, {"action": "retrieve_batch", **filters}, paid=False)
@@ -81,31 +129,25 @@ class Listing:
             answer = {}
         items = answer.get("items")
         if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
-            self._refused.add(account)
+            self.refuse(account)
             return None
         return items
 
 
-def is_made_by(body: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    """Whether a task's record names a request with the same values.
-
-    The service may add fields, leave out unset ones, and write a number as text. A callback address is compared too if
-    the record has one: no two requests share it.
-    """
-    request = record.get("request")
-    if not isinstance(request, Mapping):
-        return False
-    if "callback_url" in body and request.get("callback_url") not in (None, body["callback_url"]):
-        return False
-    return all(_same(value, request.get(name)) for name, value in body.items() if name not in DELIVERY)
-
-
 def _same(sent: object, recorded: object) -> bool:
-    if sent in _UNSET or recorded in _UNSET:
-        return sent in _UNSET and recorded in _UNSET
-    if isinstance(sent, float | int) and isinstance(recorded, float | int):
-        return float(sent) == float(recorded)
+    if _is_unset(sent) or _is_unset(recorded):
+        return _is_unset(sent) and _is_unset(recorded)
+    if isinstance(sent, float | int) and isinstance(recorded, float | int | str):
+        try:
+            return float(sent) == float(recorded)
+        except ValueError:
+            return False
     return str(sent) == str(recorded)
+
+
+def _is_unset(value: object) -> bool:
+    # Zero is a value, although it equals False.
+    return value is None or value is False or value == ""
 
 
 def _id(record: Mapping[str, Any]) -> str | None:

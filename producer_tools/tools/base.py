@@ -117,6 +117,16 @@ class ProducerTool(BaseTool):
     async def _arun(self, **arguments: Any) -> Output:
         return await self.answer(self._schema.model_validate(arguments))
 
+    def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> str | dict[str, Any]:
+        """The validated arguments, without the defaults that LangChain fills in.
+
+        A request that is sent again is recognised by what was asked, and a default may change in the meantime.
+        """
+        parsed = super()._parse_input(tool_input, tool_call_id)
+        if isinstance(parsed, str) or isinstance(tool_input, str):
+            return parsed
+        return {name: value for name, value in parsed.items() if name in tool_input}
+
     @property
     def _schema(self) -> type[BaseModel]:
         return cast("type[BaseModel]", self.args_schema)

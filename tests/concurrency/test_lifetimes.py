@@ -27,8 +27,9 @@ async def make_song(): check(await tool.ainvoke(song))
 def impatient():
     from producer_tools.concurrency import sync, to_the_end
     from producer_tools.http import transport
-    from producer_tools.payment import sending
-    sync.SECONDS_TO_FINISH = to_the_end.SECONDS_TO_FINISH = transport.SECONDS_TO_FINISH = 0.1
+    from producer_tools.payment import outcomes, sending, submit
+    sending.GRACE_SECONDS = outcomes.GRACE_SECONDS = 0.1
+    sync.SECONDS_TO_FINISH = submit.SECONDS_TO_FINISH = to_the_end.SECONDS_TO_FINISH = transport.SECONDS_TO_FINISH = 0.1
     sending._LEASE_SECONDS = 0.2
     import logging
     logging.disable(logging.WARNING)  # a submit that goes on without its caller and fails is logged
