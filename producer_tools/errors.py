@@ -16,6 +16,8 @@ ProducerError                        anything this pack raises
     │   ├── EndpointNotFoundError    404: the base URL is not the API's
     │   ├── RateLimitError           429: refused before any work
     │   └── ServerError              5xx, on a call that costs nothing
+    ├── ServiceUnavailableError      the service keeps failing, so a paid call was not sent
+    │   └── RetiredError             410: the service no longer does this
     ├── ServiceUnreachableError      no connection: nothing was sent
     ├── AnswerError                  a free call broke off, timed out or brought an unreadable answer
     ├── SubmissionUnknownError       a paid call whose outcome is unknown: you may have been charged
@@ -53,8 +55,10 @@ __all__ = [
     "ProducerError",
     "ProducerToolError",
     "RateLimitError",
+    "RetiredError",
     "ServerError",
     "ServiceDisabledError",
+    "ServiceUnavailableError",
     "ServiceUnreachableError",
     "SubmissionConflictError",
     "SubmissionUnknownError",
@@ -208,6 +212,24 @@ class ServerError(APIError):
     """5xx on a free call."""
 
     advice = "The call is free: you may repeat it."
+
+
+class ServiceUnavailableError(ProducerToolError):
+    """The service has failed several times in a row, so this paid call was not sent.
+
+    The message says since when and what was seen. After ``retry_after`` seconds one call tries the service again.
+    """
+
+    advice = (
+        "This call was not sent and not charged. The service is down: stop submitting and tell the user. "
+        "Try again only if the user asks for it later."
+    )
+
+
+class RetiredError(ServiceUnavailableError):
+    """410: the service no longer does this. The same client does not send the same action again."""
+
+    advice = "Nothing was charged. The service no longer does this: tell the user; do not retry it or offer it again."
 
 
 class ServiceUnreachableError(ProducerToolError):

@@ -20,6 +20,7 @@ from producer_tools.files.fetching import FileFetcher
 from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.http.settings import Settings, default_base_url, default_timeout, secret
 from producer_tools.http.transport import Transport
+from producer_tools.payment.availability import Availability
 from producer_tools.payment.budget import Budget
 from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.outcomes import Outcomes
@@ -57,6 +58,8 @@ class ProducerClient(PaidCalls):
         budget: what this client may spend.
         callbacks: receives the service's callbacks: waits end with the song, and lost answers are recovered.
         require_user_token: whether each call needs an `api_token` block; without one it is a `MissingTokenError`.
+        failures_until_down: after how many failures of the service in a row, within ten minutes, paid calls to that
+            endpoint fail at once for a minute (`ServiceUnavailableError`). Then one call tries the service again.
         clock: measures and waits; for tests.
 
     Raises:
@@ -77,6 +80,7 @@ class ProducerClient(PaidCalls):
         budget: Budget | None = None,
         callbacks: CallbackReceiver | None = None,
         require_user_token: bool = False,
+        failures_until_down: int = 3,
         clock: Clock | None = None,
     ) -> None:
         api_token = secret(api_token)  # a traceback shows this frame's variables
@@ -87,6 +91,7 @@ class ProducerClient(PaidCalls):
             poll_interval=poll_interval,
             max_paid_in_flight=max_paid_in_flight,
             require_user_token=require_user_token,
+            failures_until_down=failures_until_down,
         )
         self._clock = clock = clock or SystemClock()
         self._has_borrowed_session = session is not None
@@ -99,7 +104,9 @@ class ProducerClient(PaidCalls):
         self._ledger = ledger
         self._memory_ledger = MemoryLedger()
         self._paid_in_flight = Semaphores(max_paid_in_flight)
-        self._lookups = LookUps(self._transport, clock, poll_interval)
+        shared_by = self._memory_ledger if ledger is None else ledger
+        availability = Availability(self.base_url, clock, shared_by, failures_until_down)
+        self._lookups = LookUps(self._transport, clock, poll_interval, availability.seen)
         self._waits = Waits(self._transport, self._lookups, clock, poll_interval)
         settler = Settler(Listing(self._transport), clock, callbacks)
         self._outcomes = Outcomes(self._transport, clock, settler)
@@ -107,7 +114,14 @@ class ProducerClient(PaidCalls):
             self._transport,
             clock,
             semaphores=self._paid_in_flight,
-            sender=Sender(self._transport, clock, settler=settler, budget=budget, callbacks=callbacks),
+            sender=Sender(
+                self._transport,
+                clock,
+                settler=settler,
+                budget=budget,
+                callbacks=callbacks,
+                availability=availability,
+            ),
             outcomes=self._outcomes,
             on_submitted=self._waits.remember,
         )

@@ -48,6 +48,7 @@ class PaidCalls:
 
         Raises:
             APIError: the service refused; nothing was charged.
+            ServiceUnavailableError: the service is down, so nothing was sent. RetiredError: it no longer does this.
             ServiceUnreachableError: nothing was sent.
             SubmissionUnknownError: it was sent, now or before, and the outcome is unknown: you may have been charged.
             SubmissionConflictError: the key belongs to another request.

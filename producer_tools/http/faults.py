@@ -18,6 +18,7 @@ from producer_tools.errors import (
     InsufficientBalanceError,
     ProducerToolError,
     RateLimitError,
+    RetiredError,
     ServerError,
     ServiceDisabledError,
     ServiceUnreachableError,
@@ -67,6 +68,20 @@ _BY_STATUS: dict[int, type[APIError]] = {
 }
 
 
+def class_of_code(code: str) -> type[APIError] | None:
+    """The class of error that one of the service's codes stands for; ``None`` if the code is not known."""
+    return _BY_CODE.get(code)
+
+
+def is_service_failure(error: ProducerToolError) -> bool:
+    """Whether the service itself failed on a paid call: a 5xx, or a time-out. Its outcome is unknown then.
+
+    A connection that breaks does not count, because the network in between may be the cause.
+    """
+    failed = (error.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR or class_of_code(error.code) is ServerError
+    return isinstance(error, SubmissionUnknownError) and failed
+
+
 def error_class(status: int, code: str, *, paid: bool) -> type[ProducerToolError]:
     """The class of error that a refusal becomes.
 
@@ -76,10 +91,12 @@ def error_class(status: int, code: str, *, paid: bool) -> type[ProducerToolError
         paid: whether the call costs money. If it does, an answer that is not clearly a refusal means that the outcome
             of the submission is unknown.
     """
-    known = _BY_CODE.get(code) or _BY_STATUS.get(status)
+    known = class_of_code(code) or _BY_STATUS.get(status)
     work_may_have_begun = known is ServerError or status >= HTTPStatus.INTERNAL_SERVER_ERROR
     work_may_have_begun = work_may_have_begun or status == HTTPStatus.REQUEST_TIMEOUT
     refused = not work_may_have_begun and (known is not None or status >= HTTPStatus.BAD_REQUEST)
+    if refused and status == HTTPStatus.GONE:
+        return RetiredError
     if refused:
         return known or APIError
     return SubmissionUnknownError if paid else ServerError

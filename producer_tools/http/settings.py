@@ -32,6 +32,7 @@ class Settings:
         poll_interval: seconds between two look-ups of one unfinished task.
         max_paid_in_flight: how many paid requests of each token may be in flight at once.
         require_user_token: whether only the token of an ``api_token`` block is used.
+        failures_until_down: after how many failures in a row paid calls stop for a minute.
 
     Raises:
         ConfigurationError: a setting is not valid.
@@ -43,6 +44,7 @@ class Settings:
     poll_interval: float
     max_paid_in_flight: int
     require_user_token: bool = False
+    failures_until_down: int = 3
 
     def __post_init__(self) -> None:
         problem = None
@@ -56,6 +58,8 @@ class Settings:
             problem = f"poll_interval must be a number of seconds, 0 or more; it is {self.poll_interval!r}."
         elif self.max_paid_in_flight < 1:
             problem = f"max_paid_in_flight must be 1 or more; it is {self.max_paid_in_flight!r}."
+        elif self.failures_until_down < 1:
+            problem = f"failures_until_down must be 1 or more; it is {self.failures_until_down!r}."
         if problem:
             raise ConfigurationError("configuration", problem)
 

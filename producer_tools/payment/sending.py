@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any, NamedTuple
 
 from producer_tools.concurrency.clock import Clock
@@ -10,6 +11,7 @@ from producer_tools.errors import LedgerError, ProducerError, SubmissionUnknownE
 from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.http.faults import unreadable
 from producer_tools.http.transport import Transport
+from producer_tools.payment.availability import Availability
 from producer_tools.payment.budget import Budget, counted
 from producer_tools.payment.entry import Entry, Source
 from producer_tools.payment.keys import fingerprint
@@ -43,6 +45,7 @@ class Sender:
         settler: finds out what became of a request whose answer was lost.
         budget: what the client may spend.
         callbacks: gives each song's request a callback address.
+        availability: knows whether the service works.
     """
 
     def __init__(
@@ -53,12 +56,14 @@ class Sender:
         settler: Settler,
         budget: Budget | None,
         callbacks: CallbackReceiver | None,
+        availability: Availability,
     ) -> None:
         self._transport = transport
         self._clock = clock
         self._settler = settler
         self._budget = budget
         self._callbacks = callbacks
+        self._availability = availability
 
     def new_entry(self, request: PaidRequest, key: str, account: str, owner: str) -> Entry:
         """The ledger entry of a request that is about to be sent.
@@ -92,9 +97,11 @@ class Sender:
 
         Raises:
             SubmissionUnknownError: the outcome is unknown, and could not be found out.
+            ServiceUnavailableError: the service is down, so nothing was sent; the entry is deleted.
             ProducerError: the service did no work; the entry is deleted.
         """
-        sending = asyncio.ensure_future(self._answer(request, entry, ledger))
+        post = partial(self._answer, request, entry, ledger)
+        sending = asyncio.ensure_future(self._availability.attempt(entry, ledger, post))
         while not await _is_done(sending, _RENEWAL_SECONDS):
             entry = await self._renewed(entry, ledger)
         try:

@@ -1,7 +1,7 @@
 """Looks tasks up: within the documented rate, as few requests as possible, each error told to whom it concerns."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from copy import copy
 from typing import Any
 
@@ -31,11 +31,15 @@ class LookUps:
         transport: sends the requests.
         clock: measures and waits.
         interval: seconds between two look-ups of one unfinished task.
+        on_task: called with each task that the service has answered with.
     """
 
-    def __init__(self, transport: Transport, clock: Clock, interval: float) -> None:
+    def __init__(
+        self, transport: Transport, clock: Clock, interval: float, on_task: Callable[[Task], Awaitable[None]]
+    ) -> None:
         self._transport = transport
         self._clock = clock
+        self._on_task = on_task
         self._rate_limiter = RateLimiter(LOOKUPS_PER_SECOND, clock)
         self._shared_looks = SharedLooks(self._outcomes, clock, interval)
         self._stuck_tasks = StuckTasks(clock)
@@ -115,19 +119,22 @@ class LookUps:
             return {}
         if not record.keys() & {"id", "state", "response", "created_at"}:
             raise unreadable(TASKS, "it is not a task record", paid=False)
-        return {task_id: self._read({"id": task_id, **record})}
+        return {task_id: await self._read({"id": task_id, **record})}
 
     async def _found(self, task_ids: list[str], *, retry: bool) -> dict[str, Task]:
         answer = await self._post(GetTasksBatch.model_construct(task_ids=task_ids), retry=retry)
         records = answer.get("items")
         if not isinstance(records, list):
             raise unreadable(TASKS, "it has no list of items", paid=False)
-        tasks = [self._read(record) for record in records if isinstance(record, Mapping) and record]
+        tasks = [await self._read(record) for record in records if isinstance(record, Mapping) and record]
         return {task.task_id: task for task in tasks if task.task_id is not None}
 
-    def _read(self, record: Mapping[str, Any]) -> Task:
+    async def _read(self, record: Mapping[str, Any]) -> Task:
         task = read_record(record)
-        return read_record(record, is_stuck=True) if self._stuck_tasks.is_stuck(task) else task
+        if self._stuck_tasks.is_stuck(task):
+            task = read_record(record, is_stuck=True)
+        await self._on_task(task)
+        return task
 
     async def _post(self, request: Request, *, retry: bool) -> dict[str, Any]:
         body = request.body()

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from producer_tools.errors import DownloadError, shorten
 from producer_tools.files.downloads import Downloads
+from producer_tools.tasks.failures import failed_by_service
 from producer_tools.tasks.results import RESULT_KEYS, Result
 from producer_tools.tasks.task import STUCK, State, Task, TaskBatch
 
@@ -32,6 +33,10 @@ _DONE_WITH_FILES = (
 )
 _EMPTY = "Finished, but the service made nothing: tell the user. Nothing is left to do."
 _FAILED = "Failed, and not charged. Tell the user why, or change the arguments and submit once more."
+_SERVICE_FAILED = (
+    "Failed because the service could not do it; failed tasks are generally not charged. Do not submit again now: stop "
+    "and tell the user that the service may be down."
+)
 _PARTIAL = "Failed in part: partial_results are finished and may be used. Tell the user why the rest failed."
 _STUCK = (
     "Given up, but it may still finish and be charged: tell the user. Do not submit again unless the user agrees; "
@@ -150,7 +155,8 @@ def _next_step(task: Task) -> str:
     if task.error is not None and task.error["code"] == STUCK:
         return _STUCK
     if task.state == "failed":
-        return _PARTIAL if task.partial_results else _FAILED
+        without_results = _SERVICE_FAILED if failed_by_service(task) else _FAILED
+        return _PARTIAL if task.partial_results else without_results
     if not task.results:
         return _EMPTY
     return _DONE_WITH_FILES if _has_files(task) else _DONE

@@ -52,6 +52,7 @@ def test_a_copy_has_the_settings_but_not_the_token(ledger: SqliteLedger) -> None
         "poll_interval": 3,
         "max_paid_in_flight": 2,
         "require_user_token": True,
+        "failures_until_down": 4,
     }
     assert settings.keys() == {each.name for each in fields(Settings)}, "test the new setting too"
     options: dict[str, Any] = {**settings, "ledger": ledger, "clock": InstantClock()}

@@ -152,6 +152,7 @@ def soak(calls: int, directory: Path, seed: int) -> Soak:
             poll_interval=0,
             ledger=SqliteLedger(directory / "ledger.sqlite"),
             clock=FastClock(),
+            failures_until_down=calls,  # the faults are random: they do not mean that the service is down
         )
         with client:
             callers, warm = Callers(client), len(songs) // 5

@@ -73,7 +73,10 @@ def opened(job: Job) -> Iterator[tuple[Any, Any]]:
     ledger = SqliteLedger(f"{job.directory}/ledger.sqlite")
     with (
         SqliteSaver.from_conn_string(f"{job.directory}/checkpoints.sqlite") as saver,
-        ProducerClient(job.api_token, job.base_url, ledger=ledger, clock=FastClock()) as client,
+        # The faults are random: they do not mean that the service is down.
+        ProducerClient(
+            job.api_token, job.base_url, ledger=ledger, clock=FastClock(), failures_until_down=1_000_000
+        ) as client,
     ):
         builder = StateGraph(State)
         builder.add_node("request", _request)
