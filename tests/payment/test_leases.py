@@ -1,0 +1,60 @@
+"""Leases: a submit of another process is waited for as long as it is being sent."""
+
+import pytest
+
+from producer_tools import MemoryLedger, ProducerClient, SubmissionUnknownError
+from producer_tools.payment.entry import Entry
+from producer_tools.payment.sending import begun
+from producer_tools.requests import GenerateMusic
+from tests.clocks import InstantClock
+from tests.payment.calls import Account
+
+SONG = GenerateMusic(prompt="a waltz")
+
+
+class OtherProcess(InstantClock):
+    """A clock by which another process writes its answer down after some seconds, or never."""
+
+    def __init__(self, ledger: MemoryLedger, seconds: float | None) -> None:
+        super().__init__()
+        self.entry: Entry | None = None
+        self._ledger = ledger
+        self._until = None if seconds is None else self.time + seconds
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        if self.entry is not None and self._until is not None and self.time >= self._until:
+            await self._ledger.replace(self.entry, self.entry.changed(answer={"task_id": "theirs"}, lease_until=0.0))
+
+
+@pytest.mark.parametrize("seconds", [8, None], ids=["a slow sender", "a dead sender"])
+async def test_another_process_is_waited_for_until_its_lease_lapses(seconds: float | None, account: Account) -> None:
+    """A submit that takes eight seconds would be called unknown; and one of a dead process would never end."""
+    ledger = MemoryLedger()
+    clock = OtherProcess(ledger, seconds)
+    account.sandbox.listing.answer = "forbidden"
+    async with ProducerClient(
+        account.sandbox.api_token, account.sandbox.base_url, ledger=ledger, clock=clock
+    ) as client:
+        await client.submit(SONG, key="k")
+        (own,) = await ledger.entries()
+        clock.entry = own.changed(answer=None, source=None, lease_until=clock.now() + 15, owner="another process")
+        await ledger.replace(own, clock.entry)
+        if seconds is None:
+            with pytest.raises(SubmissionUnknownError):
+                await client.submit(SONG, key="k")
+        else:
+            assert (await client.submit(SONG, key="k")).task_id == "theirs"
+    account.sandbox.listing.answer = "works"
+    assert len(account.new_charges()) == 1
+
+
+async def test_a_late_refusal_keeps_the_entry_of_another_call() -> None:
+    """If it were deleted, a third call would send the request that the second one is paying for."""
+    ledger = MemoryLedger()
+    first, second = (Entry(key="k", fingerprint="f", owner=owner) for owner in ("first", "second"))
+    assert await begun(first, ledger) is None
+    assert await ledger.replace(first, None)  # a person has released it
+    assert await begun(second, ledger) is None
+    assert not await ledger.replace(first, None)
+    assert await ledger.get("k") == second
