@@ -119,11 +119,7 @@ async def test_a_request_that_never_began_is_reported_as_that(client: ProducerCl
     await client.submit(GenerateMusic(prompt="another song"))
     lose_answer(service, Fault.RESET_BEFORE_WORK)
     for _ in range(2):
-<<<<<<< HEAD
-        with pytest.raises(SubmissionUnknownError, match=r"was probably never begun\. It was not sent again"):
-=======
         with pytest.raises(SubmissionUnknownError, match=r"was probably never begun. It was not sent again"):
->>>>>>> T2
             await client.submit(SONG, key="k")
     assert len(service.charges) == 1
 

@@ -74,11 +74,7 @@ async def test_the_message_to_a_model_says_that_the_outcome_is_unknown(
     tool: Tool, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model reads only the message: without the warning it would call, and pay, again."""
-<<<<<<< HEAD
-    account.sandbox.listing.answer = "forbidden"
-=======
     monkeypatch.setattr(account.sandbox.listing, "answer", "forbidden")  # else the task would be found
->>>>>>> T2
     account.sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint=endpoint_of(tool))
     async with ProducerClient(account.sandbox.api_token, account.sandbox.base_url) as client:
         submit = raising(tool, client)
