@@ -3,10 +3,10 @@
 import asyncio
 import os
 import tempfile
-import time
 from pathlib import Path
 
 from producer_tools.client import ProducerClient
+from producer_tools.concurrency.clock import SystemClock
 from producer_tools.concurrency.sync import run_sync
 from producer_tools.doctor.entries import state_of, without_marks
 from producer_tools.doctor.opening import is_database, open_ledger
@@ -69,7 +69,7 @@ async def _check_ledger(place: str) -> CheckResult:
             unanswered = without_marks(await guarded(opened.entries(unanswered=True)))
     except LedgerError as error:
         return CheckResult("ledger", "bad", safe_text(error.message, _LONGEST_PATH))
-    now = time.time()
+    now = SystemClock().now()
     unknown = [entry for entry in unanswered if state_of(entry, now) == "unknown"]
     if unknown:
         how_many = f"{len(unknown)} request{'s have' if len(unknown) > 1 else ' has'} an unknown outcome"

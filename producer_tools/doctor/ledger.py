@@ -3,12 +3,12 @@
 import argparse
 import json
 import sys
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NoReturn
 
 from producer_tools.client import ProducerClient
+from producer_tools.concurrency.clock import SystemClock
 from producer_tools.concurrency.sync import run_sync
 from producer_tools.doctor import entries as in_words
 from producer_tools.doctor.opening import open_ledger, without_urls
@@ -88,7 +88,7 @@ async def _run(options: argparse.Namespace) -> int:
 
 async def _list(ledger: Ledger, options: argparse.Namespace) -> int:
     found = in_words.without_marks(await guarded(ledger.entries(unanswered=not options.all)))
-    now = time.time()
+    now = SystemClock().now()
     shown = [entry for entry in found if options.all or in_words.state_of(entry, now) == "unknown"]
     if options.json:
         _print_json([in_words.as_json(entry, now) for entry in shown])
@@ -103,7 +103,7 @@ async def _list(ledger: Ledger, options: argparse.Namespace) -> int:
 
 
 async def _show(ledger: Ledger, options: argparse.Namespace) -> int:
-    entry, now = await _one(ledger, options.key), time.time()
+    entry, now = await _one(ledger, options.key), SystemClock().now()
     if options.json:
         _print_json(in_words.as_json(entry, now))
     else:
@@ -122,9 +122,9 @@ async def _adopt(ledger: Ledger, options: argparse.Namespace) -> int:
 
 
 async def _release(ledger: Ledger, options: argparse.Namespace) -> int:
-    entry = await _one(ledger, options.key)
-    if in_words.state_of(entry, time.time()) == "unknown" and not options.yes:  # else release itself says what is wrong
-        about = f"{in_words.own_key(entry)}\n{in_words.in_short(entry)}, begun {in_words.age(entry, time.time())} ago"
+    entry, now = await _one(ledger, options.key), SystemClock().now()
+    if in_words.state_of(entry, now) == "unknown" and not options.yes:  # else release itself says what is wrong
+        about = f"{in_words.own_key(entry)}\n{in_words.in_short(entry)}, begun {in_words.age(entry, now)} ago"
         if not is_confirmed(f"{about}\n\n{_RELEASE}"):
             raise _NotDoneError("Not confirmed, so nothing was changed.")
     await _changed(entry, _without_a_token().release(entry.key, ledger=ledger))
@@ -136,7 +136,7 @@ async def _settle(ledger: Ledger, options: argparse.Namespace) -> int:
     async with ProducerClient() as client:
         account = token_id(resolve_token(None))
         settled = await client.settle(ledger=ledger)
-    now = time.time()
+    now = SystemClock().now()
     unknown = [each for each in await guarded(ledger.entries(unanswered=True)) if each.lease_until <= now]
     others = len([each for each in unknown if each.account != account])
     if options.json:

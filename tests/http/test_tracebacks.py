@@ -10,6 +10,7 @@ import producer_tools
 from producer_tools import ConfigurationError, ProducerClient
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
+from tests.clocks import InstantClock
 from tests.raw_server import SILENCE, Reply, answering, http
 
 TOKEN = "sk-client-4f9c1e7a55"
@@ -34,6 +35,11 @@ def assert_no_token(error: BaseException) -> None:
         seen += [each.__cause__, each.__context__]
 
 
+def stopped_client(base_url: str) -> ProducerClient:
+    """A client whose submits, which go on without their callers, end soon."""
+    return ProducerClient(base_url=base_url, request_timeout=0.05, clock=InstantClock())
+
+
 @pytest.mark.parametrize("reply", [SILENCE, http(b"{", cut=10)], ids=["silence", "half an answer"])
 @pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
 @pytest.mark.parametrize("by_timeout", [True, False], ids=["timed out", "cancelled"])
@@ -46,7 +52,7 @@ async def test_a_call_that_is_stopped_from_outside(
         writer.write(b"" if reply == SILENCE else bytes(reply))  # type: ignore[arg-type]  # it is bytes here
         await asyncio.sleep(0.5)
 
-    async with answering(open_until_closed) as server, ProducerClient(base_url=server.base_url) as client:
+    async with answering(open_until_closed) as server, stopped_client(server.base_url) as client:
         with producer_tools.api_token(TOKEN):
             calling = asyncio.ensure_future(call(client))
         while not server.requests:
