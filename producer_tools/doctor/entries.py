@@ -41,7 +41,8 @@ def state_of(entry: Entry, now: float) -> State:
         return "released"
     if entry.answer is not None:
         return "answered"
-    return "being sent" if entry.lease_until > now else "unknown"
+    # A search begins only when nobody sends the request any more.
+    return "being sent" if entry.finding is None and entry.lease_until > now else "unknown"
 
 
 def own_key(entry: Entry) -> str:
