@@ -92,6 +92,7 @@ SCRIPTS = {
             except BaseException: pass
         threading.Thread(target=call, daemon=True).start()
         while not tool.client.paid_in_flight: time.sleep(0.01)
+        time.sleep(0.3)  # the first call of a process imports modules, which must not meet the end of the process
     """,
     "a forked child": """
         import multiprocessing
