@@ -1,21 +1,20 @@
 """The toolkit: all tools, sharing one client."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import ConfigDict, Field
-from typing_extensions import Self
 
 from producer_tools.client import ProducerClient
+from producer_tools.concurrency.closing import Closing
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.progress import OnProgress
 from producer_tools.tools import ProducerDownloadResults, ProducerTool, ProducerWaitForTasks
 from producer_tools.tools.catalog import ALL_TOOLS
 
 
-class ProducerToolkit(BaseToolkit):
+class ProducerToolkit(Closing, BaseToolkit):
     """All tools of the pack, sharing one client.
 
     Args:
@@ -46,23 +45,3 @@ class ProducerToolkit(BaseToolkit):
     async def aclose(self) -> None:
         """Close the client's sessions. A session that the caller gave to the client stays open."""
         await self.client.aclose()
-
-    def close(self) -> None:
-        """`aclose` for sync code."""
-        self.client.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

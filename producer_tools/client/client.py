@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import asdict
 from functools import partial
-from types import TracebackType
 from typing import Any
 
 import aiohttp
@@ -13,6 +12,7 @@ from typing_extensions import Self, deprecated
 
 from producer_tools.client.paid_calls import PaidCalls
 from producer_tools.concurrency.clock import Clock, SystemClock
+from producer_tools.concurrency.closing import Closing
 from producer_tools.concurrency.limits import Semaphores
 from producer_tools.concurrency.sync import run_sync, sync_twin
 from producer_tools.errors import ConfigurationError
@@ -39,7 +39,7 @@ from producer_tools.tasks.task import Task, TaskBatch
 from producer_tools.tasks.waiting import Waits
 
 
-class ProducerClient(PaidCalls):
+class ProducerClient(PaidCalls, Closing):
     """A client of the Producer API. Tools, threads and event loops may share it.
 
     Every async method has a twin for sync code, whose name ends in ``_sync``. Where an event loop is running, use the
@@ -278,10 +278,6 @@ class ProducerClient(PaidCalls):
         await self._transport.aclose()
         await self._files.aclose()
 
-    def close(self) -> None:
-        """`aclose` for sync code."""
-        run_sync(self.aclose)
-
     def __copy__(self) -> Self:
         return self
 
@@ -313,22 +309,6 @@ class ProducerClient(PaidCalls):
     def __repr__(self) -> str:
         settings = getattr(self, "_settings", None)  # not there yet in the traceback of an invalid argument
         return f"ProducerClient(base_url={settings and settings.base_url!r})"
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _unique(task_ids: Iterable[str]) -> list[str]:

@@ -124,7 +124,6 @@ def _wait_for_unfinished_work() -> None:
 def _stop() -> None:
     """Shut the loop down when the process ends: running calls are cancelled and sessions are closed."""
     global _background
-    _wait_for_unfinished_work()
     with _lock:
         stopped, _background = _background, None
         if stopped is not None:

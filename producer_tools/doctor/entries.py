@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from producer_tools.http.safe_text import safe_text
 from producer_tools.payment.entry import Entry
+from producer_tools.payment.settling import is_mark
 
 State = Literal["unknown", "being sent", "answered", "released"]
 
@@ -27,7 +28,7 @@ _FOUND = {
 
 def without_marks(entries: Iterable[Entry]) -> list[Entry]:
     """The entries of requests, without those that only mark a task as found by a search."""
-    return [entry for entry in entries if not entry.fingerprint.startswith("task of ")]
+    return [entry for entry in entries if not is_mark(entry)]
 
 
 def state_of(entry: Entry, now: float) -> State:
@@ -42,7 +43,7 @@ def state_of(entry: Entry, now: float) -> State:
     if entry.answer is not None:
         return "answered"
     # A search begins only when nobody sends the request any more.
-    return "being sent" if entry.finding is None and entry.lease_until > now else "unknown"
+    return "being sent" if entry.finding is None and entry.is_being_sent(now) else "unknown"
 
 
 def own_key(entry: Entry) -> str:

@@ -59,6 +59,14 @@ class Entry:
     owner: str = field(default_factory=_new_id)
     revision: str = field(default_factory=_new_id)
 
+    def is_being_sent(self, now: float) -> bool:
+        """Whether its sender does not know the outcome yet, and still renews the lease.
+
+        Args:
+            now: Unix seconds.
+        """
+        return self.answer is None and self.lease_until > now
+
     def changed(self, **changes: Any) -> Self:
         """The entry with some values changed, as the next revision."""
         return replace(self, revision=_new_id(), **changes)

@@ -73,7 +73,7 @@ class Outcomes:
             # All of them share the minute, so that a service that is down does not take a minute for each.
             Settled(entry.key, await self._settle(entry, ledger, now + GRACE_SECONDS))
             for entry in unknown
-            if entry.lease_until <= now
+            if not entry.is_being_sent(now)
         ]
 
     async def adopt(self, key: str, task_id: str, ledger: Ledger) -> None:
@@ -154,7 +154,7 @@ class Outcomes:
         entry = found[0]
         if entry.answer is not None:
             raise OutcomeKnownError(key, read_answer(entry.answer).task_id)
-        if entry.lease_until > self._clock.now():
+        if entry.is_being_sent(self._clock.now()):
             raise BeingSentError(key)
         return entry
 

@@ -96,8 +96,8 @@ class Settler:
             # A ledger that fails here leaves the outcome unknown, since the request was sent.
             rivals = await guarded(ledger.entries(since=entry.begun_at - _SECONDS_OF_RIVALS))
             # The entry's own mark stays if its process was killed before the answer was written down.
-            others = [each for each in rivals if each.answer and each.fingerprint != _mark_of(entry)]
-            owned = {str(each.answer.get("task_id")) for each in others if each.answer}
+            mark = _mark_of(entry)
+            owned = {str(each.answer.get("task_id")) for each in rivals if each.answer and each.fingerprint != mark}
             for task_id in self._arrived(entry):
                 if task_id not in owned and await self._listing.is_task_of(task_id, sent):
                     return await self._claimed(entry, ledger, task_id, "callback")
@@ -154,8 +154,7 @@ class Settler:
             each.fingerprint == entry.fingerprint
             and each.account == entry.account
             and each.key != entry.key
-            and each.answer is None
-            and each.lease_until > now
+            and each.is_being_sent(now)
             for each in rivals
         )
 

@@ -196,7 +196,7 @@ class Submissions:
             SubmissionConflictError: the key belongs to another request.
             SubmissionUnknownError: its outcome is unknown.
         """
-        if known.answer is None and known.lease_until > self._clock.now():
+        if known.is_being_sent(self._clock.now()):
             raise BeingSentError(call.key)
         task = None if known.answer is None else read_answer(known.answer)
         if not is_same_request(call.request, known.fingerprint):

@@ -1,9 +1,12 @@
 """One sandbox for all tests of a module, because many of them are short."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from langgraph.store.memory import InMemoryStore
 
+from producer_tools import Ledger, MemoryLedger, SqliteLedger, StoreLedger
 from producer_tools.sandbox import ProducerSandbox
 from tests.payment.calls import Account
 
@@ -19,3 +22,14 @@ def account(shared_account: Account) -> Account:
     """The sandbox's account. Charges of earlier tests do not count as new."""
     shared_account.new_charges()
     return shared_account
+
+
+@pytest.fixture(params=["memory", "sqlite", "store"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
+    """A new ledger of each kind."""
+    made: dict[str, Callable[[], Ledger]] = {
+        "memory": MemoryLedger,
+        "sqlite": lambda: SqliteLedger(tmp_path / "ledger.sqlite"),
+        "store": lambda: StoreLedger(InMemoryStore()),
+    }
+    return made[request.param]()

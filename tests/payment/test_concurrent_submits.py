@@ -4,7 +4,6 @@ import asyncio
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from langgraph.store.memory import InMemoryStore
 
 from producer_tools import (
     Ledger,
-    MemoryLedger,
     ProducerClient,
     ProducerGenerateMusic,
     SqliteLedger,
@@ -27,16 +25,6 @@ from tests.payment.ledgers import entry
 from tests.payment.stores import StepwiseStore
 
 REQUESTS = 10
-
-
-@pytest.fixture(params=["memory", "sqlite", "store"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
-    made: dict[str, Callable[[], Ledger]] = {
-        "memory": MemoryLedger,
-        "sqlite": lambda: SqliteLedger(tmp_path / "ledger.sqlite"),
-        "store": lambda: StoreLedger(InMemoryStore()),
-    }
-    return made[request.param]()
 
 
 def arguments(number: int) -> dict[str, Any]:

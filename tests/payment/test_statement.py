@@ -1,21 +1,15 @@
 """`spent`: what an accountant reads, one line for each paid call, with its outcome and the totals."""
 
-from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
-from langgraph.store.memory import InMemoryStore
 
 from producer_tools import (
     BadRequestError,
     Budget,
     Ledger,
-    MemoryLedger,
     MissingTokenError,
     ProducerClient,
-    SqliteLedger,
-    StoreLedger,
     SubmissionUnknownError,
     api_token,
 )
@@ -27,16 +21,6 @@ from tests.clocks import InstantClock, ManualClock
 
 SONG = GenerateMusic(prompt="a slow   waltz, " + "long " * 20)
 NOW = 1_800_000_000.0
-
-
-@pytest.fixture(params=["memory", "sqlite", "store"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
-    made: dict[str, Callable[[], Ledger]] = {
-        "memory": MemoryLedger,
-        "sqlite": lambda: SqliteLedger(tmp_path / "ledger.sqlite"),
-        "store": lambda: StoreLedger(InMemoryStore()),
-    }
-    return made[request.param]()
 
 
 async def lost(sandbox: ProducerSandbox, client: ProducerClient, key: str) -> None:
