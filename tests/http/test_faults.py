@@ -112,7 +112,10 @@ async def test_a_submit_with_an_unknown_outcome(reply: bytes, code: str) -> None
 
 
 async def test_a_submit_without_an_answer_has_an_unknown_outcome() -> None:
-    async with answering(SILENCE) as server, ProducerClient(TOKEN, server.base_url, request_timeout=0.05) as client:
+    async with (
+        answering(SILENCE) as server,
+        ProducerClient(TOKEN, server.base_url, request_timeout=0.05, clock=InstantClock()) as client,
+    ):
         with pytest.raises(
             SubmissionUnknownError, match=r"^timeout: No complete answer from the service \(/producer/audios\) in time"
         ):

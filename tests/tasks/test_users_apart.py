@@ -24,7 +24,8 @@ class Accounts:
 
     Attributes:
         requests: the token, the task ids (none for a submit) and the time of each request.
-        hanging: requests with one of these tokens get no answer.
+        hanging: requests with one of these tokens get no answer until `answers` is set.
+        answers: lets the hanging requests be answered.
         finish_at: when all tasks are finished.
     """
 
@@ -32,6 +33,7 @@ class Accounts:
         self.clock = clock
         self.requests: list[tuple[str, tuple[str, ...], float]] = []
         self.hanging: set[str] = set()
+        self.answers = asyncio.Event()
         self.finish_at = 0.0
 
     @asynccontextmanager
@@ -51,7 +53,7 @@ class Accounts:
         self.requests.append((token, ids, self.clock.now()))
         await asyncio.sleep(0)
         if token in self.hanging:
-            await asyncio.Event().wait()
+            await self.answers.wait()
         state = "complete" if self.clock.now() >= self.finish_at else "pending"
         records = [{"id": task_id, "state": state, "response": {"success": state == "complete"}} for task_id in ids]
         return {"items": records} if "ids" in body else (records or [{"task_id": f"of {token}"}])[0]
@@ -71,6 +73,7 @@ async def test_hanging_submits_of_one_user_do_not_hold_up_another() -> None:
         for each in hanging:
             each.cancel()
         await asyncio.gather(*hanging, return_exceptions=True)
+        accounts.answers.set()  # the five go on without their callers, and closing the client waits for them
 
 
 async def test_look_ups_of_one_user_do_not_use_up_the_rate_of_another() -> None:
