@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
@@ -139,9 +140,9 @@ async def test_a_tool_called_by_a_step_is_paid_for_once_in_spite_of_a_crash(acco
     ledger, saver, crashes = MemoryLedger(), InMemorySaver(), [RuntimeError("crash")]
 
     def graph(client: ProducerClient) -> Any:
-        async def step(state: Any) -> Any:
+        async def step(state: Any, config: RunnableConfig) -> Any:
             (call,) = state["messages"][-1].tool_calls
-            made = await ProducerGenerateMusic(client=client).ainvoke(call)
+            made = await ProducerGenerateMusic(client=client).ainvoke(call, config)
             if crashes:
                 raise crashes.pop()
             return {"messages": [made]}
