@@ -51,6 +51,7 @@ class Account:
 def account(sandbox: ProducerSandbox, tmp_path: Path) -> Iterator[Account]:
     with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0, clock=FastClock()) as client:
         task = client.submit_sync(SONG)
+        sandbox.listing.answer = "forbidden"  # else the task would be found
         sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint="/producer/audios")
         with pytest.raises(SubmissionUnknownError):
             client.submit_sync(SONG, key="lost")

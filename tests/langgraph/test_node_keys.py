@@ -32,6 +32,7 @@ async def test_an_unknown_outcome_is_sent_again_only_after_release(
 ) -> None:
     """You may have been charged: only a person may let it be sent again, by the key in the error."""
     client, store, ledger = recording
+    sandbox.listing.answer = "forbidden"  # else the task would be found
     sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint=AUDIOS)
     graph = build_checked_graph(client, directory)
     first = await run(graph, order(key="the waltz"), store=store)
@@ -56,6 +57,7 @@ async def test_each_unknown_outcome_has_the_same_code(
     fault: Fault, client: ProducerClient, sandbox: ProducerSandbox
 ) -> None:
     """With the service's own code, a graph would treat it as a failure that costs nothing."""
+    sandbox.listing.answer = "forbidden"  # else the task would be looked for
     sandbox.fail_next(fault, endpoint=AUDIOS)
     state = await SubmitNode(client).ainvoke(order(key="the waltz"))
     assert (state["error"]["code"], state["error"]["key"]) == ("unknown_outcome", "the waltz")
@@ -66,6 +68,7 @@ async def test_an_unknown_outcome_becomes_the_adopted_task(
 ) -> None:
     """Otherwise a song that is already in the account would be paid for again."""
     client, store, ledger = recording
+    sandbox.listing.answer = "forbidden"  # else the task would be found
     sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint=AUDIOS)
     graph = build_checked_graph(client, directory)
     lost = await run(graph, order(key="the waltz"), store=store)
@@ -88,6 +91,7 @@ async def test_the_error_names_the_key_of_a_step_without_one(
     run: Runner, graph: Builder, client: ProducerClient, sandbox: ProducerSandbox
 ) -> None:
     """Without it, nobody could adopt or release that request."""
+    sandbox.listing.answer = "forbidden"  # else the task would be found
     sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint=AUDIOS)
     lost = await run(graph, order())
     await client.adopt(lost["error"]["key"], sandbox.charges[0].task_id)
