@@ -1,12 +1,16 @@
 """A sandbox in a process of its own, so that its memory and sockets are not counted as the client's."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from producer_tools.sandbox import Charge, ProducerSandbox
 from tests.crash.processes import quick_starts
+
+ListingAnswer = Literal["works", "forbidden"]
+"""Whether the service lists an account's tasks, or refuses to."""
 
 
 class Truth(NamedTuple):
@@ -34,11 +38,11 @@ class Service:
 
 
 @contextmanager
-def serving(**options: Any) -> Iterator[Service]:
+def serving(listing: ListingAnswer, **options: Any) -> Iterator[Service]:
     """Run a `ProducerSandbox` with these options for the block."""
     context = quick_starts()
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, options), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, listing, options), daemon=True)
     process.start()
     theirs.close()
     try:
@@ -48,8 +52,10 @@ def serving(**options: Any) -> Iterator[Service]:
         process.join()
 
 
-def _serve(connection: "Connection[Any, Any]", options: dict[str, Any]) -> None:
+def _serve(connection: "Connection[Any, Any]", listing: ListingAnswer, options: dict[str, Any]) -> None:
+    logging.disable(logging.WARNING)  # each callback that does not arrive
     with ProducerSandbox(**options) as sandbox:
+        sandbox.listing.answer = listing
         connection.send((sandbox.base_url, sandbox.api_token))
         try:
             while connection.recv():

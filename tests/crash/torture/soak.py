@@ -1,32 +1,30 @@
 """Make thousands of calls from many threads and event loops, while a share of the requests fails; count the charges.
 
-Each song is requested twice, from any thread or loop, at any time, under one submission key; and now and then a caller
-looks tasks up.
+Each song is requested twice, from any thread or loop, at any time, under one submission key. A request from a loop is
+cancelled after a random time and repeated. Now and then a caller looks tasks up and tries to change a known outcome,
+and a stranger posts forged callbacks.
 """
 
-import asyncio
 import gc
-import json
-import threading
-from collections import Counter, defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from random import Random
 from typing import NamedTuple
 
-from producer_tools import ProducerClient, ProducerGenerateMusic, ProducerGetTasksBatch, SqliteLedger
+from producer_tools import CallbackReceiver, ProducerClient, SqliteLedger
+from producer_tools.concurrency.sync import run_sync
+from producer_tools.http.settings import token_id
+from producer_tools.payment.entry import Entry
+from producer_tools.payment.keys import ledger_key
 from tests.clocks import FastClock
-from tests.crash.torture.service import Truth, serving
+from tests.crash.torture.callers import Callers
+from tests.crash.torture.service import ListingAnswer, Truth, serving
 
-THREADS = 32
-LOOPS = 8
-TASKS_PER_LOOP = 4
 FAULTS = 0.05
-_CALLS_PER_LOOK = 20
-_LOOK_AT = 20
 _REQUEST_TIMEOUT = 1.0
+_MOST_SETTLES = 5
+_UNKNOWN = "outcome of this paid call is unknown"
 
 
 class Usage(NamedTuple):
@@ -49,8 +47,10 @@ class Soak:
         songs: Songs that were to be made: half as many, since each is requested twice.
         faults: Requests that met a fault.
         once: Songs charged once, whose task both callers got.
-        unknown_charged: Songs reported as unknown to both, and charged once.
-        unknown_not_charged: Songs reported as unknown to both, and not charged.
+        unknown: Songs reported as unknown to a caller.
+        found: Of these, the songs whose task a later call or `settle` found.
+        not_found: Of these, the songs of which `settle` says that they were probably never begun.
+        still_unknown: Of these, the songs about which `settle` found out nothing.
         looks: Look-ups of tasks.
         failed_looks: Look-ups that failed.
         warm: What this process held after the first fifth.
@@ -62,8 +62,10 @@ class Soak:
     songs: int = 0
     faults: int = 0
     once: int = 0
-    unknown_charged: int = 0
-    unknown_not_charged: int = 0
+    unknown: int = 0
+    found: int = 0
+    not_found: int = 0
+    still_unknown: int = 0
     looks: int = 0
     failed_looks: int = 0
     warm: Usage = _NOTHING
@@ -71,96 +73,42 @@ class Soak:
     wrong: list[str] = field(default_factory=list)
 
 
-class Callers:
-    """Threads and event loops that each request the next song of a queue, until it is empty.
+def soak(calls: int, directory: Path, seed: int, listing: ListingAnswer) -> Soak:
+    """Make ``calls`` calls, settle what is unknown, and compare with what the service charged.
 
     Args:
-        client: The client that all of them share.
+        calls: How many calls for songs.
+        directory: For the ledger.
+        seed: Decides the faults, and the order of the calls.
+        listing: Whether the service lists an account's tasks.
     """
-
-    def __init__(self, client: ProducerClient) -> None:
-        self._submit = ProducerGenerateMusic(client=client)
-        self._look = ProducerGetTasksBatch(client=client)
-        self._queue: SimpleQueue[str] = SimpleQueue()
-        self._lock = threading.Lock()
-        self.answers: defaultdict[str, list[str]] = defaultdict(list)
-        self.task_ids: list[str] = []
-        self.looks = 0
-        self.failed_looks = 0
-
-    def call(self, songs: list[str]) -> None:
-        """Request all of these, and return when all have been answered."""
-        for song in songs:
-            self._queue.put(song)
-        with ThreadPoolExecutor(THREADS + LOOPS) as threads:
-            callers = [threads.submit(self._in_thread) for _ in range(THREADS)]
-            callers += [threads.submit(lambda: asyncio.run(self._in_loop())) for _ in range(LOOPS)]
-            for caller in callers:
-                caller.result()
-
-    def _in_thread(self) -> None:
-        while song := self._next():
-            self._note(song, self._submit.invoke({"prompt": song, "submission_key": song}))
-            if ids := self._due_look():
-                self._note_look(self._look.invoke({"task_ids": ids}))
-
-    async def _in_loop(self) -> None:
-        await asyncio.gather(*(self._in_task() for _ in range(TASKS_PER_LOOP)))
-
-    async def _in_task(self) -> None:
-        while song := self._next():
-            self._note(song, await self._submit.ainvoke({"prompt": song, "submission_key": song}))
-            if ids := self._due_look():
-                self._note_look(await self._look.ainvoke({"task_ids": ids}))
-
-    def _next(self) -> str | None:
-        try:
-            return self._queue.get_nowait()
-        except Empty:
-            return None
-
-    def _note(self, song: str, content: str) -> None:
-        """Keep the task id that a call returned, or else its error."""
-        with self._lock:
-            answer = json.loads(content)["task_id"] if content.startswith("{") else content
-            self.answers[song].append(answer)
-            if content.startswith("{"):
-                self.task_ids.append(answer)
-
-    def _due_look(self) -> list[str]:
-        """The newest tasks, if it is time to look tasks up, else none."""
-        with self._lock:
-            due = len(self.task_ids) // _CALLS_PER_LOOK > self.looks
-            self.looks += due
-            return self.task_ids[-_LOOK_AT:] if due else []
-
-    def _note_look(self, content: str) -> None:
-        with self._lock:
-            self.failed_looks += not content.startswith("{")
-
-
-def soak(calls: int, directory: Path, seed: int) -> Soak:
-    """Make ``calls`` calls, and compare their answers with what the service charged."""
-    random = Random(seed)
-    songs = [f"song {number}" for number in range(calls // 2)]
-    found = Soak(songs=len(songs))
-    with serving(render_seconds=0, fault_rate=FAULTS, seed=seed) as service:
+    random, songs = Random(seed), [f"song {number}" for number in range(calls // 2)]
+    found, ledger = Soak(songs=len(songs)), SqliteLedger(directory / "ledger.sqlite")
+    with serving(listing, render_seconds=0, fault_rate=FAULTS, seed=seed, clock=FastClock()) as service:
+        account = token_id(service.api_token)
+        receiver = CallbackReceiver("http://127.0.0.1:9/callbacks")
+        addresses = [receiver.address(ledger_key(song, account)).rpartition("/")[2] for song in songs]
         client = ProducerClient(
             service.api_token,
             service.base_url,
             request_timeout=_REQUEST_TIMEOUT,
             poll_interval=0,
-            ledger=SqliteLedger(directory / "ledger.sqlite"),
+            ledger=ledger,
+            callbacks=receiver,
             clock=FastClock(),
             failures_until_down=calls,  # the faults are random: they do not mean that the service is down
         )
         with client:
-            callers, warm = Callers(client), len(songs) // 5
+            callers, warm = Callers(client, receiver, addresses), len(songs) // 5
             callers.call(_twice(songs[:warm], random))
             found.warm = usage()
             callers.call(_twice(songs[warm:], random))
             found.end = usage()
-        _compare(found, songs, callers, service.truth())
+            for _ in range(_MOST_SETTLES):  # the search meets faults too
+                if all(settled.finding.state != "unclear" for settled in client.settle_sync()):
+                    break
+        entries = {entry.key: entry for entry in run_sync(ledger.entries)}
+        _compare(found, callers, service.truth(), {song: entries[ledger_key(song, account)] for song in songs})
     return found
 
 
@@ -187,21 +135,28 @@ def _twice(songs: list[str], random: Random) -> list[str]:
     return mixed
 
 
-def _compare(found: Soak, songs: list[str], callers: Callers, truth: Truth) -> None:
-    """Count the songs, by what the callers got and what was charged."""
-    charges = Counter(charge.request["prompt"] for charge in truth.charges)
-    tasks = {charge.request["prompt"]: charge.task_id for charge in truth.charges}
+def _compare(found: Soak, callers: Callers, truth: Truth, entries: dict[str, Entry]) -> None:
+    """Count the songs, by what the callers got, what the ledger has, and what was charged."""
+    charges: defaultdict[str, list[str]] = defaultdict(list)
+    for charge in truth.charges:
+        charges[charge.request["prompt"]].append(charge.task_id)
     found.faults = truth.faults
     found.looks, found.failed_looks = callers.looks, callers.failed_looks
     found.calls = sum(map(len, callers.answers.values()))
-    for song in songs:
-        answers = callers.answers[song]
-        unknown = len(answers) == 2 and all("outcome of this paid call is unknown" in answer for answer in answers)
-        if unknown and charges[song] == 1:
-            found.unknown_charged += 1
-        elif unknown and charges[song] == 0:
-            found.unknown_not_charged += 1
-        elif charges[song] == 1 and answers == [tasks[song]] * 2:
+    found.wrong += [f"{song}: its known outcome was changed" for song in callers.changed]
+    for song, entry in entries.items():
+        charged, answers = charges[song], callers.answers[song]
+        known = None if entry.answer is None else str(entry.answer["task_id"])
+        got = {answer for answer in answers if _UNKNOWN not in answer}
+        if len(answers) != 2 or len(charged) > 1 or not got <= set(charged) or known not in (None, *charged):
+            found.wrong.append(f"{song}: charged {charged}; the callers got {answers}, and the ledger has {known}")
+        elif len(got) == 1 and answers == charged * 2:
             found.once += 1
         else:
-            found.wrong.append(f"{song}: charged {charges[song]} times, and the callers got {answers}")
+            found.unknown += 1
+            if known is not None:
+                found.found += 1
+            elif (entry.finding or {}).get("state") == "not_found":
+                found.not_found += 1
+            else:
+                found.still_unknown += 1
