@@ -15,7 +15,7 @@ from producer_tools.concurrency.sync import run_sync
 from producer_tools.doctor.diagnosis import diagnose
 from producer_tools.doctor.opening import without_urls
 from producer_tools.doctor.results import CheckResult
-from producer_tools.doctor.service import LISTED_PRICE, PLATFORM, shown
+from producer_tools.doctor.service import LISTED_PRICE, shown
 from producer_tools.doctor.song import REQUEST, make_song
 from producer_tools.doctor.terminal import allow_any_text, is_confirmed
 from producer_tools.errors import ConfigurationError
@@ -56,8 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     allow_any_text()
     try:
         with ExitStack() as stack:
-            client, platform_url = _service(stack, is_sandbox=options.sandbox)
-            return _run(client, platform_url, options)
+            return _run(_client(stack, is_sandbox=options.sandbox), options)
     except ConfigurationError as error:
         print(f"{_PROGRAM}: {error.message}", file=sys.stderr)
         return USAGE
@@ -65,22 +64,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD
 
 
-def _service(stack: ExitStack, *, is_sandbox: bool) -> tuple[ProducerClient, str]:
+def _client(stack: ExitStack, *, is_sandbox: bool) -> ProducerClient:
     if not is_sandbox:
-        return stack.enter_context(ProducerClient()), PLATFORM
+        return stack.enter_context(ProducerClient())
     sandbox = stack.enter_context(ProducerSandbox())
-    client = ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0.1)
-    return stack.enter_context(client), sandbox.base_url
+    return stack.enter_context(ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0.1))
 
 
-def _run(client: ProducerClient, platform_url: str, options: argparse.Namespace) -> int:
+def _run(client: ProducerClient, options: argparse.Namespace) -> int:
     where = f"{'the SANDBOX' if options.sandbox else 'the service'} at {shown(client.base_url)}"
     if not options.json:
         print(f"{_PROGRAM}: {where}")
         if options.sandbox:
             print("A local stand-in, not the service: nothing costs money, and nothing here is\nabout your account.")
         print()
-    look = partial(diagnose, client, ledger=options.ledger, directory=options.directory, platform_url=platform_url)
+    look = partial(diagnose, client, ledger=options.ledger, directory=options.directory)
     results = run_sync(look)
     _print(results, options)
     if options.song:

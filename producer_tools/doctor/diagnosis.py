@@ -11,7 +11,7 @@ from producer_tools.concurrency.sync import run_sync
 from producer_tools.doctor.entries import state_of, without_marks
 from producer_tools.doctor.opening import is_database, open_ledger
 from producer_tools.doctor.results import CheckResult
-from producer_tools.doctor.service import PLATFORM, check_base_url, check_price, check_token
+from producer_tools.doctor.service import check_base_url, check_price, check_token
 from producer_tools.doctor.versions import check_versions
 from producer_tools.errors import LedgerError
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
@@ -26,20 +26,18 @@ async def diagnose(
     *,
     ledger: str | None = None,
     directory: str | os.PathLike[str] = DEFAULT_DIRECTORY,
-    platform_url: str = PLATFORM,
 ) -> list[CheckResult]:
     """Check a setup. Nothing is paid for, and no file is left behind.
 
     Args:
-        client: whose base URL and token are checked.
+        client: whose base URL, token and price list are checked.
         ledger: a ledger to check: the path of a SQLite file, or the URL of a PostgreSQL database.
         directory: where downloads are to go.
-        platform_url: where the provider lists its APIs.
 
     Returns:
         What each check has found out. None of it has the token in it.
     """
-    base_url, price = await asyncio.gather(check_base_url(client.base_url), check_price(platform_url))
+    base_url, price = await asyncio.gather(check_base_url(client.base_url), check_price(client))
     if base_url.state == "good":
         token = await check_token(client)
     else:
@@ -54,10 +52,9 @@ def diagnose_sync(
     *,
     ledger: str | None = None,
     directory: str | os.PathLike[str] = DEFAULT_DIRECTORY,
-    platform_url: str = PLATFORM,
 ) -> list[CheckResult]:
     """`diagnose` for sync code. It takes and returns the same."""
-    return run_sync(lambda: diagnose(client, ledger=ledger, directory=directory, platform_url=platform_url))
+    return run_sync(lambda: diagnose(client, ledger=ledger, directory=directory))
 
 
 async def _check_ledger(place: str) -> CheckResult:

@@ -137,7 +137,7 @@ async def _settle(ledger: Ledger, options: argparse.Namespace) -> int:
         account = token_id(resolve_token(None))
         settled = await client.settle(ledger=ledger)
     now = SystemClock().now()
-    unknown = [each for each in await guarded(ledger.entries(unanswered=True)) if each.lease_until <= now]
+    unknown = [each for each in await guarded(ledger.entries(unanswered=True)) if not each.is_being_sent(now)]
     others = len([each for each in unknown if each.account != account])
     if options.json:
         found = [{"key": each.key, **each.finding._asdict()} for each in settled]

@@ -1,7 +1,6 @@
 """Checks of the service: is it the one, does it accept the token, and what does its platform list. All are free."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -25,13 +24,11 @@ from producer_tools.http.sessions import new_session
 from producer_tools.http.transport import USER_AGENT
 from producer_tools.requests import AUDIOS, TASKS, GetTask
 
-PLATFORM = "https://platform.acedata.cloud"
-"""Where the provider lists its APIs (the provider's MCP server for its platform)."""
-
 LISTED_PRICE = "listed price"
 """The check of the price."""
 
 _SECONDS = 15.0
+_LIST_SECONDS = 5.0  # the client tries again for longer than a person waits
 _UNKNOWN_TASK = "00000000-0000-4000-8000-000000000000"
 _LARGEST_ANSWER = 4 * 1024 * 1024
 _LONGEST_TEXT = 300
@@ -51,7 +48,7 @@ async def check_base_url(base_url: str) -> CheckResult:
     Args:
         base_url: where the endpoints' paths are appended.
     """
-    answer = await _ask("POST", base_url + TASKS, GetTask(task_id=_UNKNOWN_TASK).body())
+    answer = await _ask(base_url + TASKS, GetTask(task_id=_UNKNOWN_TASK).body())
     problem = answer if isinstance(answer, str) else _problem_of(answer)
     return CheckResult("base URL", "bad" if problem else "good", f"{shown(base_url)} {problem or 'is the API'}.")
 
@@ -75,46 +72,28 @@ async def check_token(client: ProducerClient) -> CheckResult:
     return CheckResult("token", "good", "It is accepted.")
 
 
-async def check_price(platform_url: str) -> list[CheckResult]:
-    """What the platform lists for making songs: the stage of the API and its cost.
+async def check_price(client: ProducerClient) -> list[CheckResult]:
+    """What the platform lists for making songs: the stage of the API and its cost. The list needs no token."""
+    try:
+        listed = await asyncio.wait_for(client.fetch_prices(), _LIST_SECONDS)
+    except ProducerError as error:
+        return _no_price(f"The list cannot be read: {_in_a_line(error.message)} ({error.code}).")
+    except asyncio.TimeoutError:
+        return _no_price(f"The list could not be read within {_LIST_SECONDS:g} seconds.")
+    songs = next(each for each in listed.prices if each.endpoint == AUDIOS)
+    if not songs.stage and not songs.cost:
+        return _no_price(f"The platform's list about {AUDIOS}: {_in_a_line(songs.problem)}.")
+    # How the cost is written is not documented, so it is shown as it is.
+    return [
+        CheckResult(name, "good", _in_a_line(value))
+        if value
+        else CheckResult(name, "not known", "The platform does not list it.")
+        for name, value in (("listed stage", songs.stage), (LISTED_PRICE, songs.cost))
+    ]
 
-    Args:
-        platform_url: the platform's address.
-    """
-    listed = await fetch_listing(platform_url, AUDIOS)
-    if isinstance(listed, str):
-        return [CheckResult(name, "not known", listed) for name in ("listed stage", LISTED_PRICE)]
-    results = []
-    for name, key in (("listed stage", "stage"), (LISTED_PRICE, "cost")):
-        if (value := listed.get(key)) in (None, "", {}, []):
-            results.append(CheckResult(name, "not known", f"The platform lists no {key}."))
-        else:
-            # How `cost` is written is not documented, so it is shown as it is.
-            written = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            results.append(CheckResult(name, "good", _in_a_line(written)))
-    return results
 
-
-async def fetch_listing(platform_url: str, path: str) -> Mapping[str, Any] | str:
-    """What the platform lists about an API. It needs no token.
-
-    Args:
-        platform_url: the platform's address.
-        path: the API's path.
-
-    Returns:
-        The item of the list, or why there is none.
-    """
-    answer = await _ask("GET", str(URL(f"{platform_url}/api/v1/apis/").with_query(path=path)))
-    if isinstance(answer, str):
-        return f"The platform {shown(platform_url)} {answer}."
-    if answer.status != HTTPStatus.OK:
-        return f"The platform answered HTTP {answer.status}."
-    items = (json_object(answer.raw) or {}).get("items")
-    if not isinstance(items, list):
-        return "The platform answered with something that is not its list of APIs."
-    found = [item for item in items if isinstance(item, dict) and item.get("path") == path]
-    return found[0] if found else f"The platform does not list {path}."
+def _no_price(why: str) -> list[CheckResult]:
+    return [CheckResult(name, "not known", why) for name in ("listed stage", LISTED_PRICE)]
 
 
 def shown(url: str) -> str:
@@ -125,14 +104,12 @@ def shown(url: str) -> str:
         return "The address"
 
 
-async def _ask(method: str, url: str, body: Mapping[str, Any] | None = None) -> _Answer | str:
+async def _ask(url: str, body: Mapping[str, Any]) -> _Answer | str:
     """The answer to a request without a token, or why there is none."""
     try:
         async with (
             new_session() as session,
-            session.request(
-                method, url, json=body, headers=_HEADERS, timeout=_TIMEOUT, allow_redirects=False
-            ) as response,
+            session.post(url, json=body, headers=_HEADERS, timeout=_TIMEOUT, allow_redirects=False) as response,
         ):
             raw = bytearray()
             async for chunk in response.content.iter_chunked(65536):

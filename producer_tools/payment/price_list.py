@@ -31,7 +31,7 @@ class ListedPrice(NamedTuple):
         endpoint: the endpoint.
         credits: the prices that are used, in credits, by action or endpoint.
         stage: how ready the platform says the endpoint is: ``Alpha``, ``Beta`` or ``Production``.
-        cost: the listed cost as JSON text, as it came, in at most 500 characters.
+        cost: the listed cost as JSON text, as it came, in at most 500 characters; empty if there is none.
         problem: what is not used, and why; empty if all is.
     """
 
@@ -134,7 +134,7 @@ def _read_item(endpoint: str, item: Mapping[str, Any]) -> ListedPrice:
         endpoint,
         {name: amount for name, amount in amounts.items() if amount is not None},
         stage=safe_text(stage, LONGEST_ID) if isinstance(stage, str) else "",
-        cost=safe_text(_as_text(cost), _LONGEST_COST),
+        cost="" if cost in (None, "", {}, []) else safe_text(_as_text(cost), _LONGEST_COST),
         problem=f"not understood: {', '.join(unused[:20])}" if unused else "",
     )
 

@@ -202,7 +202,7 @@ class Statements:
         if entry.outcome == "released":
             return "released"
         if entry.answer is None:
-            return "pending" if entry.lease_until > self._clock.now() else "unknown"
+            return "pending" if entry.is_being_sent(self._clock.now()) else "unknown"
         state = entry.outcome or read_answer(entry.answer).state
         if state == "complete":
             return "complete"

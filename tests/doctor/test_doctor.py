@@ -14,6 +14,7 @@ from producer_tools import ProducerClient
 from producer_tools.doctor import CheckResult, diagnose, diagnose_sync
 from producer_tools.doctor import __main__ as program
 from producer_tools.doctor.__main__ import main
+from producer_tools.http.transport import PublicAnswer, Transport
 from producer_tools.sandbox import ProducerSandbox
 from tests.clocks import InstantClock
 from tests.doctor.ledger_file import entry, write
@@ -24,9 +25,9 @@ ERROR = {"code": "no_api", "message": "there is no such API"}
 Printed = pytest.CaptureFixture[str]
 
 
-async def found(client: ProducerClient, platform_url: str | None = None, **options: Any) -> dict[str, CheckResult]:
+async def found(client: ProducerClient, **options: Any) -> dict[str, CheckResult]:
     """The results by the names of their checks."""
-    results = await diagnose(client, platform_url=platform_url or client.base_url, **options)
+    results = await diagnose(client, **options)
     return {each.check: each for each in results}
 
 
@@ -61,7 +62,7 @@ async def test_a_setup_that_works_is_good(client: ProducerClient, sandbox: Produ
 )
 async def test_a_base_url_that_is_not_the_service_gets_no_token(reply: Reply, message: str) -> None:
     """A typing error in the base URL must not hand the token to whoever answers there."""
-    async with answering(reply) as server, ProducerClient(TOKEN, server.base_url) as client:
+    async with answering(reply) as server, ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
         checks = await found(client)
     assert checks["base URL"].state == "bad"
     assert message in checks["base URL"].text
@@ -74,14 +75,14 @@ async def test_a_base_url_that_is_not_the_service_gets_no_token(reply: Reply, me
 async def test_a_base_url_that_nothing_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     async with answering(RESET) as server:
         pass
-    async with ProducerClient(TOKEN, server.base_url) as client:
+    async with ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
         assert "accepts no connection" in (await found(client))["base URL"].text
 
     def no_such_host(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", no_such_host)
-    async with ProducerClient(TOKEN, "http://api.example") as client:
+    async with ProducerClient(TOKEN, "http://api.example", clock=InstantClock()) as client:
         assert "DNS knows no such host" in (await found(client))["base URL"].text
 
 
@@ -91,8 +92,9 @@ async def test_a_server_without_tls_under_https_is_told() -> None:
         writer.close()
 
     server = await asyncio.start_server(plain, "127.0.0.1", 0)
-    async with server, ProducerClient(TOKEN, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}") as client:
-        assert "TLS" in (await found(client, "http://127.0.0.1:1"))["base URL"].text
+    base_url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, ProducerClient(TOKEN, base_url, clock=InstantClock()) as client:
+        assert "TLS" in (await found(client))["base URL"].text
 
 
 @pytest.mark.parametrize(
@@ -111,9 +113,9 @@ async def test_what_the_service_says_to_the_token(code: str, state: str, message
     no_token = http({"error": {"code": "no_token", "message": "none"}}, "400 Bad Request")
     async with (
         answering(no_token, refused) as server,
-        ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client,
+        ProducerClient(TOKEN, server.base_url, platform_base_url="http://127.0.0.1:1", clock=InstantClock()) as client,
     ):
-        token = (await found(client, "http://127.0.0.1:1"))["token"]
+        token = (await found(client))["token"]
     assert token.state == state
     assert message in token.text
     assert TOKEN not in token.text
@@ -131,8 +133,8 @@ async def test_a_wrong_token_and_none(sandbox: ProducerSandbox, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("answer", "state", "message"),
     [
-        ("other_shape", "good", 'Credits: {"generate": 0.8'),
-        ("empty", "not known", "does not list /producer/audios"),
+        ("other_shape", "good", "Credits: {"),
+        ("empty", "not known", "/producer/audios: not listed"),
         ("no_api", "not known", "HTTP 404"),
     ],
 )
@@ -145,17 +147,24 @@ async def test_a_price_of_another_shape_is_shown_and_a_missing_one_is_not_known(
     assert message in price.text
 
 
+async def found_with_list(items: object, sandbox: ProducerSandbox) -> dict[str, CheckResult]:
+    """The results when the platform lists this."""
+    async with (
+        answering(http({"items": items})) as platform,
+        ProducerClient(sandbox.api_token, sandbox.base_url, platform_base_url=platform.base_url) as client,
+    ):
+        return await found(client)
+
+
 @pytest.mark.parametrize("items", [None, "x", [None, {"path": "/producer/audios"}], []])
-async def test_a_strange_price_list_is_not_known(items: object, client: ProducerClient) -> None:
-    async with answering(http({"items": items})) as platform:
-        checks = await found(client, platform.base_url)
+async def test_a_strange_price_list_is_not_known(items: object, sandbox: ProducerSandbox) -> None:
+    checks = await found_with_list(items, sandbox)
     assert {checks["listed price"].state, checks["listed stage"].state} == {"not known"}
 
 
-async def test_a_price_is_bounded_and_cannot_command_the_terminal(client: ProducerClient) -> None:
+async def test_a_price_is_bounded_and_cannot_command_the_terminal(sandbox: ProducerSandbox) -> None:
     item = {"path": "/producer/audios", "stage": "\x1b[2J", "cost": {"a\x1b": "x" * 100_000}}
-    async with answering(http({"items": [item]})) as platform:
-        checks = await found(client, platform.base_url)
+    checks = await found_with_list([item], sandbox)
     for each in (checks["listed price"], checks["listed stage"]):
         assert "\x1b" not in each.text
         assert len(each.text) <= 300
@@ -179,7 +188,7 @@ async def test_the_ledger_and_the_directory(client: ProducerClient, tmp_path: Pa
 
 def test_the_sync_twin(sandbox: ProducerSandbox, tmp_path: Path) -> None:
     with ProducerClient(sandbox.api_token, sandbox.base_url) as client:
-        results = diagnose_sync(client, directory=tmp_path, platform_url=sandbox.base_url)
+        results = diagnose_sync(client, directory=tmp_path)
     assert {each.state for each in results} == {"good"}
 
 
@@ -208,20 +217,20 @@ def test_the_program_says_what_it_checks_and_fits_a_terminal(capsys: Printed) ->
 
 def test_json_without_the_token(sandbox: ProducerSandbox, monkeypatch: pytest.MonkeyPatch, capsys: Printed) -> None:
     """The platform, which needs no token, quotes it."""
-    cost = {"path": "/producer/audios", "cost": f"for {sandbox.api_token}"}
+    listed = {"items": [{"path": "/producer/audios", "cost": f"for {sandbox.api_token}"}]}
     monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", sandbox.api_token)
     monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", sandbox.base_url)
 
-    async def listed(*_: str) -> dict[str, str]:
-        return cost
+    async def get_public(*_: object) -> PublicAnswer:
+        return PublicAnswer(200, json.dumps(listed).encode())
 
-    monkeypatch.setattr("producer_tools.doctor.service.fetch_listing", listed)
+    monkeypatch.setattr(Transport, "get_public", get_public)
     assert main(["--json", "--directory", "/"]) == 0
     printed = capsys.readouterr().out
     assert sandbox.api_token not in printed
     report = json.loads(printed)
     assert (report["sandbox"], report["base_url"]) == (False, sandbox.base_url)
-    assert {"check": "listed price", "state": "good", "text": "for [api token]"} in report["checks"]
+    assert {"check": "listed price", "state": "good", "text": '"for [api token]"'} in report["checks"]
 
 
 @pytest.mark.parametrize("variable", ["PRODUCER_REQUEST_TIMEOUT", "ACEDATACLOUD_API_BASE_URL"])
