@@ -20,6 +20,8 @@ _CLOCK_DIFFERENCE = 30.0
 # A request may have been answered long after it was begun, so entries of the last hour may own the same task.
 _SECONDS_OF_RIVALS = 3600.0
 _MOST_CANDIDATES = 10
+# A task that was created later than this after its sender's lease belongs to another request.
+_LATEST_SECONDS = 600.0
 
 State = Literal["found", "not_found", "several", "not_listed", "unclear"]
 
@@ -120,8 +122,10 @@ class Settler:
 
     async def _candidates(self, entry: Entry, sent: SentRequest, owned: AbstractSet[object]) -> list[str] | None:
         """The tasks that may be the entry's and that no other entry owns; ``None`` if tasks are not listed."""
-        since, until = max(0.0, entry.begun_at - _CLOCK_DIFFERENCE), self._clock.now() + _CLOCK_DIFFERENCE
-        listed = await self._listing.find(entry.account, sent, since, until)
+        # An old entry of a busy account would otherwise have all tasks since then to read.
+        latest = min(self._clock.now(), max(entry.begun_at, entry.lease_until) + _LATEST_SECONDS)
+        since = max(0.0, entry.begun_at - _CLOCK_DIFFERENCE)
+        listed = await self._listing.find(entry.account, sent, since, latest + _CLOCK_DIFFERENCE)
         if listed is None:
             return None
         candidates: list[str] = []

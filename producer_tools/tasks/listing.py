@@ -8,7 +8,7 @@ accounts' tasks, or none although the account has some.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from producer_tools.errors import APIError, RateLimitError, ServerError
+from producer_tools.errors import AnswerError, APIError, RateLimitError, ServerError
 from producer_tools.http.safe_text import LONGEST_ID, safe_name
 from producer_tools.http.transport import Transport
 from producer_tools.requests import AUDIOS, DELIVERY, LYRICS, TASKS, UPLOAD, VIDEOS, WAV, GetTask
@@ -79,12 +79,13 @@ class Listing:
             until: Unix seconds; only tasks created then or earlier.
 
         Returns:
-            The ids, or ``None`` if the service lists no task of this account at all, or more than can be read.
+            The ids, or ``None`` if the service lists no task of this account at all.
 
         Raises:
-            ProducerToolError: the service cannot answer now.
+            ProducerToolError: the service cannot answer now, or lists more than 1,000 tasks of that time.
         """
-        window = {"created_at_min": int(since), "created_at_max": int(until) + 1}
+        first, last = int(since), int(until) + 1
+        window = {"created_at_min": first, "created_at_max": last}
         read: set[str | None] = set()
         found: dict[str, None] = {}
         offset = 0
@@ -92,13 +93,17 @@ class Listing:
             records = await self._records(account, {**window, "limit": _PAGE, "offset": offset})
             if records is None or (offset == 0 and not records and not await self._lists_anything(account)):
                 return None
-            found |= dict.fromkeys(task_id for each in records if (task_id := _id(each)) and sent.made(each))
+            # A service may ignore the window, and would then list an earlier request for the same song.
+            created = [_created_at(each, default=since) for each in records]
+            inside = [each for each, at in zip(records, created, strict=True) if first <= at <= last]
+            found |= dict.fromkeys(task_id for each in inside if (task_id := _id(each)) and sent.made(each))
             ids = {_id(each) for each in records}
-            if ids <= read:  # the end, or a service that does not know `offset`
+            # The end, or a service that does not know `offset`, or tasks that are too old: the newest come first.
+            if ids <= read or all(at < first for at in created):
                 return list(found)
             read |= ids
             offset += len(records)  # the service's pages may be shorter than the limit
-        return None
+        raise AnswerError("too_many_tasks", f"The account has more than {len(read)} tasks of that time.")
 
     async def is_task_of(self, task_id: str, sent: SentRequest) -> bool | None:
         """Whether a task was made by this request; ``None`` if the account of this call's token has no such task.
@@ -148,6 +153,12 @@ def _same(sent: object, recorded: object) -> bool:
 def _is_unset(value: object) -> bool:
     # Zero is a value, although it equals False.
     return value is None or value is False or value == ""
+
+
+def _created_at(record: Mapping[str, Any], default: float) -> float:
+    """When a task was created, in Unix seconds; the default if its record does not say so in a number."""
+    value = record.get("created_at")
+    return float(value) if isinstance(value, int | float) else default
 
 
 def _id(record: Mapping[str, Any]) -> str | None:
