@@ -131,9 +131,8 @@ class Settler:
         candidates: list[str] = []
         for task_id in [task_id for task_id in listed if task_id not in owned][:_MOST_CANDIDATES]:
             # The listing may show tasks of other accounts; a look-up shows only this account's.
-            is_own = await self._listing.is_task_of(task_id, sent)
+            is_own = await self._listing.is_own(entry.account, task_id, sent)
             if is_own is None:
-                self._listing.refuse(entry.account)
                 return None
             if is_own:
                 candidates.append(task_id)

@@ -2,7 +2,8 @@
 
 Whether an API key may list tasks is not known: the provider's own web application does it, with another token. So a
 service that refuses, or answers with something else, is remembered and not asked again. So is one that lists other
-accounts' tasks, or none although the account has some.
+accounts' tasks, or none although the account has some. Once it has listed one of the account's own tasks, such an
+answer is taken for a fault that passes.
 """
 
 from collections.abc import Mapping
@@ -60,13 +61,20 @@ class Listing:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._refused: set[str] = set()
+        self._working: set[str] = set()
 
     def is_refused(self, account: str) -> bool:
         """Whether the service is known not to list this account's tasks; then it is not asked again."""
         return account in self._refused
 
     def refuse(self, account: str) -> None:
-        """Remember that the service does not list this account's tasks."""
+        """Remember that the service does not list this account's tasks.
+
+        Raises:
+            AnswerError: it has listed one before, so it may do so again.
+        """
+        if account in self._working:
+            raise AnswerError("odd_listing", "The tasks could not be listed this time.")
         self._refused.add(account)
 
     async def find(self, account: str, sent: SentRequest, since: float, until: float) -> list[str] | None:
@@ -104,6 +112,27 @@ class Listing:
             read |= ids
             offset += len(records)  # the service's pages may be shorter than the limit
         raise AnswerError("too_many_tasks", f"The account has more than {len(read)} tasks of that time.")
+
+    async def is_own(self, account: str, task_id: str, sent: SentRequest) -> bool | None:
+        """Whether a task that was found is one of this account, made by this request.
+
+        Args:
+            account: the hash of the token of this call.
+            task_id: the task's id.
+            sent: the request.
+
+        Returns:
+            ``None`` if the account has no such task, so that the service lists other accounts' tasks.
+
+        Raises:
+            ProducerToolError: the service cannot answer now.
+        """
+        is_own = await self.is_task_of(task_id, sent)
+        if is_own is None:
+            self.refuse(account)
+        elif is_own:
+            self._working.add(account)
+        return is_own
 
     async def is_task_of(self, task_id: str, sent: SentRequest) -> bool | None:
         """Whether a task was made by this request; ``None`` if the account of this call's token has no such task.

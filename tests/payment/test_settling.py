@@ -135,6 +135,23 @@ async def test_a_service_that_does_not_list_is_not_asked_again(
     assert len(service.charges) == 2
 
 
+@pytest.mark.parametrize("odd", ["forbidden", "empty", "other_shape", "foreign"])
+async def test_an_odd_answer_of_a_listing_that_has_worked_is_a_passing_fault(
+    odd: Any, client: ProducerClient, service: ProducerSandbox
+) -> None:
+    """One page of a proxy would turn the search off for as long as a server runs."""
+    lose_answer(service)
+    await client.submit(SONG, key="k")
+    with ProducerClient(service.add_user().api_token, service.base_url) as stranger:
+        await stranger.submit(GenerateMusic(prompt="another waltz"))
+    service.listing.answer = odd
+    lose_answer(service)
+    with pytest.raises(SubmissionUnknownError):
+        await client.submit(GenerateMusic(prompt="another waltz"), key="k2")
+    service.listing.answer = "works"
+    assert (await client.submit(GenerateMusic(prompt="another waltz"), key="k2")).task_id == service.charges[2].task_id
+
+
 async def test_a_strangers_task_is_never_taken(client: ProducerClient, service: ProducerSandbox) -> None:
     """The user would get somebody else's song."""
     service.listing.answer = "foreign"
