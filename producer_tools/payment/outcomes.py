@@ -120,6 +120,8 @@ class Outcomes:
 
     async def _write_down(self, finding: Finding, entry: Entry, ledger: Ledger) -> Finding:
         """Record what was found; return what is known if others have changed the entry meanwhile."""
+        if finding == Finding("unclear") and entry.finding and entry.finding["state"] in ("not_found", "several"):
+            return Finding(**entry.finding)  # the service could not answer now, so what was found before still holds
         if finding.state != "found":
             await guarded(ledger.replace(entry, entry.changed(finding=finding._asdict())))
             return finding

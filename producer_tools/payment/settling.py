@@ -105,7 +105,7 @@ class Settler:
                     return await self._claimed(entry, ledger, task_id, "callback")
             candidates = await self._candidates(entry, sent, owned)
             if candidates is None and self._must_be_listed(entry, rivals):
-                self._listing.refuse(entry.account)
+                self._listing.doubt(entry.account)
             if candidates and len(candidates) == 1 and not self._is_contested(entry, rivals):
                 return await self._claimed(entry, ledger, candidates[0], "listing")
         except ProducerToolError:

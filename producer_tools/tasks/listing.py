@@ -1,11 +1,12 @@
 """Finds the task of a request whose answer was lost, in the account's listing of tasks.
 
 Whether an API key may list tasks is not known: the provider's own web application does it, with another token. So a
-service that refuses, or answers with something else, is remembered and not asked again. So is one that lists other
-accounts' tasks, or none although the account has some. Once it has listed one of the account's own tasks, such an
-answer is taken for a fault that passes.
+service that refuses is remembered and not asked again. So is one that answers three times with something else, with
+other accounts' tasks, or with none although the account has some. Once it has listed one of the account's own tasks,
+such answers are taken for faults that pass.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from producer_tools.requests import AUDIOS, DELIVERY, LYRICS, TASKS, UPLOAD, VID
 
 _PAGE = 50
 _MOST_PAGES = 20
+_DOUBTS = 3
 _TYPES = {endpoint.rpartition("/")[2] for endpoint in (AUDIOS, LYRICS, UPLOAD, VIDEOS, WAV)}
 
 
@@ -62,18 +64,20 @@ class Listing:
         self._transport = transport
         self._refused: set[str] = set()
         self._working: set[str] = set()
+        self._doubts: Counter[str] = Counter()
 
     def is_refused(self, account: str) -> bool:
         """Whether the service is known not to list this account's tasks; then it is not asked again."""
         return account in self._refused
 
-    def refuse(self, account: str) -> None:
-        """Remember that the service does not list this account's tasks.
+    def doubt(self, account: str) -> None:
+        """Note an answer that a service which lists this account's tasks does not give. The third is a refusal.
 
         Raises:
-            AnswerError: it has listed one before, so it may do so again.
+            AnswerError: the answer may be a fault that passes.
         """
-        if account in self._working:
+        self._doubts[account] += 1
+        if account in self._working or self._doubts[account] < _DOUBTS:
             raise AnswerError("odd_listing", "The tasks could not be listed this time.")
         self._refused.add(account)
 
@@ -129,7 +133,7 @@ class Listing:
         """
         is_own = await self.is_task_of(task_id, sent)
         if is_own is None:
-            self.refuse(account)
+            self.doubt(account)
         elif is_own:
             self._working.add(account)
         return is_own
@@ -159,11 +163,14 @@ class Listing:
             answer = await self._transport.post(TASKS, {"action": "retrieve_batch", **filters}, paid=False)
         except (RateLimitError, ServerError):
             raise
-        except APIError:
-            answer = {}
+        except APIError as error:
+            if account in self._working:
+                raise AnswerError("odd_listing", "The tasks could not be listed this time.") from error
+            self._refused.add(account)
+            return None
         items = answer.get("items")
         if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
-            self.refuse(account)
+            self.doubt(account)
             return None
         return items
 

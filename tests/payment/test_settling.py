@@ -131,8 +131,30 @@ async def test_a_service_that_does_not_list_is_not_asked_again(
     asked = listings(service)
     with pytest.raises(SubmissionUnknownError):
         await client.submit(SONG, key="k")
-    assert listings(service) == asked <= 2
+    assert listings(service) == asked <= 6  # three looks, two requests each at most
     assert len(service.charges) == 2
+
+
+async def test_a_search_that_fails_leaves_what_was_found_before(
+    client: ProducerClient, service: ProducerSandbox
+) -> None:
+    """A request that was never begun would be reported as unclear, and a person would have to ask the provider."""
+    await client.submit(GenerateMusic(prompt="another song"))
+    lose_answer(service, Fault.ERROR_BEFORE_WORK)
+    with pytest.raises(SubmissionUnknownError):
+        await client.submit(SONG, key="k")
+    for _ in range(100):
+        service.fail_next(Fault.ERROR_BEFORE_WORK, endpoint=TASKS)
+    for _ in range(2):
+        (settled,) = await client.settle()
+        assert settled.finding.state == "not_found"
+
+
+async def test_one_odd_answer_does_not_turn_the_search_off(client: ProducerClient, service: ProducerSandbox) -> None:
+    """One page of a proxy would make every later outcome unknown, for as long as a server runs."""
+    lose_answer(service)
+    service.fail_next(Fault.OTHER_OBJECT, endpoint=TASKS)
+    assert (await client.submit(SONG, key="k")).task_id == service.charges[0].task_id
 
 
 @pytest.mark.parametrize("odd", ["forbidden", "empty", "other_shape", "foreign"])
