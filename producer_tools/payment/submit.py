@@ -190,9 +190,12 @@ class Submissions:
             known = await to_the_end(partial(begun, entry, call.ledger, tuple(former_keys), limits))
             if known is None or known.owner == entry.owner:
                 return None
-            if known.key in (call.ledger_key, call.key) or is_same_request(call.request, known.fingerprint):
+            if known.key == call.ledger_key:
                 return known
-            # Another request happens to be filed under this former key.
+            is_same = known.key == call.key or is_same_request(call.request, known.fingerprint)
+            if is_same and known.may_belong_to(call.account):
+                return known
+            # Another request, or another account's, happens to be filed under this former key.
             former_keys = [key for key in former_keys if key != known.key]
 
     async def _task_of(self, call: _Call, known: Entry) -> Task:
