@@ -60,6 +60,7 @@ class PaidCalls:
             SubmissionConflictError: the key belongs to another request.
             BudgetExceededError: it does not fit into the budget.
             ConfigurationError: the client's prices failed; nothing was sent.
+            ProducerError: with the code ``process_ending``: the process is ending, so nothing was sent.
         """
         return await self._submissions.submit(
             request, key, self._ledger_or_default(ledger), former_keys, was_sent=was_sent
