@@ -16,7 +16,7 @@ BASE_URL_VARIABLE = "ACEDATACLOUD_API_BASE_URL"
 TIMEOUT_VARIABLE = "PRODUCER_REQUEST_TIMEOUT"
 
 NO_USER_TOKEN = "no_user_token"  # noqa: S105 - an error's code, not a token
-"""The code of the error of a client that only acts for users, where there is no user's token."""
+"""The error's code where a call is for a user, and there is no user's token."""
 
 _SERVICE = "https://api.acedata.cloud"
 _PLATFORM = "https://platform.acedata.cloud"
@@ -114,7 +114,7 @@ def resolve_token(own: SecretStr | None, *, require_user_token: bool = False) ->
     token = next((candidate for candidate in candidates if candidate is not None), SecretStr(""))
     if not token:
         raise MissingTokenError(
-            "no_token",
+            "no_token" if _token_of_calls.get() is None else NO_USER_TOKEN,
             f"There is no API token, so nothing was sent. Set {TOKEN_VARIABLE}, pass ProducerClient(api_token=...), or "
             "wrap the call in `with producer_tools.api_token(...)`. To try without one, use "
             "producer_tools.sandbox.ProducerSandbox.",

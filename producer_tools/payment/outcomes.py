@@ -141,7 +141,7 @@ class Outcomes:
 
         Raises:
             KeyError: there is none, or it is another account's.
-            MissingTokenError: the client only acts for users, and there is no user's token.
+            MissingTokenError: the call is for a user, and there is no user's token.
             OutcomeKnownError: it has a task.
             BeingSentError: it is being sent now.
         """

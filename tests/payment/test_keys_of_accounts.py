@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -140,15 +141,17 @@ async def test_nobody_settles_or_sees_the_requests_of_another_account(
     assert len(sandbox.charges) == 1
 
 
-async def test_without_a_user_a_servers_client_settles_nothing(sandbox: ProducerSandbox) -> None:
-    """A plain thread does not know the block around its start: a user's call could name anybody's entry."""
-    ledger = MemoryLedger()
+@pytest.mark.parametrize("block", [nullcontext(), api_token(" ")], ids=["no block", "a blank token"])
+async def test_a_call_without_its_users_token_settles_nothing(block: Any, sandbox: ProducerSandbox) -> None:
+    """It would be taken for one of a person who has the ledger, and could name anybody's entry."""
+    ledger, only_for_users = MemoryLedger(), isinstance(block, nullcontext)
     await ledger.begin(Entry(key="account/k", fingerprint="2:", account="account"))
     before = await ledger.entries()
-    async with ProducerClient(base_url=sandbox.base_url, ledger=ledger, require_user_token=True) as client:
-        for change in (client.release("account/k"), client.adopt("account/k", "stolen")):
-            with pytest.raises(MissingTokenError):
-                await change
+    async with ProducerClient(base_url=sandbox.base_url, ledger=ledger, require_user_token=only_for_users) as client:
+        with block:
+            for change in (client.release("account/k"), client.adopt("account/k", "stolen")):
+                with pytest.raises(MissingTokenError):
+                    await change
     assert await ledger.entries() == before
 
 
