@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from producer_tools import ProducerClient
+from producer_tools import ProducerClient, SqliteLedger
 from producer_tools.sandbox import Fault, ProducerSandbox
 from tests.clocks import FastClock
 
@@ -121,6 +121,23 @@ async def test_nodes_that_were_killed_resume_and_pay_once(
         await nodes.main("a song")
     assert not (tmp_path / "songs").exists()
     await nodes.main("a song")
+    assert list((tmp_path / "songs").glob("*-audio*.wav"))
+    assert len(service.charges) == 1
+
+
+async def test_nodes_use_the_task_that_a_person_has_adopted(
+    example: Example, service: ProducerSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each start is a new run. Without a key of its own, the song would be a new request, and be paid for again."""
+    nodes = example("nodes")
+    service.listing.answer = "forbidden"  # else the task would be found without a person
+    service.fail_next(Fault.RESET_AFTER_WORK, endpoint="/producer/audios")
+    await nodes.main("a song")
+    assert "client.adopt('a song/a song', task_id)" in capsys.readouterr().out
+    async with fast_client(ledger=SqliteLedger("songs.sqlite")) as client:
+        await client.adopt("a song/a song", service.charges[0].task_id)
+    for _ in range(2):
+        await nodes.main("a song")
     assert list((tmp_path / "songs").glob("*-audio*.wav"))
     assert len(service.charges) == 1
 

@@ -60,6 +60,7 @@ class PaidCalls:
             SubmissionConflictError: the key belongs to another request.
             BudgetExceededError: it does not fit into the budget.
             ConfigurationError: the client's prices failed; nothing was sent.
+            ProducerError: with the code ``process_ending``: the process is ending, so nothing was sent.
         """
         return await self._submissions.submit(
             request, key, self._ledger_or_default(ledger), former_keys, was_sent=was_sent
@@ -69,11 +70,12 @@ class PaidCalls:
         """Let a request with an unknown outcome be sent again. A person must decide this: it may be paid for twice.
 
         Args:
-            key: the idempotency key, as the error names it.
+            key: the idempotency key, as the error names it. A client without a token needs the key that the ledger
+                has, with the account before it.
             ledger: where the request is written down; default the client's ledger.
 
         Raises:
-            KeyError: no request was ever sent under this key.
+            KeyError: this account never sent a request under this key.
             OutcomeKnownError: the request has a task; nothing was changed.
         """
         await self._outcomes.release(key, self._ledger_or_default(ledger))
@@ -84,12 +86,13 @@ class PaidCalls:
         When the request is submitted again, that task is returned and nothing is paid.
 
         Args:
-            key: the idempotency key, as the error names it.
+            key: the idempotency key, as the error names it. A client without a token needs the key that the ledger
+                has, with the account before it.
             task_id: the service's id of the task.
             ledger: where the request is written down; default the client's ledger.
 
         Raises:
-            KeyError: no request was ever sent under this key.
+            KeyError: this account never sent a request under this key.
             OutcomeKnownError: the request has a task; nothing was changed.
         """
         await self._outcomes.adopt(key, task_id, self._ledger_or_default(ledger))

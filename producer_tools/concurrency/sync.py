@@ -12,6 +12,7 @@ from functools import wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
+from producer_tools.concurrency.shared_state import shared_state
 from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class _Background(NamedTuple):
 _lock = threading.Lock()
 _running = ExitStack()
 _background: _Background | None = None
-_outliving: set["Future[Any]"] = set()
+# What the end of the process waits for, and the loop in which it runs.
+_unfinished: dict["Future[Any]", asyncio.AbstractEventLoop] = {}
+_process_is_ending = False
 
 
 def run_sync(call: Callable[[], Awaitable[T]]) -> T:
@@ -58,27 +61,33 @@ def start_in_background(call: Callable[[], Coroutine[Any, Any, T]]) -> "Future[T
 
     The call sees the caller's context variables. When the process ends, it has 30 more seconds.
     """
-    future = asyncio.run_coroutine_threadsafe(call(), _started().loop)
-    _outliving.add(future)
-    future.add_done_callback(_outliving.discard)
+    loop = _started().loop
+    future = asyncio.run_coroutine_threadsafe(call(), loop)
+    with shared_state:
+        _unfinished[future] = loop
+    future.add_done_callback(_forget)
     return future
 
 
 @contextmanager
-def unfinished_work() -> Iterator[None]:
-    """In the background loop, let the process end only after the block has, or 30 seconds later.
+def unfinished_work() -> Iterator[bool]:
+    """Let the process end only after the block has, or 30 seconds later.
 
-    A loop of the caller's own needs no help: it does not end before its tasks do.
+    The block may run in any event loop. A loop in another thread than the main one may be stopped at the end of the
+    process, and even if it is not, Python then starts no more threads, which write a ledger in a file.
+
+    Yields:
+        Whether the block may begin its work. When the process is ending, it may not.
     """
-    if _background is None or asyncio.get_running_loop() is not _background.loop:
-        yield
-        return
     work: Future[None] = Future()
-    _outliving.add(work)
+    with shared_state:
+        may_begin = not _process_is_ending
+        if may_begin:
+            _unfinished[work] = asyncio.get_running_loop()
     try:
-        yield
+        yield may_begin
     finally:
-        _outliving.discard(work)
+        _forget(work)
         work.set_result(None)
 
 
@@ -117,8 +126,18 @@ def _started() -> _Background:
         return _background
 
 
+def _forget(work: "Future[Any]") -> None:
+    with shared_state:
+        _unfinished.pop(work, None)
+
+
 def _wait_for_unfinished_work() -> None:
-    wait(_outliving.copy(), timeout=SECONDS_TO_FINISH)
+    global _process_is_ending  # noqa: PLW0603 - a process ends once
+    with shared_state:
+        _process_is_ending = True
+        # A loop that was left without being closed does not run any more, so its work would never end.
+        running = [work for work, loop in _unfinished.items() if loop.is_running()]
+    wait(running, timeout=SECONDS_TO_FINISH)
 
 
 def _stop() -> None:
@@ -133,10 +152,10 @@ def _stop() -> None:
 
 def _reset_after_fork() -> None:
     """Start afresh in a forked child, which has the parent's variables but not its threads."""
-    global _background, _running, _outliving
+    global _background, _running, _unfinished, _process_is_ending
     # Keep the parent's objects referenced: collecting them would close the parent's sockets from the child.
-    _of_the_parent.append((_background, _running, _outliving))
-    _background, _running, _outliving = None, ExitStack(), set()
+    _of_the_parent.append((_background, _running, _unfinished))
+    _background, _running, _unfinished, _process_is_ending = None, ExitStack(), {}, False
     _lock.release()
 
 

@@ -13,8 +13,8 @@ SECONDS_TO_FINISH = 30.0
 async def to_the_end(start: Callable[[], Awaitable[T]], *, is_cancelled: bool = False) -> T:
     """Wait until work has ended, even if this task is cancelled in the meantime.
 
-    An event loop that shuts down cancels all its tasks, once. The work may have been one of them: then it is started
-    again. So ``start`` must either be safe to repeat, or return the same future each time.
+    An event loop that shuts down cancels all its tasks, once. The work may have been one of them, or a signal may have
+    ended it: then it is started again. So ``start`` must either be safe to repeat, or return the same future each time.
 
     Args:
         start: starts the work.
@@ -38,7 +38,27 @@ async def to_the_end(start: Callable[[], Awaitable[T]], *, is_cancelled: bool = 
         if not work.done() and cancelled is not None:
             work.cancel()
             raise cancelled
-        if work.cancelled() and cancelled is not None and starts == 1:
+        if _was_ended(work) and cancelled is not None and starts == 1:
             starts, work = 2, asyncio.ensure_future(start())
             continue
-        return work.result()
+        return result_of(work)
+
+
+def result_of(work: "asyncio.Future[T]") -> T:
+    """The result of a task that has ended, or its error.
+
+    `SystemExit` and `KeyboardInterrupt` are raised wherever a signal meets the program, and the event loop passes on
+    those that meet a task. Raised a second time, by those who wait for the task, they would stop the loop again, while
+    it lets its tasks end.
+
+    Raises:
+        asyncio.CancelledError: the task was cancelled, or one of these two has ended it.
+    """
+    if _was_ended(work):
+        raise asyncio.CancelledError
+    return work.result()
+
+
+def _was_ended(work: "asyncio.Future[T]") -> bool:
+    """Whether something else than the work itself has ended it."""
+    return work.cancelled() or isinstance(work.exception(), SystemExit | KeyboardInterrupt)

@@ -15,6 +15,9 @@ TOKEN_VARIABLE = "ACEDATACLOUD_API_TOKEN"  # noqa: S105 - the variable's name, n
 BASE_URL_VARIABLE = "ACEDATACLOUD_API_BASE_URL"
 TIMEOUT_VARIABLE = "PRODUCER_REQUEST_TIMEOUT"
 
+NO_USER_TOKEN = "no_user_token"  # noqa: S105 - an error's code, not a token
+"""The error's code where a call is for a user, and there is no user's token."""
+
 _SERVICE = "https://api.acedata.cloud"
 _PLATFORM = "https://platform.acedata.cloud"
 _TIMEOUT = 1800.0
@@ -101,7 +104,7 @@ def resolve_token(own: SecretStr | None, *, require_user_token: bool = False) ->
     """
     if require_user_token and not _token_of_calls.get():
         raise MissingTokenError(
-            "no_user_token",
+            NO_USER_TOKEN,
             "This client only acts for a user, and there is no user's token here, so nothing was sent. Wrap the call "
             "in `with producer_tools.api_token(...)`. A plain thread does not know the block around its start: inside "
             "the block, start it with `contextvars.copy_context().run` as its target and the function as argument.",
@@ -111,7 +114,7 @@ def resolve_token(own: SecretStr | None, *, require_user_token: bool = False) ->
     token = next((candidate for candidate in candidates if candidate is not None), SecretStr(""))
     if not token:
         raise MissingTokenError(
-            "no_token",
+            "no_token" if _token_of_calls.get() is None else NO_USER_TOKEN,
             f"There is no API token, so nothing was sent. Set {TOKEN_VARIABLE}, pass ProducerClient(api_token=...), or "
             "wrap the call in `with producer_tools.api_token(...)`. To try without one, use "
             "producer_tools.sandbox.ProducerSandbox.",

@@ -25,7 +25,7 @@ class Entry:
     Attributes:
         key: the idempotency key, with the account before it.
         fingerprint: the hash of what the caller asked.
-        account: the hash of the API token that pays.
+        account: the hash of the API token that pays; empty in an entry of the first version.
         endpoint: the path that the request goes to.
         request: the JSON body as it is sent.
         begun_at: Unix seconds.
@@ -66,6 +66,14 @@ class Entry:
             now: Unix seconds.
         """
         return self.answer is None and self.lease_until > now
+
+    def may_belong_to(self, account: str) -> bool:
+        """Whether it is not known to be another account's. An entry of the first version does not say whose it is.
+
+        Args:
+            account: the hash of an API token.
+        """
+        return self.account in ("", account)
 
     def changed(self, **changes: Any) -> Self:
         """The entry with some values changed, as the next revision."""

@@ -13,7 +13,7 @@ from producer_tools.errors import (
     OutcomeKnownError,
     SubmissionUnknownError,
 )
-from producer_tools.http.settings import token_id
+from producer_tools.http.settings import NO_USER_TOKEN, token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry, Source
 from producer_tools.payment.keys import ledger_key
@@ -142,15 +142,15 @@ class Outcomes:
             ledger: where it is written down.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is none, or it is another account's.
+            MissingTokenError: the call is for a user, and there is no user's token.
             OutcomeKnownError: it has a task.
             BeingSentError: it is being sent now.
         """
-        try:
-            keys = [ledger_key(key, token_id(self._transport.token())), key]
-        except MissingTokenError:
-            keys = [key]
-        found = [entry for each in keys if (entry := await guarded(ledger.get(each))) is not None]
+        account = self._account()
+        keys = [key] if account is None else [ledger_key(key, account), key]
+        entries = [entry for each in keys if (entry := await guarded(ledger.get(each))) is not None]
+        found = [entry for entry in entries if account is None or entry.may_belong_to(account)]
         if not found:
             raise KeyError(key)
         entry = found[0]
@@ -159,6 +159,15 @@ class Outcomes:
         if entry.is_being_sent(self._clock.now()):
             raise BeingSentError(key)
         return entry
+
+    def _account(self) -> str | None:
+        """The hash of this call's token; ``None`` if there is none, as in `producer-ledger`."""
+        try:
+            return token_id(self._transport.token())
+        except MissingTokenError as missing:
+            if missing.code == NO_USER_TOKEN:
+                raise
+            return None
 
     @staticmethod
     async def _answer(entry: Entry, task_id: str, source: Source, ledger: Ledger) -> bool:

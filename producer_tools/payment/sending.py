@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from producer_tools.concurrency.clock import Clock
-from producer_tools.concurrency.to_the_end import to_the_end
+from producer_tools.concurrency.to_the_end import result_of, to_the_end
 from producer_tools.errors import LedgerError, ProducerError, SubmissionUnknownError
 from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.http.faults import unreadable
@@ -198,7 +198,7 @@ class _Record:
                     await self.change(lease_until=self._clock.now() + _LEASE_SECONDS)
             except asyncio.CancelledError:  # noqa: PERF203 - one turn takes seconds
                 self.is_ending = True
-        outcome = work.result()
+        outcome = result_of(work)
         if isinstance(outcome, ProducerError):
             raise outcome
         return outcome

@@ -13,7 +13,7 @@ from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.limits import KeyLocks, Semaphores
 from producer_tools.concurrency.sync import unfinished_work
 from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
-from producer_tools.errors import BeingSentError, SubmissionConflictError
+from producer_tools.errors import BeingSentError, ProducerError, SubmissionConflictError
 from producer_tools.http.retries import with_retries
 from producer_tools.http.settings import token_id
 from producer_tools.http.transport import Transport
@@ -155,6 +155,19 @@ class Submissions:
     async def _send_once(self, call: _Call) -> Task:
         if call.is_abandoned:
             raise asyncio.CancelledError
+        with unfinished_work() as may_begin:
+            if not may_begin:
+                raise ProducerError(
+                    "process_ending", "The process is ending, so this call was not sent and nothing was charged."
+                )
+            sent = await self._begin_and_send(call)
+        if isinstance(sent, Entry):
+            return await self._task_of(call, sent)
+        self._on_submitted(sent)
+        return sent
+
+    async def _begin_and_send(self, call: _Call) -> Task | Entry:
+        """The task of the request; or its entry, if it was sent before."""
         entry = self._sender.new_entry(call.request, call.ledger_key, call.account, call.owner)
         call.is_being_sent = True
         try:
@@ -165,15 +178,9 @@ class Submissions:
                 await self._sender.withdraw(entry, call.ledger)
             if call.is_abandoned:
                 raise asyncio.CancelledError
-            if known is None:
-                with unfinished_work():
-                    task = await self._sender.send(entry, call.ledger)
+            return known or await self._sender.send(entry, call.ledger)
         finally:
             call.is_being_sent = False
-        if known is not None:
-            return await self._task_of(call, known)
-        self._on_submitted(task)
-        return task
 
     async def _begin(self, call: _Call, entry: Entry) -> Entry | None:
         """Begin the entry and return ``None``; or return the entry of the same request, sent before."""
@@ -183,9 +190,12 @@ class Submissions:
             known = await to_the_end(partial(begun, entry, call.ledger, tuple(former_keys), limits))
             if known is None or known.owner == entry.owner:
                 return None
-            if known.key in (call.ledger_key, call.key) or is_same_request(call.request, known.fingerprint):
+            if known.key == call.ledger_key:
                 return known
-            # Another request happens to be filed under this former key.
+            is_same = known.key == call.key or is_same_request(call.request, known.fingerprint)
+            if is_same and known.may_belong_to(call.account):
+                return known
+            # Another request, or another account's, happens to be filed under this former key.
             former_keys = [key for key in former_keys if key != known.key]
 
     async def _task_of(self, call: _Call, known: Entry) -> Task:

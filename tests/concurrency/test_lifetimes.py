@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from producer_tools.sandbox import ProducerSandbox
-from tests.concurrency.warm_python import WarmPython, warm_python
+from tests.concurrency.warm_python import WarmPython
 
 PREAMBLE = """
 import asyncio, copy, json, os, sys, threading, time
@@ -159,12 +159,6 @@ SCRIPTS = {
 def server() -> Iterator[ProducerSandbox]:
     with ProducerSandbox(render_seconds=0, silent=True) as sandbox:
         yield sandbox
-
-
-@pytest.fixture(scope="module")
-def python() -> Iterator[WarmPython]:
-    with warm_python() as started:
-        yield started
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=list(SCRIPTS))

@@ -1,6 +1,8 @@
 """Every code block of README.md and docs/ works as it stands there, with the sandbox where a reader has the service."""
 
+import ast
 import asyncio
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -63,6 +65,27 @@ def test_the_code_of_a_page_runs(path: Path) -> None:
     page = str(path.relative_to(ROOT))
     blocks = Page(path, cells=page in CELLS).run()
     assert blocks > 0 or page.startswith(WITHOUT_CODE), "no block was found: has the page lost its code?"
+
+
+def requests_in(code: str) -> Iterator[set[Any]]:
+    """The keys of each graph's state that a program writes down: of the dictionaries that have a request."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Dict):
+            names = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+            if "request" in names:
+                yield names
+
+
+def test_every_request_of_a_graph_has_a_key() -> None:
+    """A reader's graph that is run again would pay again, also after a person has adopted the task."""
+    notebooks = [json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "examples").glob("*.ipynb")]
+    cells = ["".join(cell["source"]) for book in notebooks for cell in book["cells"] if cell["cell_type"] == "code"]
+    pages = [path.read_text(encoding="utf-8") for path in PAGES]
+    blocks = [block for page in pages for block in re.findall(r"^```python[^\n]*\n(.*?)^```", page, re.M | re.S)]
+    examples = [path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*.py")]
+    states = [state for code in (*cells, *blocks, *examples) for state in requests_in(code)]
+    assert len(states) >= 3, "none was found: are they written in another way now?"
+    assert [state for state in states if "key" not in state] == []
 
 
 def test_the_readme_is_short() -> None:

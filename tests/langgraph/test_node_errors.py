@@ -1,15 +1,24 @@
 """What the nodes do when something fails: the state says what happened, and a later run can go on."""
 
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.graph import START, StateGraph
 
 import producer_tools
-from producer_tools import Budget, MissingTokenError, ProducerClient, RateLimitError, ServiceUnreachableError
-from producer_tools.langgraph import DownloadNode, SongRequest, WaitNode
-from producer_tools.sandbox import ProducerSandbox
+from producer_tools import (
+    Budget,
+    MissingTokenError,
+    ProducerClient,
+    RateLimitError,
+    ServiceUnreachableError,
+    SqliteLedger,
+)
+from producer_tools.langgraph import DownloadNode, SongRequest, SongState, SubmitNode, WaitNode
+from producer_tools.sandbox import Fault, ProducerSandbox
 from tests.clocks import FastClock, InstantClock
 from tests.langgraph.runner import AUDIOS, MODES, Builder, Runner, fast_client, paid_task_ids, request, sync_and_async
 from tests.langgraph.song_graphs import WALTZ, build_checked_graph, order
@@ -52,6 +61,42 @@ async def test_a_refused_request_can_be_sent_again(
         assert paid_task_ids(sandbox) == []
         done = await run(graph, order(key="the waltz"))
     assert paid_task_ids(sandbox) == [done["task"]["task_id"]]
+
+
+@sync_and_async
+@pytest.mark.parametrize("more", [{}, {"key": "the waltz"}], ids=["no key", "a key"])
+async def test_a_failure_beside_a_submit_does_not_lose_its_task(
+    more: dict[str, str], run: Runner, sandbox: ProducerSandbox, tmp_path: Path
+) -> None:
+    """LangGraph cancels a step's other nodes when one fails. The song that one of them has asked for is paid for."""
+    sandbox.listing.answer = "forbidden"  # else a task that was not written down would be found
+    sandbox.fail_next(Fault.SLOW, endpoint=AUDIOS)
+    failures = [LookupError("another node has failed")]
+
+    def fail_once(_: SongState) -> dict[str, Any]:
+        while not sandbox.requests:
+            time.sleep(0.001)
+        if failures:
+            raise failures.pop()
+        return {}
+
+    def graph(client: ProducerClient) -> Builder:
+        builder: Builder = StateGraph(SongState)
+        for name, node in (("submit", SubmitNode(client)), ("fail once", fail_once)):
+            builder.add_node(name, node)
+            builder.add_edge(START, name)
+        return builder
+
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger) as client:
+        with pytest.raises(LookupError):
+            await run(graph(client), {"request": WALTZ, **more})
+    (entry,) = await ledger.entries()
+    assert [entry.answer and entry.answer["task_id"]] == paid_task_ids(sandbox)
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger) as client:
+        state = await run(graph(client), None)
+    assert state["error"] is None
+    assert paid_task_ids(sandbox) == [state["task"]["task_id"]]
 
 
 async def test_a_busy_service_ends_the_run_and_the_next_run_goes_on(

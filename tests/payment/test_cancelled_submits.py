@@ -13,6 +13,7 @@ import pytest
 from producer_tools import MemoryLedger, ProducerClient, Task
 from producer_tools.concurrency import to_the_end
 from producer_tools.concurrency.clock import SystemClock
+from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry
 from producer_tools.requests import AUDIOS, GenerateMusic
 from producer_tools.sandbox import Fault
@@ -137,6 +138,36 @@ def test_a_submit_is_finished_when_its_loop_ends(*, fails: bool, phase: Phase, a
             asyncio.run(main(client))
         task = asyncio.run(again())
     assert [charge.task_id for charge in account.new_charges()] == [task.task_id]
+
+
+def test_a_signal_that_meets_one_submit_does_not_lose_the_others(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python raises `SystemExit` wherever the signal meets the program. The songs of the others are paid for."""
+    post, ledger, seen = Transport.post, MemoryLedger(), len(account.sandbox.requests)
+
+    async def interrupted(transport: Transport, endpoint: str, body: Any, *, paid: bool) -> dict[str, Any]:
+        if body.get("prompt") == "a waltz":
+            while len(account.sandbox.requests) < seen + 2:
+                await asyncio.sleep(0.001)
+            raise SystemExit
+        return await post(transport, endpoint, body, paid=paid)
+
+    async def main(client: ProducerClient) -> None:
+        others = [GenerateMusic(prompt="a tango"), GenerateMusic(prompt="a polka")]
+        await asyncio.gather(*(client.submit(song, key=song.prompt) for song in (SONG, *others)))
+
+    monkeypatch.setattr(Transport, "post", interrupted)
+    for _ in range(2):
+        account.sandbox.fail_next(Fault.SLOW, endpoint=AUDIOS)
+    with ProducerClient(account.sandbox.api_token, account.sandbox.base_url, ledger=ledger) as client:
+        with pytest.raises(SystemExit):
+            asyncio.run(main(client))
+        entries = asyncio.run(ledger.entries())
+    answers = {each.request["prompt"]: each.answer and each.answer["task_id"] for each in entries}
+    charged = {charge.request["prompt"]: charge.task_id for charge in account.new_charges()}
+    assert answers == {**charged, "a waltz": None}
+    assert sorted(charged) == ["a polka", "a tango"]
 
 
 def test_a_silent_service_delays_the_end_of_a_loop_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
