@@ -86,7 +86,7 @@ SCRIPTS = {
     """,
     "a call in progress when the process ends": """
         impatient()
-        check(tool.invoke(song))  # the first call of a process imports modules, which must not meet the end of the process
+        check(tool.invoke(song))  # a process's first call imports modules, which must not meet the end of the process
         tool = ProducerGenerateMusic(client=ProducerClient(base_url=os.environ["SILENT_URL"]))
         def call():
             try: tool.invoke(song)
