@@ -76,10 +76,9 @@ class Existing(NamedTuple):
     task: str
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["record"])
 def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    vocabulary = getattr(request, "param", "record")
-    with ProducerSandbox(render_seconds=0, vocabulary=vocabulary) as sandbox:
+    with ProducerSandbox(render_seconds=0, vocabulary=request.param) as sandbox:
         sandbox.listing.largest_page = 5  # checking hundreds of records in each answer would take minutes
         yield Served(sandbox.base_url, sandbox.api_token)
 
