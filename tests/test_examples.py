@@ -18,6 +18,8 @@ from tests.clocks import FastClock
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
+pytestmark = pytest.mark.usefixtures("silent_files")
+
 Example = Callable[[str], ModuleType]
 
 

@@ -13,13 +13,13 @@ from nbclient import NotebookClient
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NAMES = ["music_agent", "album"]
-# The kernel is another process, so a cell in front makes its songs fast.
+# The kernel is another process, so a cell in front makes its songs fast, and silent, which saves rendering them.
 FAST = """
 import service
 from functools import partial
 from producer_tools import ProducerClient
 from producer_tools.sandbox import ProducerSandbox
-service.ProducerSandbox = lambda **_: ProducerSandbox(render_seconds=0)
+service.ProducerSandbox = lambda **_: ProducerSandbox(render_seconds=0, silent=True)
 service.ProducerClient = lambda *given, **settings: ProducerClient(*given, **{**settings, "poll_interval": 0.01})
 """
 

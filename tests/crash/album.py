@@ -31,11 +31,13 @@ class Workplace(NamedTuple):
         base_url: The service's address.
         api_token: Its token.
         directory: For checkpoints, ledger and songs.
+        poll_interval: Seconds between two look-ups of a song.
     """
 
     base_url: str
     api_token: str
     directory: Path
+    poll_interval: float
 
     @property
     def ledger(self) -> SqliteLedger:
@@ -56,7 +58,9 @@ def build(client: ProducerClient, directory: Path) -> StateGraph[AlbumState, Any
 
 async def make(workplace: Workplace, wishes: Sequence[str], report: "Connection[Any, Any]") -> None:
     """Make the album, or resume it; send each step to ``report``, and in the end the songs."""
-    client = ProducerClient(workplace.api_token, workplace.base_url, poll_interval=0.2, ledger=workplace.ledger)
+    client = ProducerClient(
+        workplace.api_token, workplace.base_url, poll_interval=workplace.poll_interval, ledger=workplace.ledger
+    )
     async with client, AsyncSqliteSaver.from_conn_string(str(workplace.directory / "album.sqlite")) as saver:
         graph = build(client, workplace.directory).compile(checkpointer=saver)
         config: Any = {"configurable": {"thread_id": "album"}}
@@ -120,19 +124,22 @@ class Runner:
         return step
 
 
-def main(directory: Path, wishes: Sequence[str] = WISHES, render_seconds: float = 2) -> None:
+def main(
+    directory: Path, wishes: Sequence[str] = WISHES, render_seconds: float = 2, poll_interval: float = 0.2
+) -> None:
     """Make the album, with a kill in the middle, and compare it with what was charged.
 
     Args:
         directory: For checkpoints, ledger and songs.
         wishes: The songs of the album.
         render_seconds: How long the sandbox takes for a song.
+        poll_interval: Seconds between two look-ups of a song.
 
     Raises:
         SystemExit: A take was charged twice or not at all, or a song was lost.
     """
     with ProducerSandbox(render_seconds=render_seconds) as sandbox:
-        workplace = Workplace(sandbox.base_url, sandbox.api_token, directory)
+        workplace = Workplace(sandbox.base_url, sandbox.api_token, directory, poll_interval)
         print(f"Service: the sandbox on this machine.\nAn album of {len(wishes)} songs, in {directory}")
         runner = Runner(workplace, wishes)
         runner.run(kill_at="wait")

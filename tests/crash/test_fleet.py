@@ -34,7 +34,6 @@ def database() -> Iterator[str]:
 async def opened_store(database: str) -> AsyncIterator[AsyncPostgresStore]:
     pool: Any = {"min_size": 1, "max_size": 4}
     async with AsyncPostgresStore.from_conn_string(database, pool_config=pool) as store:
-        await store.setup()
         yield store
 
 
@@ -85,8 +84,8 @@ async def test_ten_clients_with_one_key_pay_once(database: str, sandbox: Produce
             request = GenerateMusic(prompt=f"song {song}")
             return await client.submit(request, key=f"song {song}", ledger=StoreLedger(store))
 
-    async with opened_store(database):
-        pass  # creates the tables, before ten clients would at once
+    async with opened_store(database) as store:
+        await store.setup()
     for song in range(3):
         outcomes = await asyncio.gather(*(submit(song) for _ in range(10)))
         paid = [charge.task_id for charge in sandbox.charges if charge.request["prompt"] == f"song {song}"]

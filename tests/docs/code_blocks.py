@@ -5,8 +5,6 @@ import asyncio
 import json
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from importlib.metadata import metadata
@@ -15,6 +13,7 @@ from inspect import iscoroutine
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from sybil import Document, Example, Region
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
@@ -100,7 +99,8 @@ class Page:
             if words := shlex.split(line, comments=True):
                 assert _exists(words), f"{block.path}:{block.line}: there is no such command: {line}"
                 if words[:3] == ["python", "-m", "pytest"]:
-                    subprocess.run([sys.executable, *words[1:]], check=True)
+                    # In this process, which has imported everything. Its own garbage would be collected at the end.
+                    assert pytest.main([*words[3:], "-q", "-p", "no:unraisableexception"]) == pytest.ExitCode.OK
 
 
 def _exists(words: list[str]) -> bool:

@@ -17,11 +17,11 @@ from tests.docs.code_blocks import PAGES, ROOT, Page
 
 CELLS = {"docs/guides/notebooks.md"}
 WITHOUT_CODE = ("docs/reference/", "docs/how-it-works.md")
-SPEED = 50
+SPEED = 100
 
 
 class FastClock:
-    """Fifty times as fast as the machine's: the pages wait as long as a reader would, and the tests do not."""
+    """A hundred times as fast as the machine's: the pages wait as long as a reader would, and the tests do not."""
 
     _began = time.time()
 

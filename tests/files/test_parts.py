@@ -1,11 +1,10 @@
 """The parts of downloads: which are swept, and how often one looks for them."""
 
 import os
-import subprocess
-import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -13,17 +12,16 @@ from producer_tools import Downloader, ProducerClient, Task
 from producer_tools.files import downloads
 from producer_tools.files.part_file import PartFile, sweep
 from producer_tools.tasks.results import Result
+from tests.crash.processes import quick_starts
 from tests.files.song_server import SONG, reply, serving
 
-HOLD = """
-import sys
-from pathlib import Path
-from producer_tools.files.part_file import PartFile
-part = PartFile(Path(sys.argv[1]))
-part.restart()
-print(flush=True)
-sys.stdin.read()
-"""
+
+def hold(directory: Path, started: "Connection[Any, Any]") -> None:
+    """Keep a part open until the process is killed."""
+    part = PartFile(directory)
+    part.restart()
+    started.send(None)
+    time.sleep(60)
 
 
 def make_old(directory: Path) -> list[Path]:
@@ -44,17 +42,21 @@ def test_a_part_that_is_being_written_is_not_swept(tmp_path: Path) -> None:
     assert (tmp_path / "song.m4a").read_bytes() == SONG
 
 
+@pytest.mark.enable_socket  # processes are started over a Unix socket
 def test_a_part_of_another_process_is_swept_only_when_the_process_is_dead(tmp_path: Path) -> None:
     """Several workers save in one directory. What a killed one leaves would fill the disk."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout
-        process.stdout.readline()
-        (part,) = make_old(tmp_path)
-        sweep(tmp_path)
-        assert part.exists()
-        process.kill()
+    context = quick_starts()
+    started, starting = context.Pipe(duplex=False)
+    process = context.Process(target=hold, args=(tmp_path, starting), daemon=True)
+    process.start()
+    started.recv()
+    (part,) = make_old(tmp_path)
+    sweep(tmp_path)
+    assert part.exists()
+    process.kill()
+    process.join()
+    started.close()
+    starting.close()
     sweep(tmp_path)
     assert not part.exists()
 

@@ -52,7 +52,8 @@ async def test_a_call_that_is_stopped_from_outside(
         writer.write(b"" if reply == SILENCE else bytes(reply))  # type: ignore[arg-type]  # it is bytes here
         await asyncio.sleep(0.5)
 
-    async with answering(open_until_closed) as server, stopped_client(server.base_url) as client:
+    no_search = http({}, "403 Forbidden")  # else the task of the submit would be looked for
+    async with answering(open_until_closed, no_search) as server, stopped_client(server.base_url) as client:
         with producer_tools.api_token(TOKEN):
             calling = asyncio.ensure_future(call(client))
         while not server.requests:

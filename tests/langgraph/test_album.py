@@ -181,6 +181,7 @@ async def test_no_checkpoint_contains_the_token(
     mode: str, client: ProducerClient, sandbox: ProducerSandbox, tmp_path: Path, directory: Path
 ) -> None:
     """Checkpoints are copied, shown and kept for years, so the token would leak."""
+    sandbox.listing.answer = "forbidden"  # else the task would be looked for
     sandbox.fail_next("invalid_token", f"{sandbox.api_token} is not known", endpoint=AUDIOS)
     sandbox.fail_next(Fault.HTML, endpoint=AUDIOS)
     async with open_runner(mode, tmp_path) as run:

@@ -16,13 +16,19 @@ from producer_tools.concurrency.clock import SystemClock
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry
 from producer_tools.requests import AUDIOS, GenerateMusic
-from producer_tools.sandbox import Fault
+from producer_tools.sandbox import Fault, fault_responses
 from tests.clocks import InstantClock
 from tests.payment.calls import Account
 
 SONG = GenerateMusic(prompt="a waltz")
 Phase = Literal["begin", "answer", "write"]
 PHASES: list[Phase] = ["begin", "answer", "write"]
+
+
+@pytest.fixture(autouse=True)
+def _shorter_slow_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow answer takes 0.08 seconds, longer than a caller stays in these tests."""
+    monkeypatch.setattr(fault_responses, "_SLOW_PAUSE_SECONDS", 0.01)
 
 
 class SlowLedger(MemoryLedger):

@@ -19,6 +19,7 @@ from producer_tools import (
     StoreLedger,
 )
 from producer_tools.requests import GenerateMusic
+from tests.clocks import FastClock
 from tests.crash.processes import quick_starts
 from tests.payment.calls import Account
 from tests.payment.ledgers import entry
@@ -69,7 +70,8 @@ def test_from_several_threads_and_loops(ledger: Ledger, account: Account) -> Non
 @pytest.mark.parametrize("ledger", ["sqlite", "store"], indirect=True)  # a memory ledger cannot be shared
 async def test_from_several_clients(ledger: Ledger, account: Account) -> None:
     """Clients do not know each other, so only the ledger decides which one sends."""
-    clients = [ProducerClient(account.sandbox.api_token, account.sandbox.base_url, ledger=ledger) for _ in range(4)]
+    url, token = account.sandbox.base_url, account.sandbox.api_token
+    clients = [ProducerClient(token, url, ledger=ledger, clock=FastClock(10)) for _ in range(4)]
 
     async def submit(client: ProducerClient, number: int) -> str:
         task = await client.submit(GenerateMusic(prompt=f"song {number}"), key=f"key {number}")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 
 import pytest
 
@@ -16,12 +17,21 @@ from producer_tools import (
     SubmissionUnknownError,
 )
 from producer_tools.requests import TASKS
-from producer_tools.sandbox import Fault
+from producer_tools.sandbox import Fault, fault_responses
 from tests.clocks import InstantClock
 from tests.payment.calls import PAID, Account, Tool, endpoint_of, raising, recorded_session
 from tests.raw_server import answering
 
-pytestmark = pytest.mark.parametrize("tool", PAID, ids=lambda tool: tool.__name__)
+
+def for_each(tools: Iterable[Tool]) -> pytest.MarkDecorator:
+    """Run a test with each of these tools."""
+    return pytest.mark.parametrize("tool", tools, ids=lambda tool: tool.__name__)
+
+
+# A fault is handled below the tools, so one tool for each endpoint shows what happens to it. Two faults are tried with
+# every tool.
+one_of_each_endpoint = for_each({endpoint_of(tool): tool for tool in reversed(PAID)}.values())
+every_tool = for_each(PAID)
 
 FAULTS = [fault for fault in Fault if fault is not Fault.BACKWARDS]  # that one only affects look-ups
 SUCCEEDING = {Fault.RATE_LIMITED, Fault.SLOW}
@@ -31,10 +41,25 @@ MAYBE_CHARGED = re.compile("unknown: it may have been carried out and charged")
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@one_of_each_endpoint
 async def test_a_fault_is_sent_once_and_reported_correctly(
     fault: Fault, tool: Tool, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If this fails, a song is sent and charged again after a fault, or the error says that it was not charged."""
+    monkeypatch.setattr(fault_responses, "_SLOW_PAUSE_SECONDS", 0.001)
+    await check_a_fault(fault, tool, account, monkeypatch)
+
+
+@pytest.mark.parametrize("fault", [Fault.RATE_LIMITED, Fault.RESET_AFTER_WORK], ids=lambda fault: fault.name)
+@every_tool
+async def test_every_tool_is_sent_once(
+    fault: Fault, tool: Tool, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, there is a tool whose calls are not protected as the others' are."""
+    await check_a_fault(fault, tool, account, monkeypatch)
+
+
+async def check_a_fault(fault: Fault, tool: Tool, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = endpoint_of(tool)
     timeout = 0.05 if fault in SILENT else 10
     monkeypatch.setattr(account.sandbox.listing, "answer", "forbidden")  # else the task would be looked for
@@ -62,6 +87,7 @@ def paid(paths: list[str]) -> list[str]:
     return [path for path in paths if path != TASKS]
 
 
+@one_of_each_endpoint
 async def test_a_timeout_while_the_answer_arrives(tool: Tool, account: Account) -> None:
     """The work is done by then: the request must not be sent again, and the error must not say that it is free."""
     account.sandbox.fail_next(Fault.SLOW, endpoint=endpoint_of(tool))
@@ -73,6 +99,7 @@ async def test_a_timeout_while_the_answer_arrives(tool: Tool, account: Account) 
     assert len(await account.wait_for_charges(1)) == 1
 
 
+@every_tool
 async def test_the_message_to_a_model_says_that_the_outcome_is_unknown(
     tool: Tool, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +124,7 @@ REFUSED: list[tuple[str, int, type[APIError]]] = [
 
 
 @pytest.mark.parametrize(("code", "times", "kind"), REFUSED, ids=str)
+@one_of_each_endpoint
 async def test_a_refused_call_can_be_repeated(
     code: str, times: int, kind: type[APIError], tool: Tool, account: Account
 ) -> None:
@@ -113,6 +141,7 @@ async def test_a_refused_call_can_be_repeated(
     assert [charge.task_id for charge in account.new_charges()] == [task_id]
 
 
+@every_tool
 async def test_a_call_that_was_never_sent_can_be_repeated(tool: Tool, account: Account) -> None:
     """If the key stayed taken after a refused connection, the song could never be made."""
     ledger, arguments = MemoryLedger(), account.arguments(tool, key="a key")

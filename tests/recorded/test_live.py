@@ -37,9 +37,15 @@ def record(folder: Path, answer: str, *options: str, base_url: str = "http://127
     return run.returncode, run.stdout
 
 
-def test_without_a_yes_nothing_is_sent(tmp_path: Path) -> None:
+def test_without_a_yes_nothing_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It costs money, so silence is not consent; the estimate is printed before the question."""
-    code, output = record(tmp_path / "live", "", "--paid")
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", TOKEN)
+    monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr("builtins.input", lambda _: "")
+    code = live.main(["--paid", "--folder", str(tmp_path / "live")])
+    output = capsys.readouterr().out
     assert code == live.NOT_AGREED, output
     assert float(re.findall(r"an estimated ([\d.]+) US dollars", output)[0]) > 1
     assert "Nothing was sent" in output

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from producer_tools.sandbox import Fault, ProducerSandbox
+from producer_tools.sandbox import Fault, ProducerSandbox, fault_responses
 from producer_tools.sandbox.__main__ import main
 from tests.sandbox.calls import SONG_SECONDS, serving
 
@@ -52,7 +52,7 @@ def test_a_fault_charges_what_it_says_and_affects_one_request(fault: Fault, sand
     """Tests of clients rely on `charges` and `does_work`: they must agree, and the next request must succeed."""
     sandbox.fail_next(fault)
     try:
-        ask(sandbox, timeout=0.2 if fault in SILENCES else 10)
+        ask(sandbox, timeout=0.1 if fault in SILENCES else 10)
     except OSError:
         assert fault in RESETS | SILENCES
     assert len(sandbox.charges) == fault.does_work
@@ -73,7 +73,7 @@ def test_a_reset_fault_resets_the_connection(fault: Fault, sandbox: ProducerSand
 def test_a_silent_fault_lasts_until_the_client_times_out(fault: Fault, sandbox: ProducerSandbox) -> None:
     sandbox.fail_next(fault)
     with pytest.raises(TimeoutError):
-        ask(sandbox, timeout=0.3)
+        ask(sandbox, timeout=0.1)
 
 
 STATUSES = [
@@ -163,8 +163,9 @@ def faults_and_charges(seed: int | None, requests: int = 30) -> tuple[tuple[Faul
         return sandbox.faults, [charge.task_id for charge in sandbox.charges]
 
 
-def test_the_seed_decides_the_random_faults() -> None:
+def test_the_seed_decides_the_random_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a run that found a bug could not be repeated."""
+    monkeypatch.setattr(fault_responses, "_SLOW_PAUSE_SECONDS", 0.001)
     first, second = faults_and_charges(7), faults_and_charges(7)
     assert first == second
     assert faults_and_charges(8) != first

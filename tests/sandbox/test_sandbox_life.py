@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -228,8 +229,18 @@ class TestProgram:
         assert "PRODUCER_SANDBOX_API_TOKEN" in shown
         assert "of-variable" not in shown
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_it_prints_its_address_serves_and_stops_at_a_signal(self, number: signal.Signals) -> None:
+    def test_it_stops_at_ctrl_c(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        handlers: dict[int, Callable[[int, object], None]] = {}
+        monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+        program = threading.Thread(target=main, args=(["--port", "0"],))
+        program.start()
+        while signal.SIGINT not in handlers:
+            time.sleep(0.001)
+        handlers[signal.SIGINT](signal.SIGINT, None)
+        program.join(10)
+        assert not program.is_alive()
+
+    def test_it_prints_its_address_serves_and_stops_at_a_signal(self) -> None:
         command = [sys.executable, "-W", "error", "-m", "producer_tools.sandbox", "--port", "0", "--balance", "1"]
         command += ["--api-token", "chosen", "--vocabulary", "state", "--render-seconds", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
@@ -242,7 +253,7 @@ class TestProgram:
                 body = b'{"action": "generate", "prompt": "rain"}'
                 assert send(url, body, headers).json["success"] is True
                 assert send(url, body, headers).refusal == (403, "used_up")
-                program.send_signal(number)
+                program.send_signal(signal.SIGTERM)
                 assert program.communicate(timeout=10) == ("", "")
                 assert program.returncode == 0
             finally:

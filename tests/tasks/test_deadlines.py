@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from producer_tools import AnswerError, ProducerClient, ProducerToolError, SubmissionUnknownError
+from producer_tools.tasks import waiting
 from tests.clocks import InstantClock, VirtualClock
 from tests.raw_server import RESET, SILENCE, Reply, answering, http
 from tests.tasks.timed_service import SONG
@@ -20,6 +21,13 @@ async def trickle(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.001)
 
 
+@pytest.fixture
+def short_last_lookup(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait gives its last look-up less real time. The timeouts of the tests are in virtual time."""
+    assert waiting._LAST_LOOKUP_SECONDS < 1  # noqa: SLF001 - a wait ends at most a second after its timeout
+    monkeypatch.setattr(waiting, "_LAST_LOOKUP_SECONDS", 0.1)
+
+
 REPLIES: dict[str, Reply] = {
     "silence": SILENCE,
     "an answer that never ends": trickle,
@@ -31,6 +39,7 @@ REPLIES: dict[str, Reply] = {
 }
 
 
+@pytest.mark.usefixtures("short_last_lookup")
 async def test_a_wait_ends_within_a_second_of_its_timeout() -> None:
     """A web request or an agent that waits for a few seconds would otherwise stand still for up to hours.
 
@@ -46,10 +55,11 @@ async def test_a_wait_ends_within_a_second_of_its_timeout() -> None:
                     await asyncio.wait_for(client.wait(["a"], timeout), 20)
                 assert clock.now() - began <= timeout + 1, reply
 
-    # All of them at once, because each takes a second of real time.
+    # All of them at once, because a silent service takes real time.
     await asyncio.gather(*(wait_twice(reply, timeout) for reply in REPLIES for timeout in (0, 1, 20)))
 
 
+@pytest.mark.usefixtures("short_last_lookup")
 async def test_a_task_about_which_nothing_is_known_is_not_reported_as_unknown_to_the_service() -> None:
     """Reported as not found, a song that is paid for would be given up."""
     async with answering(SILENCE) as server, ProducerClient("t", server.base_url, clock=VirtualClock()) as client:

@@ -183,8 +183,8 @@ async def test_users_who_have_gone_leave_nothing_behind() -> None:
 
     accounts.finish_at = clock.now() + 10**9
     async with accounts.client(poll_interval=0) as client:
-        few = await visit(range(20))
-        many = await visit(range(20, 220))
+        few = await visit(range(10))
+        many = await visit(range(10, 110))
     assert many <= few + 10
 
 

@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
 from itertools import pairwise
 from random import Random
-from typing import Any
 
 import pytest
 
@@ -18,55 +16,38 @@ from producer_tools import (
     ServerError,
     TaskNotFoundError,
 )
-from producer_tools.http.transport import Transport
 from producer_tools.sandbox import ProducerSandbox
 from tests.clocks import InstantClock, ManualClock, VirtualClock
 from tests.tasks.timed_service import PREVIEW, SONG, TimedService, running_watchers
 
 
-async def test_a_thousand_waits_need_a_fortieth_of_the_requests_of_pollers(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_thousand_waits_need_a_fortieth_of_the_requests_of_pollers() -> None:
     """1,000 songs of 20-120 s: each ends its wait within one poll interval, with at most 1/40 of the requests.
 
     The others would poll each task every 5 seconds.
     """
-    clock, random = VirtualClock(), Random(7)
-    requests: list[list[str]] = []
-    lookups: dict[str, list[float]] = {}
-    finished: dict[str, float] = {}
+    random = Random(7)
+    service = TimedService({f"song {number}": random.uniform(20, 120) for number in range(1000)})
     reported: dict[str, float] = {}
-    post = Transport.post
+    async with service.client() as client:
+        began = service.clock.now()
+        await service.submit_all(client)
+        assert service.clock.now() == began
 
-    async def counted(self: Transport, endpoint: str, body: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
-        if "ids" in body:
-            requests.append(body["ids"])
-            for task_id in body["ids"]:
-                lookups.setdefault(task_id, []).append(clock.now() - began)
-        with clock.working():
-            return await post(self, endpoint, body, paid=paid)
+        async def wait(task_id: str) -> None:
+            async for task in client.watch([task_id]):
+                if task.state == "complete":
+                    reported[task_id] = service.clock.now() - began
 
-    monkeypatch.setattr(Transport, "post", counted)
-    with ProducerSandbox(clock=clock) as sandbox:
-        async with ProducerClient(sandbox.api_token, sandbox.base_url, clock=clock) as client:
-            began = clock.now()
-            for _ in range(1000):
-                sandbox.render_seconds = random.uniform(20, 120)
-                finished[str((await client.submit(SONG)).task_id)] = sandbox.render_seconds
-            assert clock.now() == began
-
-            async def wait(task_id: str) -> None:
-                async for task in client.watch([task_id]):
-                    if task.state == "complete":
-                        reported[task_id] = clock.now() - began
-
-            await asyncio.gather(*map(wait, finished))
-            await asyncio.sleep(0)
-            assert running_watchers() == []
-    by_pollers = sum(-(-seconds // 5) for seconds in finished.values())
-    print(f"{len(requests)} requests in place of {by_pollers:.0f}: 1/{by_pollers / len(requests):.0f}")
-    assert len(requests) <= by_pollers / 40
-    assert all(0 <= reported[task_id] - seconds <= 5 for task_id, seconds in finished.items())
-    assert all(len(ids) <= 50 for ids in requests)
-    for times in lookups.values():
+        await asyncio.gather(*map(wait, service.finish_after))
+        await asyncio.sleep(0)
+        assert running_watchers() == []
+    by_pollers = sum(-(-seconds // 5) for seconds in service.finish_after.values())
+    print(f"{len(service.requests)} requests in place of {by_pollers:.0f}: 1/{by_pollers / len(service.requests):.0f}")
+    assert len(service.requests) <= by_pollers / 40
+    assert all(0 <= reported[task_id] - seconds <= 5 for task_id, seconds in service.finish_after.items())
+    assert all(len(ids) <= 50 for ids in service.requests)
+    for times in map(service.lookups_of, service.finish_after):
         assert times[0] >= 15
         assert all(later - earlier >= 5 - 1e-6 for earlier, later in pairwise(times))
 

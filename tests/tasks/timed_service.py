@@ -37,12 +37,12 @@ class TimedService:
         self.requests: list[list[str]] = []
         self.errors: list[Exception] = []
         self._began = self.clock.now()
-        self._lookups: list[tuple[str, float]] = []
+        self._lookups: dict[str, list[float]] = {}
         self._unsubmitted = list(finish_after)
 
     def lookups_of(self, task_id: str) -> list[float]:
         """When a task was looked up, in seconds since the start."""
-        return [at for looked_up, at in self._lookups if looked_up == task_id]
+        return self._lookups.get(task_id, [])
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[ProducerClient]:
@@ -66,7 +66,8 @@ class TimedService:
         ids = body["ids"] if "ids" in body else [body["id"]]
         self.requests.append(ids)
         now = self.clock.now() - self._began
-        self._lookups.extend((task_id, now) for task_id in ids)
+        for task_id in ids:
+            self._lookups.setdefault(task_id, []).append(now)
         records = [self._record(task_id, now) for task_id in ids if task_id in self.finish_after]
         return {"items": records} if "ids" in body else (records or [{}])[0]
 

@@ -1,5 +1,6 @@
 """LangChain's standard tests, run on every tool of the pack."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,11 @@ from langchain_core.tools import BaseTool
 from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 
-from producer_tools import ProducerClient, ProducerToolkit
+from producer_tools import ProducerClient, ProducerToolkit, Task
 from producer_tools.requests import GenerateMusic
+from producer_tools.sandbox import ProducerSandbox
 from producer_tools.tools.base import ProducerTool
 from producer_tools.tools.catalog import ALL_TOOLS
-
-pytestmark = pytest.mark.usefixtures("silent_files")
 
 ARGUMENTS: dict[str, Any] = {
     "audio_id": "a1", "prompt": "a calm song", "lyric": "[Verse]\nOurs", "title": "Ours", "continue_at": 5,
@@ -62,6 +62,21 @@ class ClientAt:
     __hash__ = None  # type: ignore[assignment]  # mypy does not know how Python marks a class as unhashable
 
 
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[ProducerSandbox]:
+    """One for all tests of this file, so that its first song is made only once."""
+    with ProducerSandbox(render_seconds=0, silent=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def task(sandbox: ProducerSandbox) -> Task:
+    """A finished song."""
+    with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0) as client:
+        submitted = client.submit_sync(GenerateMusic(prompt="a calm song"))
+        return client.get_task_sync(str(submitted.task_id))
+
+
 each_tool = pytest.fixture(autouse=True, params=ALL_TOOLS, ids=lambda tool: tool.__name__)
 
 
@@ -83,9 +98,8 @@ class TestIntegration(Standard, ToolsIntegrationTests):
     """A tool that fails here breaks a run: a call without a message, no artifact, or no sync or async version."""
 
     @each_tool
-    async def _each(self, request: pytest.FixtureRequest, client: ProducerClient, tmp_path: Path) -> None:
-        task = await client.submit(GenerateMusic(prompt="a calm song"))
-        (song,) = (await client.get_task(str(task.task_id))).results
+    async def _each(self, request: pytest.FixtureRequest, client: ProducerClient, task: Task, tmp_path: Path) -> None:
+        (song,) = task.results
         self.tested = request.param
         self.settings = {"client": client}
         if "directory" in self.tested.model_fields:
