@@ -8,15 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-# Frozen objects are not walked through at the end of each child, which would take half a second. What a script itself
-# leaves open is not among them.
 # The forked child leaves the loop and runs the script at the end of the program, so that it exits like any process,
 # with every warning that an exit can cause.
 _PROGRAM = """
-import gc, json, os, sys
+import json, os, sys
 from producer_tools import *
-gc.collect()
-gc.freeze()
 code = ""
 for line in sys.stdin:
     job = json.loads(line)
