@@ -1,4 +1,4 @@
-"""Requests whose outcome is unknown: found out, adopted or released."""
+"""Settles requests whose outcome is unknown: by a search of the account, or by what a person decides."""
 
 import logging
 from dataclasses import replace
@@ -84,26 +84,26 @@ class Outcomes:
                 return
 
     async def release(self, key: str, ledger: Ledger) -> None:
-        """Let a request be sent again. Its line stays in the ledger under another key, since it may have been paid."""
+        """Let a request be sent again. A copy of its entry stays under another key, because it may have been paid."""
         while True:
             entry = await self._unknown(key, ledger)
-            line = replace(
+            kept = replace(
                 entry, key=_released(entry.key), owner=uuid4().hex, answer={}, outcome="released", lease_until=0.0
             )
-            if await guarded(ledger.begin(line)) is not None:  # it was released before
-                line = replace(line, key=f"{line.key} {line.owner}")
-                await guarded(ledger.begin(line))
+            if await guarded(ledger.begin(kept)) is not None:  # it was released before
+                kept = replace(kept, key=f"{kept.key} {kept.owner}")
+                await guarded(ledger.begin(kept))
             if await guarded(ledger.replace(entry, None)):
                 return
-            await guarded(ledger.replace(line, None))
+            await guarded(ledger.replace(kept, None))
 
     @staticmethod
     async def is_released(key: str, ledger: Ledger) -> bool:
         """Whether a person has released the request under a key of the ledger."""
         return await guarded(ledger.get(_released(key))) is not None
 
-    async def take_up(self, entry: Entry, ledger: Ledger) -> Entry:
-        """Turn an entry that was just begun into one of a request that was sent at some time, with unknown outcome."""
+    async def record_as_unknown(self, entry: Entry, ledger: Ledger) -> Entry:
+        """Turn an entry that was just begun into one of a request that was sent before, with an unknown outcome."""
         unknown = entry.changed(begun_at=0.0, lease_until=self._clock.now())
         await guarded(ledger.replace(entry, unknown))
         return unknown
@@ -165,5 +165,5 @@ class Outcomes:
 
 
 def _released(key: str) -> str:
-    """The key of the line that stays in the ledger when a request is released."""
+    """The key of the copy that stays in the ledger when a request is released."""
     return f"{key} released"
