@@ -150,7 +150,7 @@ def all_of(entry: Entry, now: float) -> Iterator[str]:
         "budgets": ", ".join(entry.scopes) or "none",
         "search found": found_in_words(entry.finding) if entry.finding or state == "unknown" else "no search was made",
         "answer from": _SOURCES.get(str(entry.source), "not known" if entry.answer else "nobody yet"),
-        "task ended": entry.outcome or "not known",
+        "task ended": entry.outcome if entry.outcome in ("complete", "failed") else "not known",
         "fingerprint": entry.fingerprint,
         "owner": entry.owner,
         "revision": entry.revision,

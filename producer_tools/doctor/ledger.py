@@ -23,9 +23,9 @@ DONE, NOT_DONE, NO_LEDGER = 0, 1, 2
 
 _PROGRAM = "producer-ledger"
 _RELEASE = """\
-After a release, the same request may be sent again, and is paid for. Its outcome
-is unknown: if the service has carried it out, it will be paid for twice. So look
-into the account first. If the song is there, use adopt instead."""
+After a release, the same request may be sent again, and is then paid for. Its
+outcome is unknown: if the service has carried it out, it will be paid for
+twice. So look into the account first. If the song is there, use adopt."""
 _DESCRIPTION = "Show the paid requests of a ledger whose outcome is unknown, and settle them."
 _EPILOG = """\
 commands:
