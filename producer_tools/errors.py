@@ -217,7 +217,8 @@ class ServerError(APIError):
 class ServiceUnavailableError(ProducerToolError):
     """The service has failed several times in a row, so this paid call was not sent.
 
-    The message says since when and what was seen. After ``retry_after`` seconds one call tries the service again.
+    The message says since when and what was seen. After ``retry_after`` seconds one call tries the service again; it is
+    ``None`` while a call is trying it.
     """
 
     advice = (
@@ -315,9 +316,8 @@ class DownloadError(ProducerToolError):
 
     Its ``code`` is the reason. The file: ``http_404`` and similar, ``forbidden_url``, ``too_many_redirects``,
     ``too_large``, ``wrong_content``, ``wrong_range``, ``incomplete``. The connection: ``connection_error`` or
-    ``timeout``. The directory: ``no_write_access``, ``disk_full``. An exception that is not ours:
-    ``unexpected_error``, which is logged. Several files with different reasons:
-    ``download_failed``.
+    ``timeout``. The directory: ``no_write_access``, ``disk_full``. The caller was cancelled: ``cancelled``. Any other
+    exception: ``unexpected_error``, which is logged. Several files with different reasons: ``download_failed``.
     """
 
     advice = "Downloads are free: call again later. If it fails again, tell the user; producer_get_task shows the URLs."

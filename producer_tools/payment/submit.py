@@ -137,7 +137,7 @@ class Submissions:
         except Exception as error:
             if not call.is_abandoned:
                 raise
-            # Nobody takes the error, and an event loop that ends would complain of it.
+            # No caller is left to handle the error, and asyncio would report it as never retrieved.
             _logger.warning("The submit under the key %s, whose caller was cancelled, failed: %s", call.key, error)
             raise asyncio.CancelledError from None
 
