@@ -94,6 +94,7 @@ class PaidCalls:
 
         Raises:
             KeyError: the ledger has no request under this key, or it was released.
+            ValueError: this is not a task id: it is blank or too long, or has control characters.
             OutcomeKnownError: the request has a task; nothing was changed.
             BeingSentError: the request is being sent now; nothing was changed.
             LedgerError: the ledger cannot be read or written.

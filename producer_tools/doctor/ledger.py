@@ -14,7 +14,7 @@ from producer_tools.doctor import entries as in_words
 from producer_tools.doctor.opening import open_ledger, without_urls
 from producer_tools.doctor.terminal import allow_any_text, is_confirmed
 from producer_tools.errors import ConfigurationError, LedgerError, ProducerError
-from producer_tools.http.safe_text import LONGEST_ID, safe_name, safe_text
+from producer_tools.http.safe_text import safe_text
 from producer_tools.http.settings import resolve_token, token_id
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.ledger import Ledger, guarded
@@ -24,8 +24,9 @@ DONE, NOT_DONE, NO_LEDGER = 0, 1, 2
 _PROGRAM = "producer-ledger"
 _RELEASE = """\
 After a release, the same request may be sent again, and is then paid for. Its
-outcome is unknown: if the service has carried it out, it will be paid for
-twice. So look into the account first. If the song is there, use adopt."""
+outcome is unknown: if the service has carried it out, it will be
+paid for twice. So look into the account first. If the song is there, use
+adopt instead."""
 _DESCRIPTION = "Show the paid requests of a ledger whose outcome is unknown, and settle them."
 _EPILOG = """\
 commands:
@@ -113,8 +114,6 @@ async def _show(ledger: Ledger, options: argparse.Namespace) -> int:
 
 async def _adopt(ledger: Ledger, options: argparse.Namespace) -> int:
     task_id = options.task_id.strip()
-    if not task_id or safe_name(task_id, LONGEST_ID) is None:
-        raise _NotDoneError("This is not a task id. Nothing was changed. Copy the id from the account.")
     entry = await _one(ledger, options.key)
     await _changed(entry, _without_a_token().adopt(entry.key, task_id, ledger=ledger))
     _print_changed(options, entry, {"adopted": task_id}, f"It became the task {task_id}.")
@@ -177,11 +176,13 @@ async def _changed(entry: Entry, change: Awaitable[None]) -> None:
     """Wait for a change of an entry.
 
     Raises:
-        _NotDoneError: the entry is gone, because somebody else has changed it in the meantime.
+        _NotDoneError: the id of the task is none, or somebody else has released the request in the meantime.
         OutcomeKnownError, BeingSentError: its outcome is known, or it is being sent now.
     """
     try:
         await change
+    except ValueError as fault:
+        raise _NotDoneError(str(fault)) from None
     except KeyError:
         raise _NotDoneError(
             f"Somebody else has released the request {entry.key} in the meantime. Nothing was changed."

@@ -13,6 +13,7 @@ from producer_tools.errors import (
     OutcomeKnownError,
     SubmissionUnknownError,
 )
+from producer_tools.http.safe_text import LONGEST_ID, safe_name
 from producer_tools.http.settings import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry, Source
@@ -78,6 +79,10 @@ class Outcomes:
 
     async def adopt(self, key: str, task_id: str, ledger: Ledger) -> None:
         """Record which task a request became, as a person has seen it in the account."""
+        task_id = task_id.strip()
+        if not task_id or safe_name(task_id, LONGEST_ID) is None:
+            # It could not be taken back: a request with an answer can be neither adopted nor released.
+            raise ValueError(f"{task_id!r} is not a task id. Nothing was changed. Copy the id from the account.")
         while True:
             entry = await self._unknown(key, ledger)
             if await self._answer(entry, task_id, "person", ledger):
