@@ -20,6 +20,8 @@ _CLOCK_DIFFERENCE = 30.0
 # Entries begun up to an hour before a request may own the same task, because an answer may come long after the request.
 _SECONDS_OF_RECENT = 3600.0
 _MOST_CANDIDATES = 10
+# A task that was created later than this after its sender's lease belongs to another request.
+_LATEST_SECONDS = 600.0
 
 State = Literal["found", "not_found", "several", "not_listed", "unclear"]
 
@@ -123,16 +125,17 @@ class Settler:
 
     async def _candidates(self, entry: Entry, sent: SentRequest, owned: AbstractSet[object]) -> list[str] | None:
         """The tasks that may be the entry's and that no other entry owns; ``None`` if tasks are not listed."""
-        since, until = max(0.0, entry.begun_at - _CLOCK_DIFFERENCE), self._clock.now() + _CLOCK_DIFFERENCE
-        listed = await self._listing.find(entry.account, sent, since, until)
+        # An old entry of a busy account would otherwise have all tasks since then to read.
+        latest = min(self._clock.now(), max(entry.begun_at, entry.lease_until) + _LATEST_SECONDS)
+        since = max(0.0, entry.begun_at - _CLOCK_DIFFERENCE)
+        listed = await self._listing.find(entry.account, sent, since, latest + _CLOCK_DIFFERENCE)
         if listed is None:
             return None
         candidates: list[str] = []
         for task_id in [task_id for task_id in listed if task_id not in owned][:_MOST_CANDIDATES]:
             # The listing may show tasks of other accounts; a look-up shows only this account's.
-            is_own = await self._listing.is_task_of(task_id, sent)
+            is_own = await self._listing.is_own(entry.account, task_id, sent)
             if is_own is None:
-                self._listing.refuse(entry.account)
                 return None
             if is_own:
                 candidates.append(task_id)

@@ -2,13 +2,14 @@
 
 Whether an API token may list tasks is not known: the provider's own web application does it, with another token. So if
 the service refuses, or answers with something else, this is remembered for the account, and the service is not asked
-again. The same holds if it lists other accounts' tasks, or none although the account has some.
+again. The same holds if it lists other accounts' tasks, or none although the account has some. But once it has listed
+one of the account's own tasks, such an answer counts as a temporary fault.
 """
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from producer_tools.errors import APIError, RateLimitError, ServerError
+from producer_tools.errors import AnswerError, APIError, RateLimitError, ServerError
 from producer_tools.http.safe_text import LONGEST_ID, safe_name
 from producer_tools.http.transport import Transport
 from producer_tools.requests import AUDIOS, DELIVERY, LYRICS, TASKS, UPLOAD, VIDEOS, WAV, GetTask
@@ -60,13 +61,20 @@ class Listing:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._refused: set[str] = set()
+        self._working: set[str] = set()
 
     def is_refused(self, account: str) -> bool:
         """Whether the service is known not to list this account's tasks; then it is not asked again."""
         return account in self._refused
 
     def refuse(self, account: str) -> None:
-        """Remember that the service does not list this account's tasks."""
+        """Remember that the service does not list this account's tasks.
+
+        Raises:
+            AnswerError: it has listed one before, so it may do so again.
+        """
+        if account in self._working:
+            raise AnswerError("odd_listing", "The tasks could not be listed this time.")
         self._refused.add(account)
 
     async def find(self, account: str, sent: SentRequest, since: float, until: float) -> list[str] | None:
@@ -79,12 +87,13 @@ class Listing:
             until: Unix seconds; only tasks created then or earlier.
 
         Returns:
-            The ids, or ``None`` if the service lists no task of this account at all, or more than can be read.
+            The ids, or ``None`` if the service lists no task of this account at all.
 
         Raises:
-            ProducerToolError: the service cannot answer now.
+            ProducerToolError: the service cannot answer now, or lists more than 1,000 tasks of that time.
         """
-        window = {"created_at_min": int(since), "created_at_max": int(until) + 1}
+        first, last = int(since), int(until) + 1
+        window = {"created_at_min": first, "created_at_max": last}
         read: set[str | None] = set()
         found: dict[str, None] = {}
         offset = 0
@@ -92,13 +101,38 @@ class Listing:
             records = await self._records(account, {**window, "limit": _PAGE, "offset": offset})
             if records is None or (offset == 0 and not records and not await self._lists_anything(account)):
                 return None
-            found |= dict.fromkeys(task_id for each in records if (task_id := _id(each)) and sent.made(each))
+            # A service may ignore the window, and would then list an earlier request for the same song.
+            created = [_created_at(each, default=since) for each in records]
+            inside = [each for each, at in zip(records, created, strict=True) if first <= at <= last]
+            found |= dict.fromkeys(task_id for each in inside if (task_id := _id(each)) and sent.made(each))
             ids = {_id(each) for each in records}
-            if ids <= read:  # the end, or a service that does not know `offset`
+            # The end, or a service that does not know `offset`, or tasks that are too old: the newest come first.
+            if ids <= read or all(at < first for at in created):
                 return list(found)
             read |= ids
             offset += len(records)  # the service's pages may be shorter than the limit
-        return None
+        raise AnswerError("too_many_tasks", f"The account has more than {len(read)} tasks of that time.")
+
+    async def is_own(self, account: str, task_id: str, sent: SentRequest) -> bool | None:
+        """Whether a task that was found is one of this account, made by this request.
+
+        Args:
+            account: the hash of the token of this call.
+            task_id: the task's id.
+            sent: the request.
+
+        Returns:
+            ``None`` if the account has no such task, so that the service lists other accounts' tasks.
+
+        Raises:
+            ProducerToolError: the service cannot answer now.
+        """
+        is_own = await self.is_task_of(task_id, sent)
+        if is_own is None:
+            self.refuse(account)
+        elif is_own:
+            self._working.add(account)
+        return is_own
 
     async def is_task_of(self, task_id: str, sent: SentRequest) -> bool | None:
         """Whether a task was made by this request; ``None`` if the account of this call's token has no such task.
@@ -152,6 +186,12 @@ def _same(sent: object, recorded: object) -> bool:
 def _is_unset(value: object) -> bool:
     # Zero is a value, although it equals False.
     return value is None or value is False or value == ""
+
+
+def _created_at(record: Mapping[str, Any], default: float) -> float:
+    """When a task was created, in Unix seconds; the default if its record does not say so in a number."""
+    value = record.get("created_at")
+    return float(value) if isinstance(value, int | float) else default
 
 
 def _id(record: Mapping[str, Any]) -> str | None:

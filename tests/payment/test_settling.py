@@ -9,6 +9,9 @@ from producer_tools import MemoryLedger, ProducerClient, SubmissionUnknownError
 from producer_tools.payment.entry import Entry
 from producer_tools.requests import AUDIOS, TASKS, GenerateLyrics, GenerateMusic, PaidRequest
 from producer_tools.sandbox import Fault, ProducerSandbox
+from producer_tools.sandbox.contract import TasksBody
+from producer_tools.sandbox.listing import Listing
+from producer_tools.sandbox.users import User
 from producer_tools.tasks.listing import SentRequest
 from tests.clocks import InstantClock
 
@@ -73,6 +76,47 @@ async def test_a_listing_with_short_pages_is_read_to_its_end(client: ProducerCli
     assert (await client.submit(SONG, key="k")).task_id == service.charges[0].task_id
 
 
+async def test_the_listing_of_a_busy_account_is_read_only_around_the_request(
+    client: ProducerClient, service: ProducerSandbox, clock: InstantClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More tasks than are read would leave an old outcome unknown, and the listing would count as refused."""
+    monkeypatch.setattr("producer_tools.tasks.listing._MOST_PAGES", 2)
+    service.listing.largest_page = 2
+    service.listing.delay_seconds = 1000
+    lose_answer(service)
+    with pytest.raises(SubmissionUnknownError):
+        await client.submit(SONG, key="k")
+    service.listing.delay_seconds = 0
+    for number in range(5):
+        await client.submit(GenerateMusic(prompt=f"song {number}"))
+    (too_many,) = await client.settle()
+    assert too_many.finding.state == "unclear"
+    clock.time += 2000
+    for number in range(5):
+        await client.submit(GenerateMusic(prompt=f"later song {number}"))
+    monkeypatch.setattr("producer_tools.tasks.listing._MOST_PAGES", 5)
+    (found,) = await client.settle()
+    assert found.finding.task_ids == (service.charges[0].task_id,)
+
+
+async def test_a_listing_that_ignores_the_time_does_not_bring_an_earlier_song(
+    client: ProducerClient, service: ProducerSandbox, clock: InstantClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same song, made by other software last week, would be taken for the new one."""
+    select = Listing.select
+
+    def select_at_any_time(self: Listing, tasks: Any, body: TasksBody, user: User, now: float) -> Any:
+        return select(self, tasks, body.model_copy(update={"created_at_min": None, "created_at_max": None}), user, now)
+
+    monkeypatch.setattr(Listing, "select", select_at_any_time)
+    with ProducerClient(service.api_token, service.base_url, clock=clock) as other_software:
+        await other_software.submit(SONG)
+    clock.time += 7 * 24 * 3600
+    lose_answer(service, Fault.ERROR_BEFORE_WORK)
+    with pytest.raises(SubmissionUnknownError, match="probably never begun"):
+        await client.submit(SONG, key="k")
+
+
 @pytest.mark.parametrize("answer", ["bad_request", "invalid_token", "forbidden", "no_api", "empty", "other_shape"])
 async def test_a_service_that_does_not_list_is_not_asked_again(
     answer: Any, client: ProducerClient, service: ProducerSandbox, clock: InstantClock
@@ -89,6 +133,23 @@ async def test_a_service_that_does_not_list_is_not_asked_again(
         await client.submit(SONG, key="k")
     assert listings(service) == asked <= 2
     assert len(service.charges) == 2
+
+
+@pytest.mark.parametrize("odd", ["forbidden", "empty", "other_shape", "foreign"])
+async def test_an_odd_answer_of_a_listing_that_has_worked_is_a_passing_fault(
+    odd: Any, client: ProducerClient, service: ProducerSandbox
+) -> None:
+    """One page of a proxy would turn the search off for as long as a server runs."""
+    lose_answer(service)
+    await client.submit(SONG, key="k")
+    with ProducerClient(service.add_user().api_token, service.base_url) as stranger:
+        await stranger.submit(GenerateMusic(prompt="another waltz"))
+    service.listing.answer = odd
+    lose_answer(service)
+    with pytest.raises(SubmissionUnknownError):
+        await client.submit(GenerateMusic(prompt="another waltz"), key="k2")
+    service.listing.answer = "works"
+    assert (await client.submit(GenerateMusic(prompt="another waltz"), key="k2")).task_id == service.charges[2].task_id
 
 
 async def test_a_strangers_task_is_never_taken(client: ProducerClient, service: ProducerSandbox) -> None:

@@ -24,6 +24,7 @@ from tests.crash.torture.service import ListingAnswer, Truth, serving
 FAULTS = 0.05
 _REQUEST_TIMEOUT = 1.0
 _MOST_SETTLES = 5
+_NOT_CHARGED = "Nothing was charged"
 _UNKNOWN = "outcome of this paid call is unknown"
 
 
@@ -47,6 +48,7 @@ class Soak:
         songs: Songs that were to be made: half as many, since each is requested twice.
         faults: Requests that met a fault.
         once: Songs charged once, whose task both callers got.
+        refused: Songs that a caller was refused at no cost, because the service was busy for too long.
         unknown: Songs reported as unknown to a caller.
         found: Of these, the songs whose task a later call or `settle` found.
         not_found: Of these, the songs of which `settle` says that they were probably never begun.
@@ -62,6 +64,7 @@ class Soak:
     songs: int = 0
     faults: int = 0
     once: int = 0
+    refused: int = 0
     unknown: int = 0
     found: int = 0
     not_found: int = 0
@@ -147,11 +150,13 @@ def _compare(found: Soak, callers: Callers, truth: Truth, entries: dict[str, Ent
     for song, entry in entries.items():
         charged, answers = charges[song], callers.answers[song]
         known = None if entry.answer is None else str(entry.answer["task_id"])
-        got = {answer for answer in answers if _UNKNOWN not in answer}
+        got = {answer for answer in answers if _UNKNOWN not in answer and _NOT_CHARGED not in answer}
         if len(answers) != 2 or len(charged) > 1 or not got <= set(charged) or known not in (None, *charged):
             found.wrong.append(f"{song}: charged {charged}; the callers got {answers}, and the ledger has {known}")
         elif len(got) == 1 and answers == charged * 2:
             found.once += 1
+        elif not any(_UNKNOWN in answer for answer in answers):
+            found.refused += 1
         else:
             found.unknown += 1
             if known is not None:
