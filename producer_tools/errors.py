@@ -1,7 +1,7 @@
-"""Every error that this pack raises.
+"""Every error that this package raises.
 
 ```
-ProducerError                        anything this pack raises
+ProducerError                        anything this package raises
 ├── ConfigurationError               the application must be fixed; ends an agent's run
 │   └── MissingTokenError            no API token at the first call
 ├── OutcomeKnownError                release or adopt of a request that has a task; nothing was changed
@@ -70,10 +70,10 @@ LONGEST_MESSAGE = 500
 
 
 class ProducerError(Exception):
-    """Anything this pack raises.
+    """Anything this package raises.
 
     Attributes:
-        code: the service's error code, or one of this pack's.
+        code: the service's error code, or one of this package's.
         message: what happened, in at most 500 characters.
         status: the HTTP status, if there was an answer.
         trace_id: the service's id of the request, for its support.
@@ -138,7 +138,7 @@ class MissingTokenError(ConfigurationError):
 class OutcomeKnownError(ProducerError):
     """`release` or `adopt` was called for a request whose outcome is known; ``task_id`` is its task.
 
-    To release it would let it be paid for again, and to adopt another task would lose the one that was paid for.
+    Releasing it would let it be paid for again. Adopting another task would lose the one that was paid for.
     """
 
     advice = "Nothing was changed. Submit the same request under the same key to get its task."
@@ -217,7 +217,8 @@ class ServerError(APIError):
 class ServiceUnavailableError(ProducerToolError):
     """The service has failed several times in a row, so this paid call was not sent.
 
-    The message says since when and what was seen. After ``retry_after`` seconds one call tries the service again.
+    The message says since when and what was seen. After ``retry_after`` seconds one call tries the service again; it is
+    ``None`` while a call is trying it.
     """
 
     advice = (
@@ -245,7 +246,11 @@ class AnswerError(ProducerToolError):
 
 
 class SubmissionUnknownError(ProducerToolError):
-    """A paid call was sent and its outcome is unknown: a timeout, a reset, a 5xx, an unreadable answer."""
+    """A paid call was sent and its outcome is unknown: a timeout, a reset, a 5xx, an unreadable answer.
+
+    The ledger keeps the request. `ProducerClient.settle` searches the account for its task again; what it does not
+    find, a person settles with `ProducerClient.adopt` or `ProducerClient.release`, or with ``producer-ledger``.
+    """
 
     advice = (
         "The outcome of this paid call is unknown: it may have been carried out and charged. "
@@ -267,7 +272,10 @@ class SubmissionConflictError(ProducerToolError):
 class LedgerError(ProducerToolError):
     """The ledger cannot be read or written, so the request was not sent. The ledger's own exception is the cause."""
 
-    advice = "Nothing was sent and nothing was charged. Tell the user that the ledger of payments has to be repaired."
+    advice = (
+        "Nothing was sent and nothing was charged. Tell the user that the ledger of payments does not work; "
+        "when it works again, the same call may be made again."
+    )
 
     def __init__(self, message: str) -> None:
         super().__init__("ledger_failed", message)
@@ -308,9 +316,8 @@ class DownloadError(ProducerToolError):
 
     Its ``code`` is the reason. The file: ``http_404`` and similar, ``forbidden_url``, ``too_many_redirects``,
     ``too_large``, ``wrong_content``, ``wrong_range``, ``incomplete``. The connection: ``connection_error`` or
-    ``timeout``. The directory: ``no_write_access``, ``disk_full``. An exception that is not ours:
-    ``unexpected_error``, which is logged. Several files with different reasons:
-    ``download_failed``.
+    ``timeout``. The directory: ``no_write_access``, ``disk_full``. The caller was cancelled: ``cancelled``. Any other
+    exception: ``unexpected_error``, which is logged. Several files with different reasons: ``download_failed``.
     """
 
     advice = "Downloads are free: call again later. If it fails again, tell the user; producer_get_task shows the URLs."

@@ -73,11 +73,17 @@ class ProgressBar:
     """A progress bar for each task, in a terminal or a notebook. It needs the extra ``progress`` (rich).
 
     Use it in a ``with`` block, as the ``on_progress`` of a toolkit or of a wait.
+
+    Raises:
+        ImportError: rich is not installed.
     """
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - rich is an extra
-        from rich.progress import Progress as Bars  # noqa: PLC0415 - rich is an extra
+        try:
+            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - rich is an extra
+            from rich.progress import Progress as Bars  # noqa: PLC0415 - rich is an extra
+        except ImportError as missing:
+            raise ImportError("A ProgressBar needs rich: pip install 'producer-tools[progress]'.") from missing
 
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
         self._bars = Bars(*columns, TimeElapsedColumn(), transient=True)

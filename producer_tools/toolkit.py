@@ -15,7 +15,7 @@ from producer_tools.tools.catalog import ALL_TOOLS
 
 
 class ProducerToolkit(Closing, BaseToolkit):
-    """All tools of the pack, sharing one client.
+    """All tools of the package, sharing one client.
 
     Args:
         client: the client that the tools use; default a client from the environment. A missing token is an error at

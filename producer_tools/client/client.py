@@ -180,22 +180,32 @@ class ProducerClient(PaidCalls, Closing):
     async def get_task(self, task_id: str) -> Task:
         """Look up one task.
 
+        Args:
+            task_id: the service's id of the task.
+
         Raises:
             TaskNotFoundError: the service knows no such task.
             APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no readable answer came.
+            ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds.
+            MissingTokenError: there is no token; nothing was sent.
+            pydantic.ValidationError: the id is blank.
         """
         return await self._lookups.one(GetTask(task_id=task_id).task_id)
 
     async def get_tasks(self, task_ids: Iterable[str]) -> TaskBatch:
         """Look up any number of tasks: 50 in a request, all requests at the same time, each id once.
 
+        Args:
+            task_ids: one or more task ids.
+
         Returns:
             The tasks in the order asked, and the ids that the service does not know.
 
         Raises:
             APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no readable answer came.
+            ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds.
+            MissingTokenError: there is no token; nothing was sent.
+            pydantic.ValidationError: there is no id, or one is blank.
         """
         return await self._lookups.many(_unique(task_ids))
 
@@ -206,12 +216,14 @@ class ProducerClient(PaidCalls, Closing):
         can be watched again.
 
         Args:
-            task_ids: any number of task ids.
+            task_ids: one or more task ids.
 
         Raises:
             TaskNotFoundError: the service knows no such task.
             APIError: the service refused.
             ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds.
+            MissingTokenError: there is no token; nothing was sent.
+            pydantic.ValidationError: there is no id, or one is blank.
         """
         async with aclosing(self._waits.events(_unique(task_ids))) as events:
             async for _, outcome in events:
@@ -226,7 +238,7 @@ class ProducerClient(PaidCalls, Closing):
         at most one second after the timeout, whatever the service does.
 
         Args:
-            task_ids: any number of task ids.
+            task_ids: one or more task ids.
             timeout: the longest wait in seconds.
             on_progress: called with each change of each task; in the background thread if you use `wait_sync`.
 
@@ -236,6 +248,8 @@ class ProducerClient(PaidCalls, Closing):
         Raises:
             APIError: the service refused.
             ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds, or none before the timeout.
+            MissingTokenError: there is no token; nothing was sent.
+            pydantic.ValidationError: there is no id, or one is blank.
         """
 
         def report(task: Task) -> None:
@@ -261,6 +275,9 @@ class ProducerClient(PaidCalls, Closing):
         """Make everyone who waits for a task look it up at once, because something may have happened to it.
 
         It may be called from any thread. It changes nothing else, so an untrusted source may trigger it.
+
+        Args:
+            task_id: the service's id of the task; an id that nobody waits for has no effect.
         """
         self._waits.wake(task_id)
 
@@ -272,7 +289,8 @@ class ProducerClient(PaidCalls, Closing):
     async def aclose(self) -> None:
         """Close the sessions that this client has made; a later call makes a new one. A caller's session stays open.
 
-        It waits for paid requests that are under way, at most 30 seconds for their answers and 30 for the ledger.
+        It first waits for what is under way: at most 30 seconds for the submits of this event loop, and then at most 30
+        seconds for paid requests of other event loops.
         """
         await self._submissions.finish()
         await self._transport.aclose()

@@ -1,4 +1,4 @@
-"""The paid half of the client: submits, and what became of them."""
+"""The paid calls of the client: submitting requests, settling unknown outcomes, prices and statements."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -46,8 +46,8 @@ class PaidCalls:
             ledger: where the request is written down; default the client's ledger.
             former_keys: further keys under which the same request may have been sent by an earlier version.
             was_sent: whether the caller knows that the request was sent under this key before. If the ledger does not
-                know that, because it was lost, nothing is sent. The ledger then takes the request up as one with an
-                unknown outcome, so that `adopt` and `release` can settle it.
+                know that, because it was lost, nothing is sent. The ledger then gets an entry with an unknown outcome
+                for the request, so that `adopt` and `release` can settle it.
 
         Returns:
             The task: pending with its id, or final at once if the endpoint answers with its result.
@@ -58,7 +58,9 @@ class PaidCalls:
             ServiceUnreachableError: nothing was sent.
             SubmissionUnknownError: it was sent, now or before, and the outcome is unknown: you may have been charged.
             SubmissionConflictError: the key belongs to another request.
-            BudgetExceededError: it does not fit into the budget.
+            BudgetExceededError: it does not fit into the budget; nothing was sent.
+            LedgerError: the ledger cannot be read or written; nothing was sent.
+            MissingTokenError: there is no token; nothing was sent.
             ConfigurationError: the client's prices failed; nothing was sent.
             ProducerError: with the code ``process_ending``: the process is ending, so nothing was sent.
         """
@@ -70,13 +72,15 @@ class PaidCalls:
         """Let a request with an unknown outcome be sent again. A person must decide this: it may be paid for twice.
 
         Args:
-            key: the idempotency key, as the error names it. A client without a token needs the key that the ledger
-                has, with the account before it.
+            key: the idempotency key that the request was submitted under. A client without a token needs the key as
+                the ledger has it, with the account before it.
             ledger: where the request is written down; default the client's ledger.
 
         Raises:
-            KeyError: this account never sent a request under this key.
+            KeyError: this account has no request under this key, or it was released before.
             OutcomeKnownError: the request has a task; nothing was changed.
+            BeingSentError: the request is being sent now; nothing was changed.
+            LedgerError: the ledger cannot be read or written.
         """
         await self._outcomes.release(key, self._ledger_or_default(ledger))
 
@@ -86,25 +90,35 @@ class PaidCalls:
         When the request is submitted again, that task is returned and nothing is paid.
 
         Args:
-            key: the idempotency key, as the error names it. A client without a token needs the key that the ledger
-                has, with the account before it.
+            key: the idempotency key that the request was submitted under. A client without a token needs the key as
+                the ledger has it, with the account before it.
             task_id: the service's id of the task.
             ledger: where the request is written down; default the client's ledger.
 
         Raises:
-            KeyError: this account never sent a request under this key.
+            KeyError: this account has no request under this key, or it was released.
+            ValueError: this is not a task id: it is blank or too long, or has control characters.
             OutcomeKnownError: the request has a task; nothing was changed.
+            BeingSentError: the request is being sent now; nothing was changed.
+            LedgerError: the ledger cannot be read or written.
         """
         await self._outcomes.adopt(key, task_id, self._ledger_or_default(ledger))
 
     async def settle(self, *, ledger: Ledger | None = None) -> list[Settled]:
         """Search the account's tasks for each request whose outcome is unknown. Nothing is ever sent again.
 
+        Only the requests of the current token's account are searched for. All of them share one minute. After
+        that, each one that is left is searched for once.
+
         Args:
             ledger: where the requests are written down; default the client's ledger.
 
         Returns:
-            What was found for each of them.
+            What was found for each of them, in the order in which they were begun.
+
+        Raises:
+            MissingTokenError: there is no token.
+            LedgerError: the ledger cannot be read.
         """
         return await self._outcomes.settle(self._ledger_or_default(ledger))
 
@@ -113,6 +127,9 @@ class PaidCalls:
 
         Args:
             request: what to make.
+
+        Returns:
+            The price in US dollars and in credits, and where it comes from. A call that is free costs 0.
 
         Raises:
             ConfigurationError: the client's prices failed, or are not numbers of 0 or more.
@@ -153,6 +170,9 @@ class PaidCalls:
             scope: only calls that count in the lasting budgets of this name, such as ``user 42``.
             all_accounts: also the calls with other tokens. Their tasks cannot be looked up.
             ledger: where the calls are written down; default the client's ledger.
+
+        Returns:
+            The calls, the oldest first, and the totals.
 
         Raises:
             MissingTokenError: there is no token, and ``all_accounts`` is not set.

@@ -110,7 +110,7 @@ def _song(client: ProducerClient, results: Sequence[CheckResult], options: argpa
         print(f"{about}\n{who_pays}", file=sys.stderr)
     elif not is_confirmed(f"\n{about}\n{who_pays}"):
         return [CheckResult("song", "not known", "It was not made, because you did not confirm it.")]
-    # A song of the sandbox does not belong into a ledger of what was paid for.
+    # A song of the sandbox is not paid for, so it is not written to the ledger.
     ledger = None if options.sandbox else options.ledger
     say = partial(print, file=sys.stderr)
     return run_sync(partial(make_song, client, Path(options.directory), ledger, say))
@@ -138,9 +138,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--ledger", metavar="LEDGER", help="check a SQLite file, or postgresql://USER@HOST/DATABASE")
     parser.add_argument(
-        "--directory", default=str(DEFAULT_DIRECTORY), help="where downloads are to go (default: %(default)s)"
+        "--ledger", metavar="LEDGER", help="check a ledger: a SQLite file, or postgresql://USER@HOST/DATABASE"
+    )
+    parser.add_argument(
+        "--directory", default=str(DEFAULT_DIRECTORY), help="check where downloads are to go (default: %(default)s)"
     )
     parser.add_argument("--song", action="store_true", help="make one song, which is PAID FOR, after you type yes")
     parser.add_argument("--yes", action="store_true", help="with --song: do not ask")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from producer_tools.http.safe_text import safe_text
 from producer_tools.payment.entry import Entry
-from producer_tools.payment.settling import is_mark
+from producer_tools.payment.settling import is_task_claim
 
 State = Literal["unknown", "being sent", "answered", "released"]
 
@@ -17,18 +17,24 @@ _LONGEST_KEY = 24
 _LONGEST_TEXT = 200
 _TITLE = 32
 _ACCOUNT = 8
+_SOURCES = {
+    "answer": "the service's answer",
+    "callback": "a callback",
+    "listing": "the account's list of tasks",
+    "person": "a person",
+}
 _FOUND = {
     "found": "the task was found",
     "not_found": "no such task: it was probably never begun",
     "several": "several tasks may be it",
     "not_listed": "the service does not list the account's tasks",
-    "unclear": "no clear answer",
+    "unclear": "no clear answer: search again in a minute",
 }
 
 
-def without_marks(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries of requests, without those that only mark a task as found by a search."""
-    return [entry for entry in entries if not is_mark(entry)]
+def without_task_claims(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries of requests, without those that only say which request a task belongs to."""
+    return [entry for entry in entries if not is_task_claim(entry)]
 
 
 def state_of(entry: Entry, now: float) -> State:
@@ -90,7 +96,7 @@ def result(entry: Entry, now: float) -> str:
 
 def found_in_words(finding: Mapping[str, Any] | None) -> str:
     """What a search found, in a line."""
-    return _FOUND.get(str(finding.get("state")), "no clear answer") if finding else "not searched yet"
+    return _FOUND.get(str(finding.get("state")), _FOUND["unclear"]) if finding else "not searched yet"
 
 
 def table(entries: Iterable[Entry], now: float) -> str:
@@ -109,7 +115,7 @@ def table(entries: Iterable[Entry], now: float) -> str:
     made.add_column("age", no_wrap=True)
     made.add_column("account", no_wrap=True)
     made.add_column("request")
-    made.add_column("outcome", overflow="fold")
+    made.add_column("what is known", overflow="fold")
     for entry in entries:
         cells = (own_key(entry), age(entry, now), entry.account[:_ACCOUNT], in_short(entry), result(entry, now))
         made.add_row(*(Text(_line(cell)) for cell in cells))  # as text: a prompt is not rich's markup
@@ -130,21 +136,21 @@ def below_the_table(entries: Iterable[Entry]) -> Iterator[str]:
 
 def all_of(entry: Entry, now: float) -> Iterator[str]:
     """Everything of one entry, line by line."""
-    begun = "not known"
+    begun, state = "not known", state_of(entry, now)
     if entry.begun_at:
         begun = f"{datetime.fromtimestamp(entry.begun_at, timezone.utc):%Y-%m-%d %H:%M:%S} UTC, {age(entry, now)} ago"
     values = {
         "key": own_key(entry),
         "in the ledger": entry.key,
         "account": entry.account or "not recorded",
-        "state": state_of(entry, now),
+        "state": state,
         "begun": begun,
         "endpoint": entry.endpoint or "not recorded",
         "estimate": f"{entry.usd} USD, {entry.credits} credits (estimated)",
         "budgets": ", ".join(entry.scopes) or "none",
-        "search found": found_in_words(entry.finding),
-        "answer from": entry.source or "nobody yet",
-        "ended": entry.outcome or "not known",
+        "search found": found_in_words(entry.finding) if entry.finding or state == "unknown" else "no search was made",
+        "answer from": _SOURCES.get(str(entry.source), "not known" if entry.answer else "nobody yet"),
+        "task ended": entry.outcome if entry.outcome in ("complete", "failed") else "not known",
         "fingerprint": entry.fingerprint,
         "owner": entry.owner,
         "revision": entry.revision,

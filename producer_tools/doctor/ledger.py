@@ -14,7 +14,7 @@ from producer_tools.doctor import entries as in_words
 from producer_tools.doctor.opening import open_ledger, without_urls
 from producer_tools.doctor.terminal import allow_any_text, is_confirmed
 from producer_tools.errors import ConfigurationError, LedgerError, ProducerError
-from producer_tools.http.safe_text import LONGEST_ID, safe_name, safe_text
+from producer_tools.http.safe_text import safe_text
 from producer_tools.http.settings import resolve_token, token_id
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.ledger import Ledger, guarded
@@ -23,9 +23,10 @@ DONE, NOT_DONE, NO_LEDGER = 0, 1, 2
 
 _PROGRAM = "producer-ledger"
 _RELEASE = """\
-To release it lets the same request be sent again, and paid for. Its outcome is
-unknown: if the service has carried it out, it will be paid for twice. So look
-into the account first. If the song is there, use adopt instead."""
+After a release, the same request may be sent again, and is then paid for. Its
+outcome is unknown: if the service has carried it out, it will be
+paid for twice. So look into the account first. If the song is there, use
+adopt instead."""
 _DESCRIPTION = "Show the paid requests of a ledger whose outcome is unknown, and settle them."
 _EPILOG = """\
 commands:
@@ -87,7 +88,7 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 async def _list(ledger: Ledger, options: argparse.Namespace) -> int:
-    found = in_words.without_marks(await guarded(ledger.entries(unanswered=not options.all)))
+    found = in_words.without_task_claims(await guarded(ledger.entries(unanswered=not options.all)))
     now = SystemClock().now()
     shown = [entry for entry in found if options.all or in_words.state_of(entry, now) == "unknown"]
     if options.json:
@@ -113,8 +114,6 @@ async def _show(ledger: Ledger, options: argparse.Namespace) -> int:
 
 async def _adopt(ledger: Ledger, options: argparse.Namespace) -> int:
     task_id = options.task_id.strip()
-    if not task_id or safe_name(task_id, LONGEST_ID) is None:
-        raise _NotDoneError("This is not the id of a task. Nothing was changed.")
     entry = await _one(ledger, options.key)
     await _changed(entry, _without_a_token().adopt(entry.key, task_id, ledger=ledger))
     _print_changed(options, entry, {"adopted": task_id}, f"It became the task {task_id}.")
@@ -126,7 +125,7 @@ async def _release(ledger: Ledger, options: argparse.Namespace) -> int:
     if in_words.state_of(entry, now) == "unknown" and not options.yes:  # else release itself says what is wrong
         about = f"{in_words.own_key(entry)}\n{in_words.in_short(entry)}, begun {in_words.age(entry, now)} ago"
         if not is_confirmed(f"{about}\n\n{_RELEASE}"):
-            raise _NotDoneError("Not confirmed, so nothing was changed.")
+            raise _NotDoneError("You did not confirm it, so nothing was changed.")
     await _changed(entry, _without_a_token().release(entry.key, ledger=ledger))
     _print_changed(options, entry, {"released": True}, "It may be sent again.")
     return DONE
@@ -160,14 +159,15 @@ async def _one(ledger: Ledger, key: str) -> Entry:
     Raises:
         _NotDoneError: there is none, or more than one.
     """
-    entries = in_words.without_marks(await guarded(ledger.entries()))
+    entries = in_words.without_task_claims(await guarded(ledger.entries()))
     found = [each for each in entries if each.key == key] or [each for each in entries if in_words.own_key(each) == key]
     if len(found) > 1:
         keys = ", ".join(each.key for each in found)
         raise _NotDoneError(f"Several accounts have this key. Nothing was changed. Give one of: {keys}")
     if not found:
-        was_released = any(f"{key} released" in (each.key, in_words.own_key(each)) for each in entries)
-        what = "was released before" if was_released else "is not in this ledger"
+        kept = f"{key} released"
+        was_released = any(kept in (each.key, in_words.own_key(each)) for each in entries)
+        what = f"was released before; its entry is now {kept!r}" if was_released else "is not in this ledger"
         raise _NotDoneError(f"The request {key} {what}. Nothing was changed.")
     return found[0]
 
@@ -176,13 +176,17 @@ async def _changed(entry: Entry, change: Awaitable[None]) -> None:
     """Wait for a change of an entry.
 
     Raises:
-        _NotDoneError: the entry is gone, because somebody else has changed it in the meantime.
+        _NotDoneError: the id of the task is none, or somebody else has released the request in the meantime.
         OutcomeKnownError, BeingSentError: its outcome is known, or it is being sent now.
     """
     try:
         await change
+    except ValueError as fault:
+        raise _NotDoneError(str(fault)) from None
     except KeyError:
-        raise _NotDoneError(f"The request {entry.key} has been changed by somebody else in the meantime.") from None
+        raise _NotDoneError(
+            f"Somebody else has released the request {entry.key} in the meantime. Nothing was changed."
+        ) from None
 
 
 def _without_a_token() -> ProducerClient:
@@ -227,12 +231,12 @@ def _parser() -> argparse.ArgumentParser:
         usage=f"{_PROGRAM} LEDGER [COMMAND ...] [--all] [--json]",
     )
     parser.add_argument("ledger", metavar="LEDGER", help="a SQLite file, or postgresql://USER@HOST/DATABASE")
-    parser.add_argument("--all", action="store_true", help="list the answered and released requests too")
+    parser.add_argument("--all", action="store_true", help="list every request, not only the unknown ones")
     parser.set_defaults(run=_list)
     shared = _Parser(add_help=False)
     for each, default in ((parser, False), (shared, argparse.SUPPRESS)):  # it may stand before and after the command
         each.add_argument("--json", action="store_true", default=default, help="print JSON, for scripts")
-    commands = parser.add_subparsers(dest="command", metavar="", title=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title=argparse.SUPPRESS, help=argparse.SUPPRESS)
     for name, run in (("show", _show), ("adopt", _adopt), ("release", _release), ("settle", _settle)):
         command = commands.add_parser(name, parents=[shared], prog=f"{_PROGRAM} LEDGER {name}")
         command.set_defaults(run=run)

@@ -1,6 +1,6 @@
 """Opens a ledger that exists, for a program: a SQLite file, or the LangGraph store in a PostgreSQL database.
 
-Nothing is made: neither a file, nor tables in a file or a database that is something else than a ledger.
+It creates nothing: no file, and no tables in a file or a database that is not a ledger.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ def _check_file(path: Path) -> None:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'submissions'").fetchone()
     except FileNotFoundError:
-        raise LedgerError(f"There is no file {path}. It was not made.") from None
+        raise LedgerError(f"There is no file {path}. Check the path: only a paid call makes a ledger.") from None
     except OSError as fault:
         raise LedgerError(f"{path} cannot be read: {fault.strerror}.") from None
     except sqlite3.Error as fault:

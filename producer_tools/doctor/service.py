@@ -1,4 +1,4 @@
-"""Checks of the service: is it the one, does it accept the token, and what does its platform list. All are free."""
+"""Checks of the service, all free: is the base URL the API's, is the token accepted, which price is listed."""
 
 import asyncio
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class _Answer(NamedTuple):
 
 
 async def check_base_url(base_url: str) -> CheckResult:
-    """Whether the base URL is the API's. The request has no token, which nobody else is to get.
+    """Whether the base URL is the API's. The request has no token, which no other server must get.
 
     Args:
         base_url: where the endpoints' paths are appended.

@@ -82,7 +82,7 @@ def _made(task: Task, answered_after: float, made_after: float) -> CheckResult:
     if task.error is not None:
         reason = f"{task.error['code']}: {task.error['message']}"
         return CheckResult("song", "bad", safe_text(f"The task {task.task_id} failed. {reason}", _LONGEST_TEXT))
-    text = f"The task {task.task_id} is still {task.state} after {made_after:.0f} s. It is not cancelled, and may cost."
+    text = f"The task {task.task_id} is still {task.state} after {made_after:.0f} s. It goes on, and may be charged."
     return CheckResult("song", "bad", text)
 
 

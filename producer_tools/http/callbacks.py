@@ -1,4 +1,4 @@
-"""Receives the service's callbacks: they wake those who wait for a task, and name candidates for a lost answer.
+"""Receives the service's callbacks: they end waits, and name the task of a submit whose answer was lost.
 
 A callback has no signature that could be checked, so its content is never taken as the result: it only causes a
 look-up of the task that it names. Each submit gets an address of its own that nobody can guess.
@@ -50,8 +50,8 @@ class CallbackReceiver:
 
     The last part of an address is two codes, ``part.proof``. The first is an HMAC-SHA256 of the request's idempotency
     key; the second is an HMAC-SHA256 of the first. Nothing of the key, the API token or the prompt can
-    be read from it. The secret alone proves an address: with one secret, every worker accepts the callbacks of every
-    other, also of one that has been restarted, and wakes those who wait for the task.
+    be read from it. To check an address, a receiver needs only the secret. So workers with the same secret accept each
+    other's callbacks, also those of a worker that has been restarted, and wake those who wait for the task.
 
     Args:
         public_url: where the service can reach the sub-application, such as ``https://app.example/producer``.
@@ -85,6 +85,9 @@ class CallbackReceiver:
 
         Whoever knows the address can post any id. So look each one up, and compare the record's ``request`` with what
         was sent, before you take it for the task of the request.
+
+        Args:
+            url: an address that `address` made.
         """
         with shared_state:
             return tuple(self._arrived.get(url.rpartition("/")[2], ()))
@@ -92,7 +95,9 @@ class CallbackReceiver:
     def on_callback(self, wake: _Wake) -> None:
         """Register ``wake``: it is called with the task id of each callback, from any thread, maybe more than once.
 
-        A method is called for as long as its object lives: the receiver does not keep the object. A function is kept.
+        Args:
+            wake: a function, which is kept; or a method, which is called for as long as something else keeps its
+                object, because the receiver holds only a weak reference to that.
         """
         with shared_state:
             self._listeners = [listener for listener in self._listeners if listener() is not None]
@@ -139,7 +144,7 @@ class CallbackReceiver:
         return HTTPStatus.NO_CONTENT
 
     def application(self) -> "web.Application":
-        """A sub-application: ``app.add_subapp("/producer", receiver.application())``."""
+        """A new sub-application for aiohttp: ``app.add_subapp("/producer", receiver.application())``."""
         from aiohttp import web  # noqa: PLC0415 - the server half of aiohttp is slow to import, and few need it
 
         async def handle(request: web.Request) -> web.Response:
@@ -152,7 +157,7 @@ class CallbackReceiver:
         return app
 
     async def asgi(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
-        """An ASGI application, to be mounted where ``public_url`` points."""
+        """An ASGI application: mount this method where ``public_url`` points. ASGI says what its arguments are."""
         if scope["type"] != "http":
             return
         status = HTTPStatus.METHOD_NOT_ALLOWED
@@ -198,7 +203,7 @@ def _secret(given: str | bytes | SecretStr | SecretBytes | None) -> SecretBytes:
 
 
 def _listener(wake: _Wake) -> Callable[[], _Wake | None]:
-    """Returns ``wake``, or ``None`` once the object that it is a method of is gone."""
+    """A function that returns ``wake``, or ``None`` once the object that it is a method of is gone."""
     try:
         return WeakMethod(wake)
     except TypeError:  # a function, or a method whose object allows no weak references

@@ -55,7 +55,7 @@ class Settings:
     def __post_init__(self) -> None:
         problem = None
         if not self.base_url.startswith(("http://", "https://")):
-            problem = f"base_url must be an http(s) URL; it is {self.base_url!r}."
+            problem = f"base_url, or {BASE_URL_VARIABLE}, must be an http(s) URL; it is {self.base_url!r}."
         elif not self.request_timeout > 0:
             problem = f"request_timeout must be a number of seconds above 0; it is {self.request_timeout!r}."
         elif not self.lookup_timeout > 0:

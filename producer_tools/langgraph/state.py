@@ -12,7 +12,7 @@ class SongRequest(TypedDict):
     """One paid call, in the form of LangChain's ``Action``.
 
     Attributes:
-        name: a paid tool of this pack, such as ``producer_generate_music``.
+        name: a paid tool of this package, such as ``producer_generate_music``.
         args: the tool's arguments, as in a model's tool call. Arguments that a model must not set are dropped.
     """
 
@@ -24,7 +24,8 @@ class SongError(TypedDict):
     """Why there is no song.
 
     Attributes:
-        code: the service's error code, or one of this pack's (``unknown_outcome``, ``not_finished``, ``rejected``, …).
+        code: the service's error code, or one of this package's (``unknown_outcome``, ``not_finished``,
+            ``rejected``, …).
         message: what happened, whether you may have been charged, and what to do next.
         key: the idempotency key for ``client.release`` and ``client.adopt``, if the request was sent under one.
         request: the request whose outcome is unknown, if it was sent under a key.

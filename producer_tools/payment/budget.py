@@ -39,7 +39,8 @@ class Budget:
         per: ``day``: the limit is that of each day (UTC). ``None``: of all time.
         scope: a name for what the limit is about, such as ``user 42``: all budgets of this name count the same calls.
             With ``per`` and no scope it is the account: all calls with the same API token.
-        calls: paid calls that this object has counted. Of a lasting budget, the ledger has counted those of others too.
+        calls: paid calls that this object has counted. If the budget is lasting, the ledger also counts the calls of
+            other objects and processes.
         usd: the same in US dollars, estimated.
         credits: the same in credits, estimated.
 
@@ -78,7 +79,7 @@ class Budget:
         return self.max_usd is not None or self.max_credits is not None
 
     def limit(self, account: str, now: float) -> Limit:
-        """What a ledger is asked to hold.
+        """The limit that the ledger checks.
 
         Args:
             account: the hash of the API token.

@@ -36,9 +36,10 @@ class Entry:
         scopes: the names of the lasting budgets that it counts in.
         answer: the service's answer; ``None`` until there is one.
         source: where the answer came from.
-        outcome: how the task ended, once that was seen: ``complete`` or ``failed``.
+        outcome: how the task ended, once that was seen: ``complete`` or ``failed``. ``released``: a person has let the
+            request be sent again, and this is the copy that is kept of the first one.
         finding: what a search for the request among the account's tasks found, if its outcome was unknown.
-        owner: the id of the one who began it.
+        owner: the id of the call that began it.
         revision: changes with each change of the entry.
     """
 

@@ -11,7 +11,7 @@ class GraphKey(NamedTuple):
 
     Attributes:
         key: its idempotency key; ``None`` outside a graph.
-        former_keys: the keys under which an earlier version of this pack filed the same request.
+        former_keys: the keys under which an earlier version of this package filed the same request.
     """
 
     key: str | None

@@ -5,7 +5,7 @@ tasks and checkpoints do after a crash, if the checkpoint was lost; the numbers 
 in a retry, because LangGraph goes on counting. So a name is made of positions, and of numbers within one attempt.
 
 LangGraph does not say in its public interface which step has called a subgraph or a task. So this module reads its
-internal values. If a version of LangGraph has others, names are made as in the first version of this pack: then two
+internal values. If a version of LangGraph has others, names are made as in the first version of this package: then two
 calls of one subgraph by one node get one name.
 """
 
@@ -81,7 +81,7 @@ def step_of(config: Mapping[str, Any]) -> Step | None:
 
 
 def first_name(config: Mapping[str, Any]) -> str:
-    """The name that the first version of this pack gave a step of a graph."""
+    """The name that the first version of this package gave a step of a graph."""
     metadata = config["metadata"]
     subgraphs = _without_numbers(_namespace(config)[:-1])
     return "/".join([*subgraphs, *map(str, (metadata["langgraph_step"], *metadata["langgraph_path"]))])

@@ -1,4 +1,4 @@
-"""Requests whose outcome is unknown: found out, adopted or released."""
+"""Settles requests whose outcome is unknown: by a search of the account, or by what a person decides."""
 
 import logging
 from dataclasses import replace
@@ -13,6 +13,7 @@ from producer_tools.errors import (
     OutcomeKnownError,
     SubmissionUnknownError,
 )
+from producer_tools.http.safe_text import LONGEST_ID, safe_name
 from producer_tools.http.settings import NO_USER_TOKEN, token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry, Source
@@ -78,32 +79,36 @@ class Outcomes:
 
     async def adopt(self, key: str, task_id: str, ledger: Ledger) -> None:
         """Record which task a request became, as a person has seen it in the account."""
+        task_id = task_id.strip()
+        if not task_id or safe_name(task_id, LONGEST_ID) is None:
+            # It could not be taken back: a request with an answer can be neither adopted nor released.
+            raise ValueError(f"{task_id!r} is not a task id. Nothing was changed. Copy the id from the account.")
         while True:
             entry = await self._unknown(key, ledger)
             if await self._answer(entry, task_id, "person", ledger):
                 return
 
     async def release(self, key: str, ledger: Ledger) -> None:
-        """Let a request be sent again. Its line stays in the ledger under another key, since it may have been paid."""
+        """Let a request be sent again. A copy of its entry stays under another key, because it may have been paid."""
         while True:
             entry = await self._unknown(key, ledger)
-            line = replace(
+            kept = replace(
                 entry, key=_released(entry.key), owner=uuid4().hex, answer={}, outcome="released", lease_until=0.0
             )
-            if await guarded(ledger.begin(line)) is not None:  # it was released before
-                line = replace(line, key=f"{line.key} {line.owner}")
-                await guarded(ledger.begin(line))
+            if await guarded(ledger.begin(kept)) is not None:  # it was released before
+                kept = replace(kept, key=f"{kept.key} {kept.owner}")
+                await guarded(ledger.begin(kept))
             if await guarded(ledger.replace(entry, None)):
                 return
-            await guarded(ledger.replace(line, None))
+            await guarded(ledger.replace(kept, None))
 
     @staticmethod
     async def is_released(key: str, ledger: Ledger) -> bool:
         """Whether a person has released the request under a key of the ledger."""
         return await guarded(ledger.get(_released(key))) is not None
 
-    async def take_up(self, entry: Entry, ledger: Ledger) -> Entry:
-        """Turn an entry that was just begun into one of a request that was sent at some time, with unknown outcome."""
+    async def record_as_unknown(self, entry: Entry, ledger: Ledger) -> Entry:
+        """Turn an entry that was just begun into one of a request that was sent before, with an unknown outcome."""
         unknown = entry.changed(begun_at=0.0, lease_until=self._clock.now())
         await guarded(ledger.replace(entry, unknown))
         return unknown
@@ -176,5 +181,5 @@ class Outcomes:
 
 
 def _released(key: str) -> str:
-    """The key of the line that stays in the ledger when a request is released."""
+    """The key of the copy that stays in the ledger when a request is released."""
     return f"{key} released"

@@ -125,7 +125,7 @@ def _read(endpoint: str, answer: PublicAnswer) -> ListedPrice:
 def _read_item(endpoint: str, item: Mapping[str, Any]) -> ListedPrice:
     cost = item.get("cost")
     named = cost if isinstance(cost, Mapping) else {endpoint: cost}
-    # An action that no request has, or an amount that could make a budget hold for ever, must not be used.
+    # Neither an action that no request has nor an amount that would let every call fit a budget must be used.
     usable = set(actions()) if endpoint == AUDIOS and named is cost else {endpoint}
     amounts = {name: _amount(value) if name in usable else None for name, value in named.items()}
     unused = [safe_text(str(name), LONGEST_ID) for name, amount in amounts.items() if amount is None]

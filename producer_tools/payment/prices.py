@@ -100,7 +100,7 @@ class PriceTable:
         known = actions()
         for name in self.prices:
             if not str(name).startswith("/") and name not in known:
-                message = f"No action is called {name!r}, so it can have no price. Known are {', '.join(known)}."
+                message = f"There is no action {name!r}, so it can have no price. The actions are {', '.join(known)}."
                 raise ConfigurationError("invalid_price", message)
 
 

@@ -194,7 +194,7 @@ class _Record:
         while not work.done():
             try:
                 await asyncio.wait([work], timeout=_RENEWAL_SECONDS)
-                if not work.done():  # a lease that could not be renewed is not worth an error
+                if not work.done():  # a lease that cannot be renewed must not fail the call
                     await self.change(lease_until=self._clock.now() + _LEASE_SECONDS)
             except asyncio.CancelledError:  # noqa: PERF203 - one turn takes seconds
                 self.is_ending = True

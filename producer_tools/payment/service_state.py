@@ -15,7 +15,7 @@ PAUSE_SECONDS = 60.0
 """How long paid calls fail fast before one of them tries the service again."""
 
 TRIAL_SECONDS = 600.0
-"""How long a trial call may take. After ten minutes without a word a task is stuck (docs)."""
+"""How long a trial call may take. A task that has not ended after ten minutes is stuck (docs)."""
 
 _FORGOTTEN_SECONDS = 3600.0
 _CLOCK_DIFFERENCE = 60.0
@@ -47,7 +47,7 @@ class ServiceState:
     Attributes:
         failures: the failures, oldest first; the newest ones if there are many.
         since: when the first of them happened; 0 if there is none (Unix seconds).
-        retry_at: when the next trial may start; 0 if the service is not taken for down.
+        retry_at: when the next trial may start; 0 if the service does not count as down.
         trial: the id of the call or task that tries the service now; empty if none does.
         trial_until: when that trial is given up.
         changed_at: when any of this was changed.
@@ -62,7 +62,7 @@ class ServiceState:
 
     @property
     def is_down(self) -> bool:
-        """Whether paid calls fail fast, but for a trial."""
+        """Whether paid calls fail at once, except for a trial."""
         return self.retry_at > 0
 
     def at(self, now: float) -> Self:

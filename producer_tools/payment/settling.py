@@ -17,8 +17,8 @@ GRACE_SECONDS = 60.0
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 # The service's clock may differ from this machine's.
 _CLOCK_DIFFERENCE = 30.0
-# A request may have been answered long after it was begun, so entries of the last hour may own the same task.
-_SECONDS_OF_RIVALS = 3600.0
+# Entries begun up to an hour before a request may own the same task, because an answer may come long after the request.
+_SECONDS_OF_RECENT = 3600.0
 _MOST_CANDIDATES = 10
 # A task that was created later than this after its sender's lease belongs to another request.
 _LATEST_SECONDS = 600.0
@@ -26,23 +26,26 @@ _LATEST_SECONDS = 600.0
 State = Literal["found", "not_found", "several", "not_listed", "unclear"]
 
 
-_MARK = "task of "
+_CLAIM = "task of "
 
 
-def is_mark(entry: Entry) -> bool:
-    """Whether an entry is no request: it only says which request a task belongs to."""
-    return entry.fingerprint.startswith(_MARK)
+def is_task_claim(entry: Entry) -> bool:
+    """Whether an entry is a claim, not a request: it only says which request a task that was found belongs to.
+
+    A search writes the claim before it takes the task. So two searches never take one task for two requests.
+    """
+    return entry.fingerprint.startswith(_CLAIM)
 
 
 class Finding(NamedTuple):
     """What a search found.
 
     Attributes:
-        state: ``found``: the outcome is known. ``not_found``: a minute after the request, the account has no such
-            task, so it was probably never begun. ``several``: more than one task may be it. ``not_listed``: the
-            service does not list this account's tasks. ``unclear``: the service could not answer, or the minute has
-            not passed.
-        task_ids: the task that was found, or the candidates.
+        state: ``found``: the task was found. ``not_found``: a minute after the request, the account has no such
+            task, so the service probably never began it. ``several``: more than one task may be it. ``not_listed``:
+            the service does not list this account's tasks, so a search cannot help. ``unclear``: the service or the
+            ledger could not answer, the minute has not passed, or the task may belong to another request.
+        task_ids: the task that was found, or the tasks that it may be.
         source: what brought the task.
     """
 
@@ -88,7 +91,7 @@ class Settler:
             await self._clock.sleep(min(next(pauses, left), left))
 
     def _is_hopeless(self, finding: Finding, entry: Entry) -> bool:
-        """Whether nothing can bring the task: it is not listed, and no callback comes."""
+        """Whether searching again cannot help: tasks are not listed, and no callback is expected."""
         waits_for_callback = self._callbacks is not None and "callback_url" in entry.request
         return finding.state == "not_listed" and not waits_for_callback
 
@@ -96,17 +99,17 @@ class Settler:
         sent = SentRequest(entry.endpoint, entry.request)
         try:
             # A ledger that fails here leaves the outcome unknown, since the request was sent.
-            rivals = await guarded(ledger.entries(since=entry.begun_at - _SECONDS_OF_RIVALS))
-            # The entry's own mark stays if its process was killed before the answer was written down.
-            mark = _mark_of(entry)
-            owned = {str(each.answer.get("task_id")) for each in rivals if each.answer and each.fingerprint != mark}
+            recent = await guarded(ledger.entries(since=entry.begun_at - _SECONDS_OF_RECENT))
+            # The entry's own claim stays if its process was killed before the answer was written down.
+            own = _claim_fingerprint(entry)
+            owned = {str(each.answer.get("task_id")) for each in recent if each.answer and each.fingerprint != own}
             for task_id in self._arrived(entry):
                 if task_id not in owned and await self._listing.is_task_of(task_id, sent):
                     return await self._claimed(entry, ledger, task_id, "callback")
             candidates = await self._candidates(entry, sent, owned)
-            if candidates is None and self._must_be_listed(entry, rivals):
+            if candidates is None and self._must_be_listed(entry, recent):
                 self._listing.doubt(entry.account)
-            if candidates and len(candidates) == 1 and not self._is_contested(entry, rivals):
+            if candidates and len(candidates) == 1 and not self._is_contested(entry, recent):
                 return await self._claimed(entry, ledger, candidates[0], "listing")
         except ProducerToolError:
             return Finding("unclear")
@@ -138,19 +141,19 @@ class Settler:
                 candidates.append(task_id)
         return candidates
 
-    def _must_be_listed(self, entry: Entry, rivals: Sequence[Entry]) -> bool:
-        """Whether the account is known to have a task, for so long that each listing of its tasks would have it."""
+    def _must_be_listed(self, entry: Entry, recent: Sequence[Entry]) -> bool:
+        """Whether the account has a task that is more than a minute old, which a listing of its tasks would show."""
         latest = self._clock.now() - GRACE_SECONDS
         return any(
             each.account == entry.account and each.answer and each.answer.get("task_id") and each.begun_at < latest
-            for each in rivals
+            for each in recent
         )
 
     def _arrived(self, entry: Entry) -> Sequence[str]:
         url = entry.request.get("callback_url")
         return self._callbacks.arrived(url) if self._callbacks is not None and isinstance(url, str) else ()
 
-    def _is_contested(self, entry: Entry, rivals: Sequence[Entry]) -> bool:
+    def _is_contested(self, entry: Entry, recent: Sequence[Entry]) -> bool:
         """Whether another caller is sending the same request now: the task that was found may be that one's."""
         now = self._clock.now()
         return any(
@@ -158,27 +161,27 @@ class Settler:
             and each.account == entry.account
             and each.key != entry.key
             and each.is_being_sent(now)
-            for each in rivals
+            for each in recent
         )
 
     async def _claimed(self, entry: Entry, ledger: Ledger, task_id: str, source: Source) -> Finding:
-        """Make the task this entry's, unless another entry that searches at this moment has made it its own."""
-        mark = Entry(
+        """Claim the task for this entry, unless the search for another entry has claimed it at the same moment."""
+        claim = Entry(
             key=f"{entry.account} task {task_id}",  # no caller's key has this form
-            fingerprint=_mark_of(entry),
+            fingerprint=_claim_fingerprint(entry),
             account=entry.account,
             begun_at=entry.begun_at,
             answer={"task_id": task_id},
         )
         try:
-            known = await guarded(ledger.begin(mark))
+            known = await guarded(ledger.begin(claim))
         except LedgerError:
             return Finding("unclear", (task_id,))
-        if known is not None and known.fingerprint != mark.fingerprint:
+        if known is not None and known.fingerprint != claim.fingerprint:
             return Finding("unclear", (task_id,))
         return Finding("found", (task_id,), source)
 
 
-def _mark_of(entry: Entry) -> str:
-    """The fingerprint of the line that makes a task an entry's own."""
-    return f"{_MARK}{entry.key}"
+def _claim_fingerprint(entry: Entry) -> str:
+    """The fingerprint of a claim of this entry."""
+    return f"{_CLAIM}{entry.key}"

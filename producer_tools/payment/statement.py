@@ -15,7 +15,7 @@ from producer_tools.http.transport import Transport
 from producer_tools.payment.budget import account_scope
 from producer_tools.payment.entry import Entry, Spent
 from producer_tools.payment.ledger import Ledger, guarded
-from producer_tools.payment.settling import is_mark
+from producer_tools.payment.settling import is_task_claim
 from producer_tools.tasks.lookups import LookUps
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import STUCK, Task
@@ -90,7 +90,7 @@ class Statement:
 
     @property
     def total_without_failed(self) -> Spent:
-        """All calls but those whose task failed, which are not charged. The outcome of some may not be known."""
+        """All calls but those whose task failed, which are not charged. It includes calls whose outcome is unknown."""
         return self._sum("complete", "unknown", "released", "pending")
 
     @property
@@ -152,13 +152,13 @@ class Statements:
         found = [
             entry
             for entry in await guarded(ledger.entries(account=account, since=since))
-            if not is_mark(entry) and scope in (None, *entry.scopes)
+            if not is_task_claim(entry) and scope in (None, *entry.scopes)
         ]
         ended = await self._looked_up(found, ledger)
         return Statement(tuple(self._line(ended.get(entry.key, entry)) for entry in found))
 
     async def _looked_up(self, entries: Sequence[Entry], ledger: Ledger) -> dict[str, Entry]:
-        """Those of the entries, by their keys, whose task has ended as is known only now."""
+        """The entries whose task has ended since the ledger was written, by key, with their outcome."""
         ended: dict[str, Entry] = {}
         try:
             wanted = self._wanted(entries)

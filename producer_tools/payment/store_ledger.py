@@ -65,7 +65,7 @@ class StoreLedger:
             await self._write(entry)
             others = [other for other in await self._revisions(entry.key) if other.revision != entry.revision]
             if others:
-                await self.delete(_claims(entry.key), entry.revision)
+                await self.delete(_namespace_of(entry.key), entry.revision)
                 await self._spending.remove(entry)
                 return _most_final(others)
             await self._spending.confirm(entry)
@@ -86,11 +86,11 @@ class StoreLedger:
             return False
         if new is not None:
             await self._write(new)
-            await self.delete(_claims(old.key), old.revision)
+            await self.delete(_namespace_of(old.key), old.revision)
             return True
         for each in revisions:
             if each.revision == old.revision or _is_left_over(each, old):
-                await self.delete(_claims(old.key), each.revision)
+                await self.delete(_namespace_of(old.key), each.revision)
         await self._spending.remove(old)
         return True
 
@@ -137,11 +137,11 @@ class StoreLedger:
         await self._call("delete", namespace, name)
 
     async def _revisions(self, key: str) -> list[Entry]:
-        return [_entry_of(item, key) for item in await self.search(_claims(key))]
+        return [_entry_of(item, key) for item in await self.search(_namespace_of(key))]
 
     async def _write(self, entry: Entry) -> None:
         text = entry.to_json()
-        await self.put(_claims(entry.key), entry.revision, {"entry": text, "checksum": checksum(text)})
+        await self.put(_namespace_of(entry.key), entry.revision, {"entry": text, "checksum": checksum(text)})
 
     async def _call(self, method: str, *args: Any, **options: Any) -> Any:
         try:
@@ -157,7 +157,7 @@ class StoreLedger:
         )
 
 
-def _claims(key: str) -> tuple[str, ...]:
+def _namespace_of(key: str) -> tuple[str, ...]:
     """The namespace of the revisions of a key's entries. It holds a hash, since a namespace may not contain dots."""
     return (*StoreLedger._SUBMISSIONS, hashlib.sha256(encoded(key)).hexdigest())  # noqa: SLF001 - of this module
 

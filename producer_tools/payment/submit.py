@@ -137,7 +137,7 @@ class Submissions:
         except Exception as error:
             if not call.is_abandoned:
                 raise
-            # Nobody takes the error, and an event loop that ends would complain of it.
+            # No caller is left to handle the error, and asyncio would report it as never retrieved.
             _logger.warning("The submit under the key %s, whose caller was cancelled, failed: %s", call.key, error)
             raise asyncio.CancelledError from None
 
@@ -149,7 +149,7 @@ class Submissions:
                 with suppress(BeingSentError):
                     # No ledger entry is open while waiting to retry, so a crash then is not an unknown outcome.
                     return await with_retries(partial(self._send_once, call), self._clock, paid=True)
-            # A random pause, so that two processes that withdrew their claims at the same moment do not collide again.
+            # A random pause, so that two processes that withdrew their entries at the same moment do not collide again.
             await self._clock.sleep(_RECHECK_SECONDS * uniform(0.2, 1.8))  # noqa: S311 - not a secret
 
     async def _send_once(self, call: _Call) -> Task:
@@ -173,7 +173,7 @@ class Submissions:
         try:
             known = await self._begin(call, entry)
             if known is None and call.was_sent and not await self._outcomes.is_released(entry.key, call.ledger):
-                known = await self._outcomes.take_up(entry, call.ledger)
+                known = await self._outcomes.record_as_unknown(entry, call.ledger)
             if known is None and call.is_abandoned:
                 await self._sender.withdraw(entry, call.ledger)
             if call.is_abandoned:

@@ -1,9 +1,9 @@
 """Finds the task of a request whose answer was lost, in the account's listing of tasks.
 
-Whether an API key may list tasks is not known: the provider's own web application does it, with another token. So a
-service that refuses is remembered and not asked again. So is one that answers three times with something else, with
-other accounts' tasks, or with none although the account has some. Once it has listed one of the account's own tasks,
-such answers are taken for faults that pass.
+Whether an API token may list tasks is not known: the provider's own web application does it, with another token. So if
+the service refuses, this is remembered for the account, and the service is not asked again. The same holds if it
+answers three times with something else, with other accounts' tasks, or with none although the account has some. But
+once it has listed one of the account's own tasks, such an answer counts as a temporary fault.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ class SentRequest(NamedTuple):
     body: Mapping[str, Any]
 
     def made(self, record: Mapping[str, Any]) -> bool:
-        """Whether a task's record names a request with the same values.
+        """Whether a task's record says that this request made the task.
 
         The service may add fields, leave out unset ones, and write a number as text. A callback address is compared too
         if the record has one: no two requests share it.
@@ -140,6 +140,10 @@ class Listing:
 
     async def is_task_of(self, task_id: str, sent: SentRequest) -> bool | None:
         """Whether a task was made by this request; ``None`` if the account of this call's token has no such task.
+
+        Args:
+            task_id: the service's id of the task.
+            sent: the request.
 
         Raises:
             ProducerToolError: the service cannot answer now.

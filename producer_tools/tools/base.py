@@ -48,7 +48,7 @@ def request_of_model(schema: type[RequestT], arguments: Mapping[str, Any]) -> Re
 
 
 class ProducerTool(BaseTool):
-    """A tool of this pack.
+    """A tool of this package.
 
     Subclasses set ``name``, ``description`` and ``args_schema``, and implement `answer`. A tool is paid if its
     ``args_schema`` is a `producer_tools.requests.PaidRequest`.

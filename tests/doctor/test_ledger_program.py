@@ -150,8 +150,8 @@ def test_release_asks_first(
         (["adopt", "no-such", "t1"], "is not in this ledger"),
         (["show", "task t-answered"], "is not in this ledger"),
         (["release", "freed", "--yes"], "was released before"),
-        (["adopt", "unknown", " "], "not the id of a task"),
-        (["adopt", "unknown", "t1\x1b"], "not the id of a task"),
+        (["adopt", "unknown", " "], "is not a task id"),
+        (["adopt", "unknown", "t1\x1b"], "is not a task id"),
         (["settle"], "no API token"),
     ],
 )

@@ -246,6 +246,16 @@ async def test_a_known_outcome_is_neither_released_nor_replaced(open_ledger: Ope
     assert await open_ledger().get("key") == known
 
 
+@pytest.mark.parametrize("task_id", ["", " ", "t1\x1b"])
+async def test_only_a_task_id_can_be_adopted(task_id: str) -> None:
+    """A blank id would count as the answer, so the request could never be settled again and its task would be lost."""
+    ledger, unknown = MemoryLedger(), entry()
+    await ledger.begin(unknown)
+    with pytest.raises(ValueError, match="is not a task id"):
+        await ProducerClient("t", "http://127.0.0.1:9", ledger=ledger).adopt("key", task_id)
+    assert await ledger.get("key") == unknown
+
+
 async def test_a_conflict_names_the_task_of_the_first_request(
     open_ledger: OpenLedger, sandbox: ProducerSandbox
 ) -> None:

@@ -119,7 +119,7 @@ async def test_only_what_was_asked_for(ledger: Ledger, sandbox: ProducerSandbox)
         assert len((await client.spent(scope="user 42", all_accounts=True)).calls) == 1
 
 
-async def test_a_mark_of_settling_is_no_call(ledger: Ledger, sandbox: ProducerSandbox) -> None:
+async def test_a_claim_of_a_search_is_no_call(ledger: Ledger, sandbox: ProducerSandbox) -> None:
     """A lost answer that was found leaves a second entry in the ledger, which nobody has paid for."""
     async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger) as client:
         sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint="/producer/audios")

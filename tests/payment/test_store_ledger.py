@@ -32,14 +32,14 @@ SONG = GenerateMusic(prompt="a waltz")
 UNSAFE = {"NUL": "a\x00b", "half a surrogate": "a\ud800b", "control": "a\x1bb", "long": "k" * 120_000, "dots": "a.b\n"}
 
 
-def claims_of(key: str) -> tuple[str, ...]:
+def namespace_of(key: str) -> tuple[str, ...]:
     return ("producer_tools", "submissions", hashlib.sha256(key.encode()).hexdigest())
 
 
 async def write_first_version(store: InMemoryStore, key: str, *answers: dict[str, Any] | None) -> None:
     """Write claims as the first version did, one for each answer; a claim without one is of a process that died."""
     for answer in answers:
-        await store.aput(claims_of(key), str(uuid4()), {"fingerprint": fingerprint(SONG), "answer": answer})
+        await store.aput(namespace_of(key), str(uuid4()), {"fingerprint": fingerprint(SONG), "answer": answer})
 
 
 def client_on(sandbox: ProducerSandbox, store: Any) -> ProducerClient:
@@ -47,22 +47,24 @@ def client_on(sandbox: ProducerSandbox, store: Any) -> ProducerClient:
 
 
 @pytest.mark.parametrize("dead", [0, 12])
-async def test_an_answer_of_the_first_version_is_found_among_dead_claims(dead: int, sandbox: ProducerSandbox) -> None:
+async def test_an_answer_of_the_first_version_is_found_among_those_of_dead_workers(
+    dead: int, sandbox: ProducerSandbox
+) -> None:
     """A store's search returns ten items unless it is asked for more: the song would be paid for again."""
     store = InMemoryStore()
     await write_first_version(store, "k", *[None] * dead, {"task_id": "t1"})
     async with client_on(sandbox, store) as client:
         assert (await client.submit(SONG, key="k")).task_id == "t1"
     ledger = StoreLedger(store)
-    for item in store.search(claims_of("k"), limit=100):
+    for item in store.search(namespace_of("k"), limit=100):
         if item.value["answer"] is None:
-            claim = Entry(key="k", fingerprint=fingerprint(SONG), owner=item.key, revision=item.key)
-            await ledger.replace(claim, None)
-    assert [item.value["answer"] for item in store.search(claims_of("k"), limit=100)] == [{"task_id": "t1"}]
+            entry = Entry(key="k", fingerprint=fingerprint(SONG), owner=item.key, revision=item.key)
+            await ledger.replace(entry, None)
+    assert [item.value["answer"] for item in store.search(namespace_of("k"), limit=100)] == [{"task_id": "t1"}]
     assert sandbox.charges == ()
 
 
-async def test_one_release_removes_all_dead_claims(sandbox: ProducerSandbox) -> None:
+async def test_one_release_removes_all_entries_of_dead_workers(sandbox: ProducerSandbox) -> None:
     """Each worker that was killed has left one: a person would have to release the key a dozen times."""
     store = InMemoryStore()
     await write_first_version(store, "k", *[None] * 12)
@@ -157,7 +159,7 @@ async def test_two_that_begin_at_once_never_both_send() -> None:
         store, begun = InMemoryStore(), [entry(), entry()]
         found = await in_turn(store, turns, [lambda ledger, each=each: ledger.begin(each) for each in begun])
         assert found.count(None) <= 1, turns
-        left = [item.key for item in store.search(claims_of("key"), limit=10)]
+        left = [item.key for item in store.search(namespace_of("key"), limit=10)]
         assert left == [each.revision for each, known in zip(begun, found, strict=True) if known is None], turns
 
 
@@ -177,7 +179,7 @@ async def test_a_damaged_item_is_an_error(value: dict[str, Any]) -> None:
     """Passed over, the request would be paid for again."""
     store = InMemoryStore()
     await answered(StoreLedger(store))
-    await store.aput(claims_of("key"), "damaged", value)
+    await store.aput(namespace_of("key"), "damaged", value)
     for call in (StoreLedger(store).begin(entry()), StoreLedger(store).get("key"), StoreLedger(store).entries()):
         with pytest.raises(LedgerError, match=r"item of the ledger is damaged: damaged .* Restore it from a backup"):
             await call
