@@ -1,8 +1,7 @@
 """Finds out what became of a request whose answer was lost."""
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.errors import LedgerError, ProducerToolError
@@ -38,8 +37,8 @@ class Finding(NamedTuple):
     Attributes:
         state: ``found``: the outcome is known. ``not_found``: a minute after the request, the account has no such
             task, so it was probably never begun. ``several``: more than one task may be it. ``not_listed``: the
-            service does not list this account's tasks. ``unclear``: the service could not answer, or the minute has
-            not passed.
+            service does not list this account's tasks. ``unclear``: the service could not answer, the minute has
+            not passed, or there are tasks that may be it but may as well be others.
         task_ids: the task that was found, or the candidates.
         source: what brought the task.
     """
@@ -94,46 +93,66 @@ class Settler:
         sent = SentRequest(entry.endpoint, entry.request)
         try:
             # A ledger that fails here leaves the outcome unknown, since the request was sent.
-            rivals = await guarded(ledger.entries(since=entry.begun_at - _SECONDS_OF_RIVALS))
-            # The entry's own mark stays if its process was killed before the answer was written down.
-            mark = _mark_of(entry)
-            owned = {str(each.answer.get("task_id")) for each in rivals if each.answer and each.fingerprint != mark}
-            for task_id in self._arrived(entry):
-                if task_id not in owned and await self._listing.is_task_of(task_id, sent):
-                    return await self._claimed(entry, ledger, task_id, "callback")
-            candidates = await self._candidates(entry, sent, owned)
-            if candidates is None and self._must_be_listed(entry, rivals):
-                self._listing.refuse(entry.account)
-            if candidates and len(candidates) == 1 and not self._is_contested(entry, rivals):
-                return await self._claimed(entry, ledger, candidates[0], "listing")
+            if arrived := self._arrived(entry):
+                owned = _owned(entry, await self._rivals(entry, ledger))
+                for task_id in arrived:
+                    if task_id not in owned and await self._listing.is_task_of(task_id, sent):
+                        return await self._claimed(entry, ledger, task_id, "callback")
+            return await self._listed(entry, sent, ledger)
         except ProducerToolError:
             return Finding("unclear")
-        if candidates:
-            return Finding("several" if len(candidates) > 1 else "unclear", tuple(candidates))
-        if candidates is None and self._listing.is_refused(entry.account):
-            return Finding("not_listed")
-        # It may have been sent as late as its lease ended.
-        too_early = self._clock.now() < max(entry.begun_at, entry.lease_until) + GRACE_SECONDS
-        if too_early:
-            return Finding("unclear")
-        return Finding("not_listed" if candidates is None else "not_found")
 
-    async def _candidates(self, entry: Entry, sent: SentRequest, owned: AbstractSet[object]) -> list[str] | None:
-        """The tasks that may be the entry's and that no other entry owns; ``None`` if tasks are not listed."""
-        since, until = max(0.0, entry.begun_at - _CLOCK_DIFFERENCE), self._clock.now() + _CLOCK_DIFFERENCE
+    async def _listed(self, entry: Entry, sent: SentRequest, ledger: Ledger) -> Finding:
+        """What the listing shows of an entry's task."""
+        now = self._clock.now()
+        since = max(0.0, entry.begun_at - _CLOCK_DIFFERENCE)
+        until = min(now, max(entry.begun_at, entry.lease_until) + GRACE_SECONDS) + _CLOCK_DIFFERENCE
         listed = await self._listing.find(entry.account, sent, since, until)
-        if listed is None:
-            return None
-        candidates: list[str] = []
-        for task_id in [task_id for task_id in listed if task_id not in owned][:_MOST_CANDIDATES]:
+        # Read after the listing: whoever has made a task that is listed has an entry by now.
+        rivals = await self._rivals(entry, ledger)
+        owned = _owned(entry, rivals)
+        candidates = None
+        if listed is not None:
+            candidates = await self._own(entry, sent, [task_id for task_id in listed if task_id not in owned])
+        # It may have been sent as late as its lease ended.
+        is_too_early = now < max(entry.begun_at, entry.lease_until) + GRACE_SECONDS
+        if listed is None or candidates is None:
+            if self._must_be_listed(entry, rivals):
+                self._listing.refuse(entry.account)
+            is_unclear = is_too_early and not self._listing.is_refused(entry.account)
+            return Finding("unclear" if is_unclear else "not_listed")
+        if candidates:
+            is_contested = any(self._is_contested(entry, rivals, listed[task_id]) for task_id in candidates)
+            if len(candidates) == 1 and not is_contested:
+                return await self._claimed(entry, ledger, candidates[0], "listing")
+            return Finding("several" if len(candidates) > 1 and not is_contested else "unclear", tuple(candidates))
+        near = () if is_too_early else await self._near(entry, sent, ledger, since, until)
+        return Finding("unclear" if is_too_early or near else "not_found", near)
+
+    async def _rivals(self, entry: Entry, ledger: Ledger) -> list[Entry]:
+        return await guarded(ledger.entries(since=entry.begun_at - _SECONDS_OF_RIVALS))
+
+    async def _own(self, entry: Entry, sent: SentRequest, task_ids: Sequence[str]) -> list[str] | None:
+        """Those of the tasks that are this account's; ``None`` if the listing shows others' tasks."""
+        own: list[str] = []
+        for task_id in task_ids[:_MOST_CANDIDATES]:
             # The listing may show tasks of other accounts; a look-up shows only this account's.
             is_own = await self._listing.is_task_of(task_id, sent)
             if is_own is None:
                 self._listing.refuse(entry.account)
                 return None
             if is_own:
-                candidates.append(task_id)
-        return candidates
+                own.append(task_id)
+        return own
+
+    async def _near(
+        self, entry: Entry, sent: SentRequest, ledger: Ledger, since: float, until: float
+    ) -> tuple[str, ...]:
+        """The account's tasks that nobody owns and that may be the entry's, although they are not known to be."""
+        near = await self._listing.may_have_become(entry.account, sent, since, until)
+        owned = _owned(entry, await guarded(ledger.entries()))
+        free = [task_id for task_id in near if task_id not in owned][:_MOST_CANDIDATES]
+        return tuple([task_id for task_id in free if await self._listing.is_task_of(task_id, sent) is not None])
 
     def _must_be_listed(self, entry: Entry, rivals: Sequence[Entry]) -> bool:
         """Whether the account is known to have a task, for so long that each listing of its tasks would have it."""
@@ -147,14 +166,15 @@ class Settler:
         url = entry.request.get("callback_url")
         return self._callbacks.arrived(url) if self._callbacks is not None and isinstance(url, str) else ()
 
-    def _is_contested(self, entry: Entry, rivals: Sequence[Entry]) -> bool:
-        """Whether another caller is sending the same request now: the task that was found may be that one's."""
+    def _is_contested(self, entry: Entry, rivals: Sequence[Entry], record: Mapping[str, Any]) -> bool:
+        """Whether a task may be another entry's: of a request that is being sent now, or that says more of the task."""
         now = self._clock.now()
         return any(
-            each.fingerprint == entry.fingerprint
-            and each.account == entry.account
+            each.account == entry.account
             and each.key != entry.key
-            and each.is_being_sent(now)
+            and each.answer is None
+            and SentRequest(each.endpoint, each.request).made(record)
+            and (each.is_being_sent(now) or _says_more(each.request, entry.request))
             for each in rivals
         )
 
@@ -174,6 +194,18 @@ class Settler:
         if known is not None and known.fingerprint != mark.fingerprint:
             return Finding("unclear", (task_id,))
         return Finding("found", (task_id,), source)
+
+
+def _owned(entry: Entry, rivals: Sequence[Entry]) -> set[str]:
+    """The tasks that other entries own."""
+    # The entry's own mark stays if its process was killed before the answer was written down.
+    mark = _mark_of(entry)
+    return {str(each.answer.get("task_id")) for each in rivals if each.answer and each.fingerprint != mark}
+
+
+def _says_more(body: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether a body has all values of another one, and further ones."""
+    return len(body) > len(other) and all(body.get(name) == value for name, value in other.items())
 
 
 def _mark_of(entry: Entry) -> str:
