@@ -6,6 +6,7 @@ from typing import Any
 from typing_extensions import deprecated
 
 from producer_tools.concurrency.sync import sync_twin
+from producer_tools.errors import ConfigurationError
 from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.outcomes import Outcomes, Settled
 from producer_tools.payment.price_list import ListedPrices, PriceList
@@ -13,7 +14,7 @@ from producer_tools.payment.prices import Price, Prices
 from producer_tools.payment.statement import Statement, Statements
 from producer_tools.payment.store_ledger import StoreLedger
 from producer_tools.payment.submit import Submissions
-from producer_tools.requests import PaidRequest, Request
+from producer_tools.requests import GetTask, PaidRequest, Request
 from producer_tools.tasks.task import Task
 
 
@@ -59,8 +60,10 @@ class PaidCalls:
             SubmissionUnknownError: it was sent, now or before, and the outcome is unknown: you may have been charged.
             SubmissionConflictError: the key belongs to another request.
             BudgetExceededError: it does not fit into the budget.
-            ConfigurationError: the client's prices failed; nothing was sent.
+            ConfigurationError: the client's prices failed, or the key is empty; nothing was sent.
         """
+        if key == "":  # it would count as none, and each call would be paid for
+            raise ConfigurationError("configuration", "An idempotency key must not be empty, so nothing was sent.")
         return await self._submissions.submit(
             request, key, self._ledger_or_default(ledger), former_keys, was_sent=was_sent
         )
@@ -91,7 +94,9 @@ class PaidCalls:
         Raises:
             KeyError: no request was ever sent under this key.
             OutcomeKnownError: the request has a task; nothing was changed.
+            pydantic.ValidationError: the id is blank.
         """
+        task_id = GetTask(task_id=task_id).task_id
         await self._outcomes.adopt(key, task_id, self._ledger_or_default(ledger))
 
     async def settle(self, *, ledger: Ledger | None = None) -> list[Settled]:

@@ -1,5 +1,6 @@
 """Finds out what became of a request whose answer was lost."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -19,6 +20,7 @@ _CLOCK_DIFFERENCE = 30.0
 # A request may have been answered long after it was begun, so entries of the last hour may own the same task.
 _SECONDS_OF_RIVALS = 3600.0
 _MOST_CANDIDATES = 10
+_SHORTEST_SEARCH = 5.0
 
 State = Literal["found", "not_found", "several", "not_listed", "unclear"]
 
@@ -78,11 +80,19 @@ class Settler:
         """
         pauses = iter(_PAUSES)
         while True:
-            finding = await self._search_once(entry, ledger)
+            finding = await self._search_in_time(entry, ledger, until)
             left = until - self._clock.now()
             if left <= 0 or finding.state in ("found", "several", "not_found") or self._is_hopeless(finding, entry):
                 return finding
             await self._clock.sleep(min(next(pauses, left), left))
+
+    async def _search_in_time(self, entry: Entry, ledger: Ledger, until: float) -> Finding:
+        """One search, which a slow listing does not hold up: by the machine's time, as every timeout of a request."""
+        seconds = max(until - self._clock.now(), _SHORTEST_SEARCH)
+        try:
+            return await asyncio.wait_for(self._search_once(entry, ledger), seconds)
+        except asyncio.TimeoutError:
+            return Finding("unclear")
 
     def _is_hopeless(self, finding: Finding, entry: Entry) -> bool:
         """Whether nothing can bring the task: it is not listed, and no callback comes."""

@@ -70,6 +70,8 @@ class StoreLedger:
                 return _most_final(others)
             await self._spending.confirm(entry)
         except BaseException:
+            # Nothing is sent then, so a claim that stayed would be taken for a request with an unknown outcome.
+            await self.delete(_claims(entry.key), entry.revision)
             await self._spending.remove(entry)
             raise
         return None

@@ -183,9 +183,11 @@ class Submissions:
             known = await to_the_end(partial(begun, entry, call.ledger, tuple(former_keys), limits))
             if known is None or known.owner == entry.owner:
                 return None
-            if known.key in (call.ledger_key, call.key) or is_same_request(call.request, known.fingerprint):
+            # The first version wrote no account. What another account has happens to be filed under a former key.
+            is_own = known.key.startswith(f"{call.account}/") or not known.account
+            is_of_key = known.key in (call.ledger_key, call.key)
+            if is_own and (is_of_key or is_same_request(call.request, known.fingerprint)):
                 return known
-            # Another request happens to be filed under this former key.
             former_keys = [key for key in former_keys if key != known.key]
 
     async def _task_of(self, call: _Call, known: Entry) -> Task:

@@ -1,5 +1,6 @@
 """A task that may be another request's is never taken, and no request is reported as never begun too early."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,12 +69,12 @@ async def lose(service: ProducerSandbox, client: ProducerClient, request: Genera
 async def being_sent(
     service: ProducerSandbox, client: ProducerClient, ledger: MemoryLedger, request: GenerateMusic
 ) -> tuple[Entry, str]:
-    """A request that another process sends for so long, and its task, which nobody has told that process yet."""
+    """A request that another process sends for 70 seconds, and its task, which nobody has told that process yet."""
     async with ProducerClient(service.api_token, service.base_url) as other:
         task = await other.submit(request)
     await client.submit(GenerateMusic(prompt="it makes the account known"), key="known")
     (known,) = await ledger.entries()
-    values = {"request": request.body(), "fingerprint": "another", "lease_until": 1e9, "answer": None}
+    values = {"request": request.body(), "fingerprint": "another", "lease_until": known.begun_at + 70, "answer": None}
     entry = known.changed(**values, key=f"{known.account}/other", owner="other")
     assert await ledger.begin(entry) is None
     return entry, str(task.task_id)
@@ -178,3 +179,19 @@ async def test_an_old_request_is_found_among_many_newer_tasks(
     clock.time += 1000
     (settled,) = await client.settle()
     assert (settled.finding.state, settled.finding.task_ids) == ("found", (service.charges[0].task_id,))
+
+
+async def test_a_slow_listing_does_not_hold_up_a_search(
+    client: ProducerClient, service: ProducerSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of many pages may take as long as a request may: a tool call would take minutes longer than it says."""
+
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    await lose(service, client, SONG, "k", Fault.RESET_BEFORE_WORK)
+    monkeypatch.setattr("producer_tools.tasks.listing.Listing.find", hang)
+    monkeypatch.setattr("producer_tools.payment.settling._SHORTEST_SEARCH", 0.01)
+    monkeypatch.setattr("producer_tools.payment.outcomes.GRACE_SECONDS", 0.0)
+    (settled,) = await asyncio.wait_for(client.settle(), 10)
+    assert settled.finding.state == "unclear"
