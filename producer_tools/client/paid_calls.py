@@ -6,6 +6,7 @@ from typing import Any
 from typing_extensions import deprecated
 
 from producer_tools.concurrency.sync import sync_twin
+from producer_tools.errors import ConfigurationError
 from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.outcomes import Outcomes, Settled
 from producer_tools.payment.price_list import ListedPrices, PriceList
@@ -61,9 +62,11 @@ class PaidCalls:
             BudgetExceededError: it does not fit into the budget; nothing was sent.
             LedgerError: the ledger cannot be read or written; nothing was sent.
             MissingTokenError: there is no token; nothing was sent.
-            ConfigurationError: the client's prices failed; nothing was sent.
+            ConfigurationError: the client's prices failed, or the key is empty; nothing was sent.
             ProducerError: with the code ``process_ending``: the process is ending, so nothing was sent.
         """
+        if key == "":  # it would count as none, and each call would be paid for
+            raise ConfigurationError("configuration", "An idempotency key must not be empty, so nothing was sent.")
         return await self._submissions.submit(
             request, key, self._ledger_or_default(ledger), former_keys, was_sent=was_sent
         )

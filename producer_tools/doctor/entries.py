@@ -57,6 +57,11 @@ def own_key(entry: Entry) -> str:
     return re.sub("^[0-9a-f]{16}/", "", entry.key)
 
 
+def shown_key(entry: Entry) -> str:
+    """The idempotency key as a terminal may show it."""
+    return _line(own_key(entry), longest=None)
+
+
 def candidates(entry: Entry) -> list[str]:
     """The tasks that a search found."""
     found = (entry.finding or {}).get("task_ids")

@@ -215,7 +215,7 @@ def _print_changed(options: argparse.Namespace, entry: Entry, result: dict[str, 
     if options.json:
         _print_json({"key": entry.key, **result})
     else:
-        print(f"{in_words.own_key(entry)}: {sentence}")
+        print(f"{in_words.shown_key(entry)}: {sentence}")
 
 
 def _print_json(value: object) -> None:

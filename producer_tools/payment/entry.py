@@ -14,6 +14,10 @@ Source = Literal["answer", "callback", "listing", "person"]
 """Where an entry's answer came from: the service's answer, a callback, the listing of tasks, or a person."""
 
 
+_MOST_LEASE_SECONDS = 75.0
+"""A lease is 15 seconds long, and the clocks of two machines may differ by a minute."""
+
+
 def _new_id() -> str:
     return uuid4().hex
 
@@ -63,10 +67,12 @@ class Entry:
     def is_being_sent(self, now: float) -> bool:
         """Whether its sender does not know the outcome yet, and still renews the lease.
 
+        A lease that ends far in the future was written by a clock that is wrong, perhaps of a sender that is dead.
+
         Args:
             now: Unix seconds.
         """
-        return self.answer is None and self.lease_until > now
+        return self.answer is None and now < self.lease_until <= now + _MOST_LEASE_SECONDS
 
     def may_belong_to(self, account: str) -> bool:
         """Whether it is not known to be another account's. An entry of the first version does not say whose it is.

@@ -1,8 +1,8 @@
 """Finds out what became of a request whose answer was lost."""
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from typing import Literal, NamedTuple
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.errors import LedgerError, ProducerToolError
@@ -20,8 +20,7 @@ _CLOCK_DIFFERENCE = 30.0
 # Entries begun up to an hour before a request may own the same task, because an answer may come long after the request.
 _SECONDS_OF_RECENT = 3600.0
 _MOST_CANDIDATES = 10
-# A task that was created later than this after its sender's lease belongs to another request.
-_LATEST_SECONDS = 600.0
+_SHORTEST_SEARCH = 5.0
 
 State = Literal["found", "not_found", "several", "not_listed", "unclear"]
 
@@ -44,7 +43,7 @@ class Finding(NamedTuple):
         state: ``found``: the task was found. ``not_found``: a minute after the request, the account has no such
             task, so the service probably never began it. ``several``: more than one task may be it. ``not_listed``:
             the service does not list this account's tasks, so a search cannot help. ``unclear``: the service or the
-            ledger could not answer, the minute has not passed, or the task may belong to another request.
+            ledger could not answer, the minute has not passed, or there are tasks that may be it or another request's.
         task_ids: the task that was found, or the tasks that it may be.
         source: what brought the task.
     """
@@ -84,11 +83,19 @@ class Settler:
         """
         pauses = iter(_PAUSES)
         while True:
-            finding = await self._search_once(entry, ledger)
+            finding = await self._search_in_time(entry, ledger, until)
             left = until - self._clock.now()
             if left <= 0 or finding.state in ("found", "several", "not_found") or self._is_hopeless(finding, entry):
                 return finding
             await self._clock.sleep(min(next(pauses, left), left))
+
+    async def _search_in_time(self, entry: Entry, ledger: Ledger, until: float) -> Finding:
+        """One search, which a slow listing does not hold up: by the machine's time, as every timeout of a request."""
+        seconds = max(until - self._clock.now(), _SHORTEST_SEARCH)
+        try:
+            return await asyncio.wait_for(self._search_once(entry, ledger), seconds)
+        except asyncio.TimeoutError:
+            return Finding("unclear")
 
     def _is_hopeless(self, finding: Finding, entry: Entry) -> bool:
         """Whether searching again cannot help: tasks are not listed, and no callback is expected."""
@@ -99,47 +106,66 @@ class Settler:
         sent = SentRequest(entry.endpoint, entry.request)
         try:
             # A ledger that fails here leaves the outcome unknown, since the request was sent.
-            recent = await guarded(ledger.entries(since=entry.begun_at - _SECONDS_OF_RECENT))
-            # The entry's own claim stays if its process was killed before the answer was written down.
-            own = _claim_fingerprint(entry)
-            owned = {str(each.answer.get("task_id")) for each in recent if each.answer and each.fingerprint != own}
-            for task_id in self._arrived(entry):
-                if task_id not in owned and await self._listing.is_task_of(task_id, sent):
-                    return await self._claimed(entry, ledger, task_id, "callback")
-            candidates = await self._candidates(entry, sent, owned)
-            if candidates is None and self._must_be_listed(entry, recent):
-                self._listing.doubt(entry.account)
-            if candidates and len(candidates) == 1 and not self._is_contested(entry, recent):
-                return await self._claimed(entry, ledger, candidates[0], "listing")
+            if arrived := self._arrived(entry):
+                owned = _owned(entry, await self._recent(entry, ledger))
+                for task_id in arrived:
+                    if task_id not in owned and await self._listing.is_task_of(task_id, sent):
+                        return await self._claimed(entry, ledger, task_id, "callback")
+            return await self._listed(entry, sent, ledger)
         except ProducerToolError:
             return Finding("unclear")
-        if candidates:
-            return Finding("several" if len(candidates) > 1 else "unclear", tuple(candidates))
-        if candidates is None and self._listing.is_refused(entry.account):
-            return Finding("not_listed")
-        # It may have been sent as late as its lease ended.
-        too_early = self._clock.now() < max(entry.begun_at, entry.lease_until) + GRACE_SECONDS
-        if too_early:
-            return Finding("unclear")
-        return Finding("not_listed" if candidates is None else "not_found")
 
-    async def _candidates(self, entry: Entry, sent: SentRequest, owned: AbstractSet[object]) -> list[str] | None:
-        """The tasks that may be the entry's and that no other entry owns; ``None`` if tasks are not listed."""
-        # An old entry of a busy account would otherwise have all tasks since then to read.
-        latest = min(self._clock.now(), max(entry.begun_at, entry.lease_until) + _LATEST_SECONDS)
-        since = max(0.0, entry.begun_at - _CLOCK_DIFFERENCE)
-        listed = await self._listing.find(entry.account, sent, since, latest + _CLOCK_DIFFERENCE)
-        if listed is None:
-            return None
-        candidates: list[str] = []
-        for task_id in [task_id for task_id in listed if task_id not in owned][:_MOST_CANDIDATES]:
+    async def _listed(self, entry: Entry, sent: SentRequest, ledger: Ledger) -> Finding:
+        """What the listing shows of an entry's task."""
+        now = self._clock.now()
+        # The request may have been sent as late as its lease ended, and be listed a minute later.
+        latest = max(entry.begun_at, entry.lease_until) + GRACE_SECONDS
+        since, until = max(0.0, entry.begun_at - _CLOCK_DIFFERENCE), min(now, latest) + _CLOCK_DIFFERENCE
+        listed = await self._listing.find(entry.account, sent, since, until)
+        # Read after the listing: by now each task of this ledger's users that is listed has an entry.
+        recent = await self._recent(entry, ledger)
+        owned = _owned(entry, recent)
+        candidates = None
+        if listed is not None:
+            candidates = await self._own(entry, sent, [task_id for task_id in listed if task_id not in owned])
+        if listed is None or candidates is None:
+            if self._must_be_listed(entry, recent):
+                self._listing.doubt(entry.account)
+            is_unclear = now < latest and not self._listing.is_refused(entry.account)
+            return Finding("unclear" if is_unclear else "not_listed")
+        if candidates:
+            is_contested = any(self._is_contested(entry, recent, listed[task_id]) for task_id in candidates)
+            if len(candidates) == 1 and not is_contested:
+                return await self._claimed(entry, ledger, candidates[0], "listing")
+            return Finding("several" if len(candidates) > 1 and not is_contested else "unclear", tuple(candidates))
+        near = () if now < latest else await self._near(entry, sent, ledger, since, until)
+        return Finding("unclear" if now < latest or near else "not_found", near)
+
+    @staticmethod
+    async def _recent(entry: Entry, ledger: Ledger) -> list[Entry]:
+        """The entries that may own a task of the entry's time."""
+        return await guarded(ledger.entries(since=entry.begun_at - _SECONDS_OF_RECENT))
+
+    async def _own(self, entry: Entry, sent: SentRequest, task_ids: Sequence[str]) -> list[str] | None:
+        """Those of the tasks that are this account's; ``None`` if the listing shows others' tasks."""
+        own: list[str] = []
+        for task_id in task_ids[:_MOST_CANDIDATES]:
             # The listing may show tasks of other accounts; a look-up shows only this account's.
             is_own = await self._listing.is_own(entry.account, task_id, sent)
             if is_own is None:
                 return None
             if is_own:
-                candidates.append(task_id)
-        return candidates
+                own.append(task_id)
+        return own
+
+    async def _near(
+        self, entry: Entry, sent: SentRequest, ledger: Ledger, since: float, until: float
+    ) -> tuple[str, ...]:
+        """The account's tasks that no entry owns and that may be the entry's, although they are not known to be."""
+        near = await self._listing.may_have_become(entry.account, sent, since, until)
+        owned = _owned(entry, await guarded(ledger.entries()))
+        free = [task_id for task_id in near if task_id not in owned][:_MOST_CANDIDATES]
+        return tuple([task_id for task_id in free if await self._listing.is_task_of(task_id, sent) is not None])
 
     def _must_be_listed(self, entry: Entry, recent: Sequence[Entry]) -> bool:
         """Whether the account has a task that is more than a minute old, which a listing of its tasks would show."""
@@ -153,14 +179,15 @@ class Settler:
         url = entry.request.get("callback_url")
         return self._callbacks.arrived(url) if self._callbacks is not None and isinstance(url, str) else ()
 
-    def _is_contested(self, entry: Entry, recent: Sequence[Entry]) -> bool:
-        """Whether another caller is sending the same request now: the task that was found may be that one's."""
+    def _is_contested(self, entry: Entry, recent: Sequence[Entry], record: Mapping[str, Any]) -> bool:
+        """Whether a task may be another entry's: of a request that is being sent now, or that says more of the task."""
         now = self._clock.now()
         return any(
-            each.fingerprint == entry.fingerprint
-            and each.account == entry.account
+            each.account == entry.account
             and each.key != entry.key
-            and each.is_being_sent(now)
+            and each.answer is None
+            and SentRequest(each.endpoint, each.request).made(record)
+            and (each.is_being_sent(now) or _says_more(each.request, entry.request))
             for each in recent
         )
 
@@ -180,6 +207,18 @@ class Settler:
         if known is not None and known.fingerprint != claim.fingerprint:
             return Finding("unclear", (task_id,))
         return Finding("found", (task_id,), source)
+
+
+def _owned(entry: Entry, recent: Sequence[Entry]) -> set[str]:
+    """The tasks that other entries own."""
+    # The entry's own claim stays if its process was killed before the answer was written down.
+    own = _claim_fingerprint(entry)
+    return {str(each.answer.get("task_id")) for each in recent if each.answer and each.fingerprint != own}
+
+
+def _says_more(body: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether a body has all values of another one, and further ones."""
+    return len(body) > len(other) and all(body.get(name) == value for name, value in other.items())
 
 
 def _claim_fingerprint(entry: Entry) -> str:

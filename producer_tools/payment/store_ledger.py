@@ -70,6 +70,8 @@ class StoreLedger:
                 return _most_final(others)
             await self._spending.confirm(entry)
         except BaseException:
+            # Nothing is sent then, so an entry that stayed would be taken for a request with an unknown outcome.
+            await self.delete(_namespace_of(entry.key), entry.revision)
             await self._spending.remove(entry)
             raise
         return None

@@ -46,6 +46,17 @@ class SentRequest(NamedTuple):
             return False
         return all(_same(value, request.get(name)) for name, value in self.body.items() if name not in DELIVERY)
 
+    def may_have_made(self, record: Mapping[str, Any], since: float, until: float) -> bool:
+        """Whether a record does not rule out that it is this request's: of the same kind, from about the same time."""
+        request, created = record.get("request"), record.get("created_at")
+        if isinstance(created, int | float) and not since <= created <= until:
+            return False
+        if not isinstance(request, Mapping):
+            return record.get("type") not in _TYPES or record.get("type") == self.endpoint.rpartition("/")[2]
+        return not self._is_of_another_endpoint(record.get("type"), request) and all(
+            _same(self.body.get(name), request.get(name)) for name in ("action", "audio_id")
+        )
+
     def _is_of_another_endpoint(self, kind: object, request: Mapping[str, Any]) -> bool:
         # The other endpoints' bodies have no action, and one field that a song's body may have as well.
         if ("action" in self.body) != ("action" in request):
@@ -81,8 +92,10 @@ class Listing:
             raise AnswerError("odd_listing", "The tasks could not be listed this time.")
         self._refused.add(account)
 
-    async def find(self, account: str, sent: SentRequest, since: float, until: float) -> list[str] | None:
-        """The ids of the tasks that a request may have become.
+    async def find(
+        self, account: str, sent: SentRequest, since: float, until: float
+    ) -> dict[str, Mapping[str, Any]] | None:
+        """The records of the tasks that a request may have become, by their ids.
 
         Args:
             account: the hash of the token of this call.
@@ -91,7 +104,7 @@ class Listing:
             until: Unix seconds; only tasks created then or earlier.
 
         Returns:
-            The ids, or ``None`` if the service lists no task of this account at all.
+            The records, or ``None`` if the service lists no task of this account at all.
 
         Raises:
             ProducerToolError: the service cannot answer now, or lists more than 1,000 tasks of that time.
@@ -99,7 +112,7 @@ class Listing:
         first, last = int(since), int(until) + 1
         window = {"created_at_min": first, "created_at_max": last}
         read: set[str | None] = set()
-        found: dict[str, None] = {}
+        found: dict[str, Mapping[str, Any]] = {}
         offset = 0
         for _ in range(_MOST_PAGES):
             records = await self._records(account, {**window, "limit": _PAGE, "offset": offset})
@@ -108,14 +121,30 @@ class Listing:
             # A service may ignore the window, and would then list an earlier request for the same song.
             created = [_created_at(each, default=since) for each in records]
             inside = [each for each, at in zip(records, created, strict=True) if first <= at <= last]
-            found |= dict.fromkeys(task_id for each in inside if (task_id := _id(each)) and sent.made(each))
+            found |= {task_id: each for each in inside if (task_id := _id(each)) and sent.made(each)}
             ids = {_id(each) for each in records}
             # The end, or a service that does not know `offset`, or tasks that are too old: the newest come first.
             if ids <= read or all(at < first for at in created):
-                return list(found)
+                return found
             read |= ids
             offset += len(records)  # the service's pages may be shorter than the limit
         raise AnswerError("too_many_tasks", f"The account has more than {len(read)} tasks of that time.")
+
+    async def may_have_become(self, account: str, sent: SentRequest, since: float, until: float) -> list[str]:
+        """The ids of the newest tasks that rule out that a request has no task, although `find` does not return them.
+
+        The service's clock may differ from this machine's: then an equal request is outside of the time that was
+        searched. Or the service may write a request down in another way, or leave it out of the list.
+
+        Raises:
+            ProducerToolError: the service cannot answer now.
+        """
+        records = await self._records(account, {"limit": _PAGE}) or []
+        return [
+            task_id
+            for each in records
+            if (task_id := _id(each)) and (sent.made(each) or sent.may_have_made(each, since, until))
+        ]
 
     async def is_own(self, account: str, task_id: str, sent: SentRequest) -> bool | None:
         """Whether a task that was found is one of this account, made by this request.

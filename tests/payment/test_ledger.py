@@ -261,7 +261,7 @@ async def test_a_conflict_names_the_task_of_the_first_request(
 ) -> None:
     """Two workers send one key in different words: the second waits for the first one's task, and learns its id."""
     first = open_ledger()
-    begun = entry(f"{token_id(SecretStr(sandbox.api_token))}/k", "another fingerprint", lease_until=2_000.0)
+    begun = entry(f"{token_id(SecretStr(sandbox.api_token))}/k", "another fingerprint", lease_until=1_060.0)
     assert await first.begin(begun) is None
 
     class AnsweringClock(InstantClock):

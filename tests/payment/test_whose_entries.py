@@ -1,0 +1,84 @@
+"""What a caller's key can reach in a ledger: the entries of its own account, and nothing by an empty key."""
+
+import pytest
+from langgraph.store.memory import InMemoryStore
+
+from producer_tools import (
+    ConfigurationError,
+    Ledger,
+    LedgerError,
+    MemoryLedger,
+    ProducerClient,
+    StoreLedger,
+    SubmissionUnknownError,
+    api_token,
+)
+from producer_tools.http.settings import token_id
+from producer_tools.payment.entry import Entry
+from producer_tools.requests import GenerateMusic
+from tests.payment.calls import Account
+
+SONG = GenerateMusic(prompt="a waltz")
+
+
+async def test_a_key_that_names_another_accounts_entry_does_not_reach_it(account: Account, ledger: Ledger) -> None:
+    """A user who chooses thread ids would be told the task of another user."""
+    sandbox = account.sandbox
+    user = sandbox.add_user()
+    async with ProducerClient(base_url=sandbox.base_url, ledger=ledger) as client:
+        with api_token(sandbox.api_token):
+            task = await client.submit(SONG, key="order-1")
+        with api_token(user.api_token):
+            other = await client.submit(SONG, key=f"{token_id(sandbox.api_token)}/order-1")
+    assert other.task_id != task.task_id
+    assert [charge.task_id for charge in account.new_charges()] == [task.task_id, other.task_id]
+
+
+async def test_an_empty_key_is_an_error(account: Account) -> None:
+    """A key that the application failed to fill in would count as none: each call would be paid for."""
+    async with ProducerClient(account.sandbox.api_token, account.sandbox.base_url) as client:
+        with pytest.raises(ConfigurationError, match="nothing was sent"):
+            await client.submit(SONG, key="")
+    assert not account.new_charges()
+
+
+async def test_a_dead_sender_whose_clock_was_an_hour_ahead_is_not_waited_for(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same key would hang for an hour, and a person could neither settle nor release it."""
+    monkeypatch.setattr(account.sandbox.listing, "answer", "forbidden")
+    ledger = MemoryLedger()
+    async with ProducerClient(account.sandbox.api_token, account.sandbox.base_url, ledger=ledger) as client:
+        await client.submit(SONG, key="k")
+        (known,) = await ledger.entries()
+        assert await ledger.replace(known, known.changed(answer=None, lease_until=known.begun_at + 3615))
+        with pytest.raises(SubmissionUnknownError):
+            await client.submit(SONG, key="k")
+        await client.release("k")
+    account.new_charges()
+
+
+@pytest.mark.parametrize("seconds", [15, 70])
+def test_a_sender_whose_clock_differs_by_less_than_a_minute_is_waited_for(seconds: float) -> None:
+    assert Entry(key="k", fingerprint="f", lease_until=1000 + seconds).is_being_sent(1000)
+
+
+async def test_a_store_that_fails_while_a_request_begins_leaves_no_entry(account: Account) -> None:
+    """The error says that nothing was sent; a second call would say that the outcome is unknown."""
+
+    class FailingOnce(InMemoryStore):
+        fails = True
+
+        async def asearch(self, prefix: tuple[str, ...], /, **options: object) -> list[object]:  # type: ignore[override]
+            found = await super().asearch(prefix, **options)  # type: ignore[arg-type]
+            if found and "submissions" in prefix and self.fails:
+                self.fails = False
+                raise ConnectionError("the database went away")
+            return list(found)
+
+    ledger = StoreLedger(FailingOnce())
+    async with ProducerClient(account.sandbox.api_token, account.sandbox.base_url, ledger=ledger) as client:
+        with pytest.raises(LedgerError):
+            await client.submit(SONG, key="k")
+        task = await client.submit(SONG, key="k")
+    assert [charge.task_id for charge in account.new_charges()] == [task.task_id]
