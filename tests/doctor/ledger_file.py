@@ -49,7 +49,7 @@ def of_each_kind() -> list[Entry]:
     return [
         entry("unknown"),
         entry("searched", finding=several, request={"action": "cover", "title": "First Day of Summer"}),
-        entry("in-flight", lease_until=time.time() + 60),
+        entry("in-flight", lease_until=time.time() + 70),
         entry("answered", answer={"task_id": "t-answered"}, source="answer"),
         entry("freed released", answer={}, outcome="released"),
         entry("task t-answered", answer={"task_id": "t-answered"}, **mark),

@@ -207,3 +207,15 @@ def test_without_rich_it_names_the_extra(ledger: str, monkeypatch: pytest.Monkey
     assert "producer-tools[cli]" in capsys.readouterr().err
     assert main([ledger, "--json"]) == 0
     assert main([ledger, "show", "unknown"]) == 0
+
+
+@pytest.mark.parametrize("command", [["adopt", "t1"], ["release", "--yes"]])
+def test_a_key_cannot_give_the_terminal_orders(command: list[str], tmp_path: Path, capsys: Printed) -> None:
+    """A key may hold what a user typed: it could rename the window, or overwrite what was printed before."""
+    key = "\x1b]0;title\x07order"
+    place = write(tmp_path / "songs.sqlite", [entry(key)])
+    name, argument = command
+    assert main([place, name, key, argument]) == 0
+    printed = capsys.readouterr().out
+    assert "order" in printed
+    assert not {"\x1b", "\x07"} & set(printed)
