@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from pydantic import SecretStr
+from yarl import URL
 
 from producer_tools.errors import ConfigurationError, MissingTokenError
 
@@ -54,8 +55,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         problem = None
-        if not self.base_url.startswith(("http://", "https://")):
-            problem = f"base_url, or {BASE_URL_VARIABLE}, must be an http(s) URL; it is {self.base_url!r}."
+        if not _is_plain_url(self.base_url):
+            problem = f"base_url, or {BASE_URL_VARIABLE}, {_PLAIN_URL} {self.base_url.rpartition('@')[2]!r}."
         elif not self.request_timeout > 0:
             problem = f"request_timeout must be a number of seconds above 0; it is {self.request_timeout!r}."
         elif not self.lookup_timeout > 0:
@@ -64,12 +65,26 @@ class Settings:
             problem = f"poll_interval must be a number of seconds, 0 or more; it is {self.poll_interval!r}."
         elif self.max_paid_in_flight < 1:
             problem = f"max_paid_in_flight must be 1 or more; it is {self.max_paid_in_flight!r}."
-        elif not self.platform_base_url.startswith(("http://", "https://")):
-            problem = f"platform_base_url must be an http(s) URL; it is {self.platform_base_url!r}."
+        elif not _is_plain_url(self.platform_base_url):
+            problem = f"platform_base_url {_PLAIN_URL} {self.platform_base_url.rpartition('@')[2]!r}."
         elif self.failures_until_down < 1:
             problem = f"failures_until_down must be 1 or more; it is {self.failures_until_down!r}."
         if problem:
             raise ConfigurationError("configuration", problem)
+
+
+_PLAIN_URL = "must be an http(s) URL with a valid host, and without a user or a password; it is"
+
+
+def _is_plain_url(text: str) -> bool:
+    """Whether aiohttp can use it. It would raise at the first request, with the token in its frames."""
+    try:
+        url = URL(text)
+        # Encoded as for the look-up of the host, which refuses empty and overlong labels.
+        (url.raw_host or "").encode("idna")
+    except ValueError:  # a UnicodeError too
+        return False
+    return url.scheme in ("http", "https") and bool(url.host) and url.user is None and url.password is None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.to_the_end import result_of, to_the_end
-from producer_tools.errors import LedgerError, ProducerError, SubmissionUnknownError
+from producer_tools.errors import BeingSentError, LedgerError, ProducerError, SubmissionUnknownError
 from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.http.faults import unreadable
 from producer_tools.http.transport import Transport
@@ -115,6 +115,9 @@ class Sender:
 
         async def exchange() -> _Answer:
             nonlocal is_sent
+            # A process that was stopped meanwhile may have lost its lease: then another one may have sent the request.
+            if record.entry.lease_until <= self._clock.now() and not await record.renew():
+                raise BeingSentError(entry.key)
             is_sent = True
             return await self._exchange(entry)
 
@@ -195,13 +198,17 @@ class _Record:
             try:
                 await asyncio.wait([work], timeout=_RENEWAL_SECONDS)
                 if not work.done():  # a lease that cannot be renewed must not fail the call
-                    await self.change(lease_until=self._clock.now() + _LEASE_SECONDS)
+                    await self.renew()
             except asyncio.CancelledError:  # noqa: PERF203 - one turn takes seconds
                 self.is_ending = True
         outcome = result_of(work)
         if isinstance(outcome, ProducerError):
             raise outcome
         return outcome
+
+    async def renew(self) -> bool:
+        """Renew the lease; ``False`` if the entry belongs to another by now, or if the ledger failed."""
+        return await self.change(lease_until=self._clock.now() + _LEASE_SECONDS)
 
     async def change(self, **changes: Any) -> bool:
         """Change the entry; ``False`` if others have changed it, or if the ledger failed."""

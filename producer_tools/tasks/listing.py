@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from producer_tools.errors import AnswerError, APIError, RateLimitError, ServerError
+from producer_tools.errors import AnswerError, APIError, InsufficientBalanceError, RateLimitError, ServerError
 from producer_tools.http.safe_text import LONGEST_ID, safe_name
 from producer_tools.http.transport import Transport
 from producer_tools.requests import AUDIOS, DELIVERY, LYRICS, TASKS, UPLOAD, VIDEOS, WAV, GetTask
@@ -194,7 +194,7 @@ class Listing:
             return None
         try:
             answer = await self._transport.post(TASKS, {"action": "retrieve_batch", **filters}, paid=False)
-        except (RateLimitError, ServerError):
+        except (InsufficientBalanceError, RateLimitError, ServerError):
             raise
         except APIError as error:
             if account in self._working:

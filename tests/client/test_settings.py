@@ -9,6 +9,9 @@ from producer_tools import ConfigurationError, ProducerClient
     ("settings", "message"),
     [
         ({"base_url": "api.example"}, "base_url, or ACEDATACLOUD_API_BASE_URL, must be an http"),
+        ({"base_url": "http://a..b"}, "base_url, or ACEDATACLOUD_API_BASE_URL, must be an http"),
+        ({"base_url": "https://user:pw@api.example"}, "base_url, or ACEDATACLOUD_API_BASE_URL, must be an http"),
+        ({"base_url": "https://"}, "base_url, or ACEDATACLOUD_API_BASE_URL, must be an http"),
         ({"request_timeout": 0}, "request_timeout must be a number of seconds above 0"),
         ({"lookup_timeout": 0}, "lookup_timeout must be a number of seconds above 0"),
         ({"poll_interval": -1}, "poll_interval must be a number of seconds, 0 or more"),

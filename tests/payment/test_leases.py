@@ -1,5 +1,7 @@
 """Leases: a submit of another process is waited for as long as it is being sent."""
 
+from typing import Any
+
 import pytest
 
 from producer_tools import MemoryLedger, ProducerClient, SubmissionUnknownError
@@ -58,3 +60,28 @@ async def test_a_late_refusal_keeps_the_entry_of_another_call() -> None:
     assert await begun(second, ledger) is None
     assert not await ledger.replace(first, None)
     assert await ledger.get("k") == second
+
+
+async def test_a_process_that_was_stopped_too_long_does_not_send(account: Account) -> None:
+    """Its laptop slept between the entry and the request. A person has released it, and another process has paid."""
+    clock = InstantClock()
+    token, base_url = account.sandbox.api_token, account.sandbox.base_url
+
+    class Stopping(MemoryLedger):
+        """Stops the first call for a minute, once its entry is begun."""
+
+        is_new = True
+
+        async def begin(self, *args: Any, **options: Any) -> Entry | None:
+            known = await super().begin(*args, **options)
+            if self.is_new:
+                self.is_new = False
+                clock.time += 60
+                async with ProducerClient(token, base_url, ledger=self, clock=clock) as other:
+                    await other.release("k")
+                    await other.submit(SONG, key="k")
+            return known
+
+    async with ProducerClient(token, base_url, ledger=Stopping(), clock=clock) as client:
+        task = await client.submit(SONG, key="k")
+    assert [charge.task_id for charge in account.new_charges()] == [task.task_id]
