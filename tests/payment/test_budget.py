@@ -66,9 +66,8 @@ async def test_only_calls_that_did_no_work_are_given_back(
     faults: list[Exception] = [SubmissionUnknownError("timeout", "?"), BadRequestError("bad_request", "no")]
 
     async def post(*_: object, paid: bool) -> dict[str, Any]:
-        if paid:
-            raise faults.pop()
-        return {}
+        # The listing is refused, so that nothing waits for a search.
+        raise faults.pop() if paid else BadRequestError("bad_request", "no")
 
     monkeypatch.setattr(Transport, "post", post)
     spent = Budget(max_calls=5)
