@@ -138,8 +138,11 @@ class Settler:
             if len(candidates) == 1 and not is_contested:
                 return await self._claimed(entry, ledger, candidates[0], "listing")
             return Finding("several" if len(candidates) > 1 and not is_contested else "unclear", tuple(candidates))
-        near = () if now < latest else await self._near(entry, sent, ledger, since, until)
-        return Finding("unclear" if now < latest or near else "not_found", near)
+        if now < latest:
+            return Finding("unclear")
+        near = await self._listing.may_have_become(entry.account, sent, since, until)
+        free = await self._free(entry, sent, [task_id for task_id in near if task_id not in owned], ledger)
+        return Finding("unclear" if free else "not_found", free)
 
     @staticmethod
     async def _recent(entry: Entry, ledger: Ledger) -> list[Entry]:
@@ -158,13 +161,12 @@ class Settler:
                 own.append(task_id)
         return own
 
-    async def _near(
-        self, entry: Entry, sent: SentRequest, ledger: Ledger, since: float, until: float
-    ) -> tuple[str, ...]:
-        """The account's tasks that no entry owns and that may be the entry's, although they are not known to be."""
-        near = await self._listing.may_have_become(entry.account, sent, since, until)
+    async def _free(self, entry: Entry, sent: SentRequest, task_ids: Sequence[str], ledger: Ledger) -> tuple[str, ...]:
+        """Those of the tasks that this account has and that no entry owns, however old it is."""
+        if not task_ids:
+            return ()  # the whole ledger may be large, so it is read only if need be
         owned = _owned(entry, await guarded(ledger.entries()))
-        free = [task_id for task_id in near if task_id not in owned][:_MOST_CANDIDATES]
+        free = [task_id for task_id in task_ids if task_id not in owned][:_MOST_CANDIDATES]
         return tuple([task_id for task_id in free if await self._listing.is_task_of(task_id, sent) is not None])
 
     def _must_be_listed(self, entry: Entry, recent: Sequence[Entry]) -> bool:
