@@ -48,8 +48,8 @@ class SentRequest(NamedTuple):
 
     def may_have_made(self, record: Mapping[str, Any], since: float, until: float) -> bool:
         """Whether a record does not rule out that it is this request's: of the same kind, from about the same time."""
-        request, created = record.get("request"), record.get("created_at")
-        if isinstance(created, int | float) and not since <= created <= until:
+        request = record.get("request")
+        if not since <= _created_at(record, default=since) <= until:
             return False
         if not isinstance(request, Mapping):
             return record.get("type") not in _TYPES or record.get("type") == self.endpoint.rpartition("/")[2]
@@ -89,7 +89,7 @@ class Listing:
         """
         self._doubts[account] += 1
         if account in self._working or self._doubts[account] < _DOUBTS:
-            raise AnswerError("odd_listing", "The tasks could not be listed this time.")
+            raise _odd_answer()
         self._refused.add(account)
 
     async def find(
@@ -198,7 +198,7 @@ class Listing:
             raise
         except APIError as error:
             if account in self._working:
-                raise AnswerError("odd_listing", "The tasks could not be listed this time.") from error
+                raise _odd_answer() from error
             self._refused.add(account)
             return None
         items = answer.get("items")
@@ -222,6 +222,10 @@ def _same(sent: object, recorded: object) -> bool:
 def _is_unset(value: object) -> bool:
     # Zero is a value, although it equals False.
     return value is None or value is False or value == ""
+
+
+def _odd_answer() -> AnswerError:
+    return AnswerError("odd_listing", "The tasks could not be listed this time.")
 
 
 def _created_at(record: Mapping[str, Any], default: float) -> float:

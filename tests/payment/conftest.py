@@ -8,6 +8,7 @@ from langgraph.store.memory import InMemoryStore
 
 from producer_tools import Ledger, MemoryLedger, SqliteLedger, StoreLedger
 from producer_tools.sandbox import ProducerSandbox
+from tests.clocks import InstantClock
 from tests.payment.calls import Account
 
 
@@ -22,6 +23,18 @@ def account(shared_account: Account) -> Account:
     """The sandbox's account. Charges of earlier tests do not count as new."""
     shared_account.new_charges()
     return shared_account
+
+
+@pytest.fixture
+def clock() -> InstantClock:
+    return InstantClock()
+
+
+@pytest.fixture
+def service(clock: InstantClock) -> Iterator[ProducerSandbox]:
+    """A sandbox of the test's own, whose clock shows the client's time."""
+    with ProducerSandbox(render_seconds=0, clock=clock) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(params=["memory", "sqlite", "store"])

@@ -37,17 +37,6 @@ class WatchedLedger(MemoryLedger):
 
 
 @pytest.fixture
-def clock() -> InstantClock:
-    return InstantClock()
-
-
-@pytest.fixture
-def service(clock: InstantClock) -> Iterator[ProducerSandbox]:
-    with ProducerSandbox(render_seconds=0, clock=clock) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
 def ledger() -> WatchedLedger:
     return WatchedLedger()
 

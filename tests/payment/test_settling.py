@@ -19,18 +19,6 @@ SONG = GenerateMusic(prompt="a waltz")
 
 
 @pytest.fixture
-def clock() -> InstantClock:
-    return InstantClock()
-
-
-@pytest.fixture
-def service(clock: InstantClock) -> Iterator[ProducerSandbox]:
-    """A sandbox whose clock shows the client's time."""
-    with ProducerSandbox(render_seconds=0, clock=clock) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
 def ledger() -> MemoryLedger:
     return MemoryLedger()
 

@@ -92,7 +92,7 @@ class Aftermath:
 
     def _resume(self, client: ProducerClient, entry: Entry, charged: list[str], result: Any, found: Kills) -> None:
         """Run the request again: as it is now, and once a person has decided. It must be charged once in the end."""
-        prompt, key = str(entry.request["prompt"]), entry.key.removeprefix(f"{entry.account}/")
+        prompt, key = str(entry.request["prompt"]), _key_of(entry)
         again = [_submit_again(client, prompt, key, result)]
         expected = [_task_of(entry)]
         if _task_of(entry) is None:
@@ -108,7 +108,7 @@ class Aftermath:
 
     def _change_known(self, client: ProducerClient, entry: Entry, found: Kills) -> None:
         """Try to change a known outcome, which must be refused: it could be paid for again, or lost."""
-        key = entry.key.removeprefix(f"{entry.account}/")
+        key = _key_of(entry)
         for change in (partial(client.release_sync, key), partial(client.adopt_sync, key, "another task")):
             try:
                 change()
@@ -139,6 +139,11 @@ def _submit_again(client: ProducerClient, prompt: str, key: str, result: Any) ->
         return client.submit_sync(GenerateMusic(prompt=prompt), key=key).task_id
     except SubmissionUnknownError:
         return None
+
+
+def _key_of(entry: Entry) -> str:
+    """The caller's key, without the account before it."""
+    return entry.key.removeprefix(f"{entry.account}/")
 
 
 def _task_of(entry: Entry) -> str | None:
