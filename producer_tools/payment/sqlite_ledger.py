@@ -1,12 +1,12 @@
 """A ledger in a SQLite file."""
 
-import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from producer_tools.concurrency.threads import in_thread
 from producer_tools.errors import LedgerError
 from producer_tools.payment import sqlite_schema
 from producer_tools.payment.entry import Entry, Limit, Spent, checksum
@@ -43,19 +43,19 @@ class SqliteLedger:
             BudgetExceededError: it does not fit into a limit.
             LedgerError: the file cannot be used.
         """
-        return await asyncio.to_thread(self._begin, entry, former_keys, limits)
+        return await in_thread(self._begin, entry, former_keys, limits)
 
     async def get(self, key: str) -> Entry | None:
         """The entry under a key."""
-        return await asyncio.to_thread(self._get, key)
+        return await in_thread(self._get, key)
 
     async def replace(self, old: Entry, new: Entry | None) -> bool:
         """Put ``new`` in the place of ``old``, or delete ``old``, unless ``old`` was changed in the meantime."""
-        return await asyncio.to_thread(self._replace, old, new)
+        return await in_thread(self._replace, old, new)
 
     async def entries(self, *, account: str | None = None, since: float = 0.0, unanswered: bool = False) -> list[Entry]:
         """The entries in the order in which they were begun."""
-        return await asyncio.to_thread(self._entries, account, since, unanswered=unanswered)
+        return await in_thread(self._entries, account, since, unanswered=unanswered)
 
     async def spent(self, scope: str, since: float = 0.0) -> Spent:
         """What the entries of a scope cost together."""
@@ -64,7 +64,7 @@ class SqliteLedger:
             with self._transaction() as connection:
                 return _spent(connection, scope, since)
 
-        return await asyncio.to_thread(read)
+        return await in_thread(read)
 
     async def read_note(self, name: str) -> Mapping[str, Any] | None:
         """A JSON object that the users of this ledger share."""
@@ -74,7 +74,7 @@ class SqliteLedger:
                 row = connection.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
             return json.loads(row[0]) if row else None
 
-        return await asyncio.to_thread(read)
+        return await in_thread(read)
 
     async def write_note(self, name: str, value: Mapping[str, Any]) -> None:
         """Share a JSON object."""
@@ -83,7 +83,7 @@ class SqliteLedger:
             with self._transaction() as connection:
                 connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, json.dumps(value)))
 
-        await asyncio.to_thread(write)
+        await in_thread(write)
 
     def _begin(self, entry: Entry, former_keys: Sequence[str], limits: Sequence[Limit]) -> Entry | None:
         with self._transaction() as connection:

@@ -1,11 +1,11 @@
 """A ledger in a LangGraph store."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+from producer_tools.concurrency.threads import in_thread
 from producer_tools.errors import BudgetExceededError, ConfigurationError, LedgerError
 from producer_tools.payment.entry import Entry, Limit, Spent, checksum, encoded
 from producer_tools.payment.store_spending import StoreSpending
@@ -149,7 +149,7 @@ class StoreLedger:
         try:
             return await getattr(self._store, f"a{method}")(*args, **options)
         except NotImplementedError:  # a store for sync graphs only, such as SqliteStore
-            return await asyncio.to_thread(getattr(self._store, method), *args, **options)
+            return await in_thread(getattr(self._store, method), *args, **options)
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise ConfigurationError(

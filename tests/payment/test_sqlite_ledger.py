@@ -293,3 +293,20 @@ async def test_each_account_finds_the_answer_of_its_own_key(path: Path, sandbox:
     await ledger.replace(begun, begun.changed(answer={"task_id": "own"}, source="answer"))
     await answered(ledger, "other account/k", "foreign")
     assert await submit(sandbox, path) == "own"
+
+
+async def test_an_entry_that_is_cancelled_while_the_file_is_locked_does_not_appear_later(path: Path) -> None:
+    """The end of an event loop withdraws it. If it appeared after that, it would stand for what was never sent."""
+    ledger = SqliteLedger(path)
+    assert await ledger.entries() == []
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        beginning = asyncio.create_task(ledger.begin(entry("k")))
+        await asyncio.sleep(0.05)
+        beginning.cancel()
+        await asyncio.wait([beginning], timeout=0.05)
+        other.rollback()
+        await asyncio.wait([beginning])
+    when_it_ended = await ledger.entries()
+    await asyncio.sleep(0.1)
+    assert await ledger.entries() == when_it_ended
