@@ -11,7 +11,7 @@ from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.outcomes import Outcomes, Settled
 from producer_tools.payment.price_list import ListedPrices, PriceList
 from producer_tools.payment.prices import Price, Prices
-from producer_tools.payment.statement import Statement, Statements
+from producer_tools.payment.statement import PaidCall, Statement, Statements
 from producer_tools.payment.store_ledger import StoreLedger
 from producer_tools.payment.submit import Submissions
 from producer_tools.requests import PaidRequest, Request
@@ -183,12 +183,37 @@ class PaidCalls:
         """
         return await self._statements.read(self._ledger_or_default(ledger), since, scope, all_accounts=all_accounts)
 
+    async def paid(
+        self, thread: str | None = None, *, scope: str | None = None, ledger: Ledger | None = None
+    ) -> tuple[PaidCall, ...]:
+        """The paid calls of a thread, of a user, or of the whole account, the newest first. Nothing is paid.
+
+        It finds a paid song whose message is gone: a run was rolled back, or a middleware has trimmed or summarised the
+        conversation. ``task_id`` of a call is what `wait`, `get_task` and a `Downloader` take.
+
+        Args:
+            thread: only calls of this LangGraph thread.
+            scope: only calls that count in the lasting budgets of this name, such as ``user 42``.
+            ledger: where the calls are written down; default the client's ledger. If a graph's store holds them, pass
+                ``StoreLedger(store)``.
+
+        Returns:
+            The calls, looked up as in `spent`.
+
+        Raises:
+            MissingTokenError: there is no token.
+            LedgerError: the ledger cannot be read.
+        """
+        statement = await self._statements.read(self._ledger_or_default(ledger), 0.0, scope, thread)
+        return statement.calls[::-1]
+
     submit_sync = sync_twin(submit)
     release_sync = sync_twin(release)
     adopt_sync = sync_twin(adopt)
     settle_sync = sync_twin(settle)
     fetch_prices_sync = sync_twin(fetch_prices)
     spent_sync = sync_twin(spent)
+    paid_sync = sync_twin(paid)
 
     def graph_ledger(self, store: Any | None) -> Ledger | None:
         """The ledger for a call inside a graph: the client's own, else one in the graph's store, else none.

@@ -38,6 +38,7 @@ class Entry:
         usd: the estimated cost in US dollars.
         credits: the estimated cost in credits.
         scopes: the names of the lasting budgets that it counts in.
+        thread: the id of the LangGraph thread that asked; empty outside one, and in entries of an earlier version.
         answer: the service's answer; ``None`` until there is one.
         source: where the answer came from.
         outcome: how the task ended, once that was seen: ``complete`` or ``failed``. ``released``: a person has let the
@@ -57,6 +58,7 @@ class Entry:
     usd: str = "0"
     credits: str = "0"
     scopes: tuple[str, ...] = ()
+    thread: str = ""
     answer: Mapping[str, Any] | None = None
     source: Source | None = None
     outcome: str | None = None

@@ -25,7 +25,7 @@ def named_key(config: Mapping[str, Any], name: str) -> str:
         config: the run's ``RunnableConfig``.
         name: the application's name for the request.
     """
-    scope = _thread_of(config) or _run_of(config)
+    scope = thread_of(config) or _run_of(config)
     return f"{scope}/{name}" if scope else name
 
 
@@ -40,7 +40,7 @@ def key_of_step(config: Mapping[str, Any]) -> GraphKey:
     """
     step = step_of(config)
     # The steps of an unsaved thread are numbered from the start in each run, so they are named within the run.
-    scope = _thread_of(config) if has_checkpointer(config) else None
+    scope = thread_of(config) if has_checkpointer(config) else None
     scope = scope or _run_of(config)
     if step is None or not scope:
         return GraphKey(None)
@@ -61,7 +61,7 @@ def key_of_tool_call(runtime: Any) -> GraphKey:
         runtime: LangGraph's ``ToolRuntime``.
     """
     config, call_id = getattr(runtime, "config", None) or {}, getattr(runtime, "tool_call_id", None)
-    scope = _thread_of(config) or _run_of(config)
+    scope = thread_of(config) or _run_of(config)
     if not call_id or not scope:
         return key_of_step(config)
     messages = list(dict.fromkeys(_messages_with(call_id, getattr(runtime, "state", None))))
@@ -77,7 +77,8 @@ def store_of(config: Mapping[str, Any]) -> Any:
     return getattr(runtime_of(config), "store", None)
 
 
-def _thread_of(config: Mapping[str, Any]) -> str | None:
+def thread_of(config: Mapping[str, Any]) -> str | None:
+    """The id of the thread that a graph runs in; ``None`` outside a thread."""
     thread = config.get("configurable", {}).get("thread_id")
     return None if thread is None else str(thread)
 

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from langchain_core.runnables import ensure_config
+
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.to_the_end import result_of, to_the_end
 from producer_tools.errors import BeingSentError, LedgerError, ProducerError, SubmissionUnknownError
@@ -14,6 +16,7 @@ from producer_tools.http.faults import unreadable
 from producer_tools.http.transport import Transport
 from producer_tools.payment.availability import Availability
 from producer_tools.payment.entry import Entry, Limit, Source
+from producer_tools.payment.graph_keys import thread_of
 from producer_tools.payment.keys import fingerprint
 from producer_tools.payment.ledger import Ledger, guarded
 from producer_tools.payment.settling import GRACE_SECONDS, Finding, Settler
@@ -91,6 +94,7 @@ class Sender:
             usd=str(price.usd),
             credits=str(price.credits),
             scopes=self._spending.scopes(account),
+            thread=thread_of(ensure_config()) or "",
             owner=owner,
         )
 

@@ -41,6 +41,7 @@ class PaidCall:
         key: the idempotency key, without the account.
         account: the hash of the API token.
         scopes: the names of the lasting budgets that it counts in, without that of the account.
+        thread: the id of the LangGraph thread that asked; empty outside one.
         begun_at: Unix seconds; 0 if it is not known.
         endpoint: where it was sent.
         action: what was asked of the endpoint; empty if the endpoint does one thing only.
@@ -55,6 +56,7 @@ class PaidCall:
     key: str
     account: str
     scopes: tuple[str, ...]
+    thread: str
     begun_at: float
     endpoint: str
     action: str
@@ -132,7 +134,15 @@ class Statements:
         self._clock = clock
         self._lookups = lookups
 
-    async def read(self, ledger: Ledger, since: float, scope: str | None, *, all_accounts: bool) -> Statement:
+    async def read(
+        self,
+        ledger: Ledger,
+        since: float,
+        scope: str | None,
+        thread: str | None = None,
+        *,
+        all_accounts: bool = False,
+    ) -> Statement:
         """The paid calls in a ledger.
 
         Tasks of the current account whose end is not known are looked up, the newest 500 at most. What is found is
@@ -142,6 +152,7 @@ class Statements:
             ledger: the ledger.
             since: Unix seconds; only calls begun then or later.
             scope: only calls that count in the lasting budgets of this name.
+            thread: only calls of this LangGraph thread.
             all_accounts: whether to list the calls of other accounts too. They are not looked up.
 
         Raises:
@@ -152,7 +163,7 @@ class Statements:
         found = [
             entry
             for entry in await guarded(ledger.entries(account=account, since=since))
-            if not is_task_claim(entry) and scope in (None, *entry.scopes)
+            if not is_task_claim(entry) and scope in (None, *entry.scopes) and _is_of_thread(entry, thread)
         ]
         ended = await self._looked_up(found, ledger)
         return Statement(tuple(self._line(ended.get(entry.key, entry)) for entry in found))
@@ -187,6 +198,7 @@ class Statements:
             key=entry.key.removeprefix(f"{entry.account}/"),
             account=entry.account,
             scopes=tuple(scope for scope in entry.scopes if scope != account_scope(entry.account)),
+            thread=entry.thread,
             begun_at=entry.begun_at,
             endpoint=entry.endpoint,
             action=str(request.get("action", "")),
@@ -207,6 +219,12 @@ class Statements:
         if state == "complete":
             return "complete"
         return "failed" if state == "failed" else "pending"
+
+
+def _is_of_thread(entry: Entry, thread: str | None) -> bool:
+    if thread is None or entry.thread:
+        return thread in (None, entry.thread)
+    return entry.key.startswith(f"{entry.account}/{thread}/")  # entries of an earlier version
 
 
 def _task_id(entry: Entry) -> str | None:

@@ -15,6 +15,7 @@ from producer_tools.tools.music import (
     ProducerSwapVocals,
     ProducerVariationMusic,
 )
+from producer_tools.tools.paid import ProducerListPaidTasks
 from producer_tools.tools.reference import ProducerGetLyricFormatGuide, ProducerListActions, ProducerListModels
 from producer_tools.tools.tasks import ProducerGetTask, ProducerGetTasksBatch, ProducerWaitForTasks
 
@@ -32,6 +33,7 @@ __all__ = [
     "ProducerGetTasksBatch",
     "ProducerListActions",
     "ProducerListModels",
+    "ProducerListPaidTasks",
     "ProducerReplaceSection",
     "ProducerStemsMusic",
     "ProducerSwapInstrumentals",
