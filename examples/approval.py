@@ -37,7 +37,7 @@ def main(words: str) -> None:
         ask_first = HumanInTheLoopMiddleware(interrupt_on=interrupt_on(tools))
         agent: Any = create_agent(model, tools, middleware=[ask_first], checkpointer=InMemorySaver())
         config = {"configurable": {"thread_id": "approval"}}
-        state = agent.invoke({"messages": [("user", words)]}, config)
+        state = agent.invoke({"messages": [{"role": "user", "content": words}]}, config)
         while interrupts := state.get("__interrupt__"):
             decisions = [decide(action) for action in interrupts[0].value["action_requests"]]
             state = agent.invoke(Command(resume={"decisions": decisions}), config)

@@ -27,7 +27,7 @@ async def main(words: str) -> None:
             toolkit = ProducerToolkit(client=client, on_progress=bar, download_dir="songs")
             prompt = f"{TOOL_CHOICE}\nSave every finished song for the user."
             agent: Any = create_agent(model, toolkit.get_tools(), system_prompt=prompt)
-            messages = (await agent.ainvoke({"messages": [("user", words)]}))["messages"]
+            messages = (await agent.ainvoke({"messages": [{"role": "user", "content": words}]}))["messages"]
     saved = [message for message in messages if message.name == "producer_download_results"]
     files = [file for message in saved for file in (message.artifact or {}).get("files", [])]
     if not files:

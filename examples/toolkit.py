@@ -19,7 +19,7 @@ async def main(words: str) -> None:
         client = ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0.5)
         async with ProducerToolkit(client=client, download_dir="songs") as toolkit:
             agent: Any = create_agent(model, toolkit.get_tools())
-            answer = await agent.ainvoke({"messages": [("user", words)]})
+            answer = await agent.ainvoke({"messages": [{"role": "user", "content": words}]})
             print(answer["messages"][-1].text)
 
 
