@@ -35,5 +35,7 @@ class GetTasksBatch(Request):
 class WaitForTasks(GetTasksBatch):
     """Wait for tasks."""
 
-    timeout_seconds: float = Field(default=300, gt=0, le=1800, description="Longest wait; most songs take 20-50 s.")
+    timeout_seconds: float = Field(
+        default=300, gt=0, le=1800, description="Longest wait (300 if left out); most songs take 20-50 s."
+    )
     runtime: Runtime = None
