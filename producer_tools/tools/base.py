@@ -15,6 +15,7 @@ from producer_tools.concurrency.sync import run_sync
 from producer_tools.errors import ConfigurationError
 from producer_tools.payment.graph_keys import GraphKey, key_of_step, key_of_tool_call, store_of
 from producer_tools.requests import DELIVERY, PaidRequest, Request
+from producer_tools.tools.cut_off import refuse_cut_off_call
 from producer_tools.tools.output import Output, task_output
 from producer_tools.tools.shown import shown
 
@@ -162,6 +163,12 @@ class SubmittingTool(ProducerTool):
         if not self.paid:
             raise ConfigurationError("configuration", f"The args_schema of {self.name} must be a PaidRequest.")
         return self
+
+    def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> str | dict[str, Any]:
+        """The validated arguments of a call that is complete. Else an argument may seem wrong only by being cut off."""
+        if isinstance(tool_input, dict):
+            refuse_cut_off_call(tool_input.get("runtime"))
+        return super()._parse_input(tool_input, tool_call_id)
 
     def request(self, arguments: Mapping[str, Any]) -> PaidRequest:
         """The request that a call with these arguments would send, for example to estimate its price.

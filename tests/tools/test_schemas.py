@@ -14,7 +14,6 @@ from producer_tools.payment.keys import fingerprint
 from producer_tools.requests import Request, WaitForTasks
 from producer_tools.sandbox import ProducerSandbox
 from producer_tools.tools.base import ProducerTool, SubmittingTool
-from producer_tools.tools.catalog import ALL_TOOLS
 from tests.payment.calls import PAID, Account, Tool
 from tests.tools.test_standard import ARGUMENTS
 
@@ -26,7 +25,8 @@ REFUSED_IF_STRICT = {
 
 NO_LIMITS = {"default", "format", "pattern", "minLength", "minItems"}
 
-each_tool = pytest.mark.parametrize("tool", [made() for made in ALL_TOOLS], ids=lambda tool: tool.name)
+TOOLS: list[Any] = ProducerToolkit().get_tools()
+each_tool = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 
 
 def parameters(tool: BaseTool, *, strict: bool | None = None) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def test_a_tool_of_ones_own_keeps_a_type_that_is_a_choice() -> None:
     assert Draft202012Validator(shown["tempo"]).is_valid(None)
 
 
-@pytest.mark.parametrize("tool", [made() for made in PAID], ids=lambda tool: tool.name)
+@pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool.paid], ids=lambda tool: tool.name)
 def test_a_null_is_never_sent_and_changes_no_fingerprint(tool: SubmittingTool) -> None:
     """A null in the body may be refused; with another fingerprint, a call that is sent again would be paid twice."""
     arguments = {name: ARGUMENTS[name] for name in parameters(tool)["required"]}
