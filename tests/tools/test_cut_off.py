@@ -163,8 +163,8 @@ def streamed() -> AIMessage:
     """A streamed call that is cut off, as LangChain puts it together: its arguments are repaired."""
     half = '{"title": "T", "lyric": "[Verse]\\nCity lights are fa'
     name = CALL["name"]
-    chunk = AIMessageChunk("", id="m", tool_call_chunks=[{"name": name, "args": half, "id": "c1", "index": 0}])
-    end = AIMessageChunk("", id="m", response_metadata={"finish_reason": "length"}, chunk_position="last")
+    chunk = AIMessageChunk(content="", id="m", tool_call_chunks=[{"name": name, "args": half, "id": "c1", "index": 0}])
+    end = AIMessageChunk(content="", id="m", response_metadata={"finish_reason": "length"}, chunk_position="last")
     merged: Any = chunk + end
     return AIMessage("", id="m", tool_calls=merged.tool_calls, response_metadata=merged.response_metadata)
 
@@ -206,4 +206,4 @@ async def test_a_cut_off_message_writes_no_song_of_an_album() -> None:
     """An album takes its requests from messages, not from tool calls."""
     author = write_with(FakeModel(answers=[lambda _: message({"stop_reason": "max_tokens"})]))
     with pytest.raises(Exception, match=r"cut_off: .* Nothing was sent"):
-        await author.ainvoke({"wish": "a waltz"})  # type: ignore[arg-type]  # all that the author reads
+        await author.ainvoke({"wish": "a waltz"})
