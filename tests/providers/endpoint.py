@@ -8,7 +8,7 @@ from threading import Thread
 from typing import Any
 
 Reply = Callable[[int], Any]
-"""Makes the JSON answer to a request from its number, which counts from 0. A list is sent as one line for each part."""
+"""Makes the answer to a request from its number, which counts from 0: JSON, a list of JSON lines, or text of events."""
 
 
 class Endpoint(ThreadingHTTPServer):
@@ -38,7 +38,9 @@ class _Handler(BaseHTTPRequestHandler):
         number = len(self.server.bodies)
         self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         answer = self.server.reply(number)
-        if isinstance(answer, list):
+        if isinstance(answer, str):
+            self._send("text/event-stream", answer)
+        elif isinstance(answer, list):
             self._send("application/x-ndjson", "".join(json.dumps(part) + "\n" for part in answer))
         else:
             self._send("application/json", json.dumps(answer))

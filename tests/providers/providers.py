@@ -9,6 +9,7 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.structured_output import ProviderStrategy
 
+from tests.providers.streams import anthropic_stream, chat_completion_stream, response_stream
 from tests.providers.wire import (
     Answer,
     anthropic_message,
@@ -32,6 +33,7 @@ class Provider:
         model: the class.
         settings: the class's arguments for an endpoint.
         reply: writes an answer as the provider's API does.
+        stream: writes a stream that is cut off in the middle of a call, if the API streams calls in parts.
         bound: what `bind_tools` is given besides the tools.
         structured: whether an agent is asked for structured output by the provider's own way.
         strict: whether every argument is required in the request.
@@ -44,6 +46,7 @@ class Provider:
     model: str
     settings: Callable[[str], dict[str, Any]]
     reply: Callable[[Answer], Any]
+    stream: Callable[[Answer], str] | None = None
     bound: dict[str, Any] = field(default_factory=dict)
     structured: bool = False
     strict: bool = False
@@ -125,19 +128,19 @@ def xai(url: str) -> dict[str, Any]:
 BIND_STRICT: Any = {"bound": {"strict": True}, "strict": True}
 OPENAI, RESPONSES = ("langchain_openai", "ChatOpenAI", openai), ("langchain_openai", "ChatOpenAI", openai_responses)
 PROVIDERS = [
-    Provider("openai", *OPENAI, chat_completion),
-    Provider("openai-strict", *OPENAI, chat_completion, **BIND_STRICT),
+    Provider("openai", *OPENAI, chat_completion, chat_completion_stream),
+    Provider("openai-strict", *OPENAI, chat_completion, chat_completion_stream, **BIND_STRICT),
     Provider("openai-structured-output", *OPENAI, chat_completion, structured=True, strict=True, fails_if_cut_off=True),
     # The Responses API makes every argument required by itself, unless a request says that it is not strict.
-    Provider("openai-responses", *RESPONSES, response),
-    Provider("openai-responses-strict", *RESPONSES, response, **BIND_STRICT),
-    Provider("openai-responses-structured-output", *RESPONSES, response, structured=True),
-    Provider("anthropic", "langchain_anthropic", "ChatAnthropic", anthropic, anthropic_message),
+    Provider("openai-responses", *RESPONSES, response, response_stream),
+    Provider("openai-responses-strict", *RESPONSES, response, response_stream, **BIND_STRICT),
+    Provider("openai-responses-structured-output", *RESPONSES, response, response_stream, structured=True),
+    Provider("anthropic", "langchain_anthropic", "ChatAnthropic", anthropic, anthropic_message, anthropic_stream),
     Provider("google", "langchain_google_genai", "ChatGoogleGenerativeAI", google, google_content, drops_null=True),
     Provider("bedrock", "langchain_aws", "ChatBedrockConverse", bedrock, bedrock_message, drops_null=True),
-    Provider("mistral", "langchain_mistralai", "ChatMistralAI", mistral, chat_completion),
-    Provider("groq", "langchain_groq", "ChatGroq", groq, chat_completion),
+    Provider("mistral", "langchain_mistralai", "ChatMistralAI", mistral, chat_completion, chat_completion_stream),
+    Provider("groq", "langchain_groq", "ChatGroq", groq, chat_completion, chat_completion_stream),
     Provider("ollama", "langchain_ollama", "ChatOllama", ollama, ollama_lines),
-    Provider("deepseek", "langchain_deepseek", "ChatDeepSeek", deepseek, chat_completion),
-    Provider("xai", "langchain_xai", "ChatXAI", xai, chat_completion),
+    Provider("deepseek", "langchain_deepseek", "ChatDeepSeek", deepseek, chat_completion, chat_completion_stream),
+    Provider("xai", "langchain_xai", "ChatXAI", xai, chat_completion, chat_completion_stream),
 ]

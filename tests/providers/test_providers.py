@@ -109,3 +109,26 @@ async def test_a_call_that_was_cut_off_is_refused(
             (answer,) = (message for message in state["messages"] if message.type == "tool")
             assert answer.text.startswith("cut_off: ")
     assert sandbox.requests == ()
+
+
+@pytest.mark.parametrize(
+    "provider", [provider for provider in PROVIDERS if provider.stream], ids=lambda provider: provider.name
+)
+def test_a_streamed_call_that_was_cut_off_is_refused(
+    provider: Provider, toolkit: ProducerToolkit, sandbox: ProducerSandbox
+) -> None:
+    """LangChain repairs the arguments of a stream that ends in the middle of the lyrics: they look complete."""
+    assert provider.stream is not None
+    lyrics = "[Verse]\nCity lights are fading"
+    cut = provider.stream(Answer("producer_generate_custom_music", {"title": "T", "lyric": lyrics}, cut_off=True))
+    with endpoint(lambda _: cut) as server:
+        agent = provider.agent(server.url, toolkit.get_tools())
+        called: list[Any] = []
+        for message, _ in agent.stream({"messages": [HumanMessage("a song")]}, stream_mode="messages"):
+            called.append(message)
+            if message.type == "tool":
+                break
+    assert called[-1].text.startswith("cut_off: ")
+    assert server.bodies[0]["stream"] is True
+    assert len(called) > 2, "the call came in parts"
+    assert sandbox.requests == ()
