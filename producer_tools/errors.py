@@ -272,20 +272,12 @@ class SubmissionConflictError(ProducerToolError):
 
 
 class CutOffError(ProducerToolError):
-    """The model's message was cut off, by its length limit or by a content filter, so this call may not be complete.
-
-    LangChain repairs the arguments of such a call: they are valid, and may end in the middle of a line.
-    """
+    """The model's message was cut off. LangChain repairs its calls: they may end in the middle of a line."""
 
     advice = (
         "Nothing was sent and nothing was charged. Make the whole call again, in fewer or other words; "
         "a song can be extended afterwards."
     )
-
-    def __init__(self, cut_off_by: str) -> None:
-        super().__init__(
-            "cut_off", f"The message with this call was cut off by {cut_off_by}, so the call may not be complete."
-        )
 
 
 class LedgerError(ProducerToolError):

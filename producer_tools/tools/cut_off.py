@@ -34,9 +34,7 @@ def refuse_cut_off_call(runtime: Any) -> None:
     Raises:
         CutOffError: the message was cut off by the length limit or a content filter.
     """
-    stop = reason_of_call(getattr(runtime, "tool_call_id", None), getattr(runtime, "state", None))
-    if stop:
-        raise CutOffError(stop)
+    _refuse(reason_of_call(getattr(runtime, "tool_call_id", None), getattr(runtime, "state", None)))
 
 
 def refuse_cut_off_message(message: BaseMessage) -> None:
@@ -45,9 +43,7 @@ def refuse_cut_off_message(message: BaseMessage) -> None:
     Raises:
         CutOffError: it was cut off by the length limit or a content filter.
     """
-    stop = _reason(message)
-    if stop:
-        raise CutOffError(stop)
+    _refuse(_reason(message))
 
 
 def reason_of_call(call_id: str | None, state: Any) -> str | None:
@@ -59,6 +55,13 @@ def reason_of_call(call_id: str | None, state: Any) -> str | None:
     """
     messages = [message for _, message in messages_with(call_id, state)] if call_id else []
     return _reason(messages[-1]) if messages else None
+
+
+def _refuse(cut_off_by: str | None) -> None:
+    if cut_off_by:
+        raise CutOffError(
+            "cut_off", f"The message with this call was cut off by {cut_off_by}, so the call may not be complete."
+        )
 
 
 def _reason(message: Any) -> str | None:
