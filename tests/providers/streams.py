@@ -45,7 +45,7 @@ def anthropic_stream(answer: Answer) -> str:
     """Anthropic's messages."""
     usage = {"input_tokens": 1, "output_tokens": 1}
     message = {"id": "m1", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": usage}
-    block = {"type": "tool_use", "id": "c1", "name": answer.name, "input": {}}
+    block: dict[str, Any] = {"type": "tool_use", "id": "c1", "name": answer.name, "input": {}}
     delta = {"type": "input_json_delta", "partial_json": _half(answer)}
     return _events(
         {"type": "message_start", "message": {**message, "stop_reason": None, "stop_sequence": None}},
