@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 RUN := $(BIN)/python -m
 
-.PHONY: help demo album fleet turns bench notebooks test coverage mutate torture record record-live check docs wheel clean
+.PHONY: help demo album fleet turns bench notebooks providers test coverage mutate torture record record-live check docs wheel clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,7 @@ help:  ## Show this list
 # One environment; each file .venv/.NAME says that what the targets of that name need is installed in it.
 INSTALL.demo := --no-compile --editable '.[agent]'
 INSTALL.test := --editable '.[fleet,notebook]' --group test
+INSTALL.providers := $(INSTALL.test) --group providers
 INSTALL.check := $(INSTALL.test) --group check
 INSTALL.mutate := $(INSTALL.test) --group mutate
 INSTALL.docs := --editable . --group docs
@@ -28,7 +29,7 @@ $(BIN)/python:
 	@$(PIP) --upgrade 'pip>=25.1'
 	@touch $@
 
-.venv/.test .venv/.check .venv/.mutate .venv/.docs .venv/.wheel: | .venv/.pip
+.venv/.test .venv/.providers .venv/.check .venv/.mutate .venv/.docs .venv/.wheel: | .venv/.pip
 
 .venv/.%: pyproject.toml | $(BIN)/python
 	@echo "Installing into .venv for: $* ..."
@@ -55,6 +56,9 @@ notebooks: .venv/.test  ## Run the notebooks in examples/ and keep their outputs
 
 test: .venv/.test  ## Run the whole suite, offline
 	$(PYTEST)
+
+providers: .venv/.providers  ## Run all tools with each provider's package, offline; UPDATE=1 writes the snapshots anew
+	UPDATE=$(UPDATE) $(PYTEST) tests/providers
 
 coverage: .venv/.test  ## Run the suite and fail if it covers less than 95 % of the code
 	$(PYTEST) --cov --cov-report=term

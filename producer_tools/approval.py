@@ -11,6 +11,7 @@ from producer_tools.client import ProducerClient
 from producer_tools.errors import ConfigurationError
 from producer_tools.requests import DELIVERY, PaidRequest
 from producer_tools.tools.base import SubmittingTool, request_of_model
+from producer_tools.tools.cut_off import reason_of_call
 
 DECISIONS = ("approve", "edit", "reject")
 """What a person may decide about a paid call."""
@@ -69,6 +70,11 @@ def _one_line(value: Any) -> str:
 
 def _description(tool: SubmittingTool) -> Callable[[ToolCall, Any, Any], str]:
     def description(call: ToolCall, state: Any, runtime: Any) -> str:  # noqa: ARG001 - LangChain's signature
+        cut_off_by = reason_of_call(call.get("id"), state)
+        if cut_off_by:
+            return (
+                f"{tool.name} will refuse this call, at no cost, also if you edit it: it was cut off by {cut_off_by}."
+            )
         return describe(tool, call)
 
     return description

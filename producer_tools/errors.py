@@ -22,6 +22,7 @@ ProducerError                        anything this package raises
     ├── AnswerError                  a free call broke off, timed out or brought an unreadable answer
     ├── SubmissionUnknownError       a paid call whose outcome is unknown: you may have been charged
     ├── SubmissionConflictError      the key of an earlier call, with other arguments
+    ├── CutOffError                  a call whose message was cut off: nothing was sent
     ├── LedgerError                  the ledger cannot be read or written: nothing was sent
     ├── BudgetExceededError          the call does not fit into a budget
     ├── TaskNotFoundError            the service knows no such task
@@ -45,6 +46,7 @@ __all__ = [
     "BudgetExceededError",
     "ConfigurationError",
     "ContentModerationError",
+    "CutOffError",
     "DownloadError",
     "EndpointNotFoundError",
     "InsufficientBalanceError",
@@ -267,6 +269,15 @@ class SubmissionConflictError(ProducerToolError):
         super().__init__(
             "key_reused", f"The key {key} belongs to an earlier call with other arguments.", task_id=task_id
         )
+
+
+class CutOffError(ProducerToolError):
+    """The model's message was cut off. LangChain repairs its calls: they may end in the middle of a line."""
+
+    advice = (
+        "Nothing was sent and nothing was charged. Make the whole call again, in fewer or other words; "
+        "a song can be extended afterwards."
+    )
 
 
 class LedgerError(ProducerToolError):

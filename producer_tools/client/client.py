@@ -196,7 +196,7 @@ class ProducerClient(PaidCalls, Closing):
         """Look up any number of tasks: 50 in a request, all requests at the same time, each id once.
 
         Args:
-            task_ids: one or more task ids.
+            task_ids: one or more task ids. A string is one id.
 
         Returns:
             The tasks in the order asked, and the ids that the service does not know.
@@ -216,7 +216,7 @@ class ProducerClient(PaidCalls, Closing):
         can be watched again.
 
         Args:
-            task_ids: one or more task ids.
+            task_ids: one or more task ids. A string is one id.
 
         Raises:
             TaskNotFoundError: the service knows no such task.
@@ -238,7 +238,7 @@ class ProducerClient(PaidCalls, Closing):
         at most one second after the timeout, whatever the service does.
 
         Args:
-            task_ids: one or more task ids.
+            task_ids: one or more task ids. A string is one id.
             timeout: the longest wait in seconds.
             on_progress: called with each change of each task; in the background thread if you use `wait_sync`.
 
@@ -331,7 +331,8 @@ class ProducerClient(PaidCalls, Closing):
 
 def _unique(task_ids: Iterable[str]) -> list[str]:
     """The validated ids in the order given, each once."""
-    return list(dict.fromkeys(GetTasksBatch(task_ids=list(task_ids)).task_ids))
+    given = task_ids if isinstance(task_ids, str) else list(task_ids)
+    return list(dict.fromkeys(GetTasksBatch.model_validate({"task_ids": given}).task_ids))
 
 
 def _cannot_be_pickled(which: str, why: str) -> ConfigurationError:

@@ -18,6 +18,7 @@ from producer_tools.tools import (
     ProducerGenerateMusic,
     ProducerVariationMusic,
 )
+from producer_tools.tools.cut_off import refuse_cut_off_message
 
 _WRITE = f"""\
 You write one song of an album. Call one tool once, with what the user's wish asks for: a prompt alone, or lyrics, title
@@ -75,6 +76,7 @@ def _calls(model: BaseChatModel, *tools: BaseTool) -> Runnable[Any, SongRequest 
     names = {tool.name for tool in tools}
 
     def first_call(message: AIMessage) -> SongRequest | None:
+        refuse_cut_off_message(message)
         call = next((call for call in message.tool_calls if call["name"] in names), None)
         return call and SongRequest(name=call["name"], args=call["args"])
 

@@ -64,12 +64,27 @@ def key_of_tool_call(runtime: Any) -> GraphKey:
     scope = thread_of(config) or _run_of(config)
     if not call_id or not scope:
         return key_of_step(config)
-    messages = list(dict.fromkeys(_messages_with(call_id, getattr(runtime, "state", None))))
+    found = messages_with(call_id, getattr(runtime, "state", None))
+    messages = list(dict.fromkeys(getattr(message, "id", None) or f"message {place}" for place, message in found))
     step = step_of(config)
     key = "/".join([scope, *(step.subgraphs if step else []), *messages[-1:], call_id])
     former = f"{scope}/{call_id}"
     # An earlier version had one key for all calls with this id: it is that of the first one.
     return GraphKey(key, () if messages[1:] or former == key else (former,))
+
+
+def messages_with(call_id: str, state: Any) -> Iterator[tuple[int, Any]]:
+    """The messages that hold a tool call, oldest first, each with its place in the state.
+
+    Args:
+        call_id: the id of the tool call.
+        state: a graph's state.
+    """
+    for messages in _lists_in(state):
+        for place, message in enumerate(messages):
+            calls = getattr(message, "tool_calls", None) or []
+            if any(call.get("id") == call_id for call in calls):
+                yield place, message
 
 
 def store_of(config: Mapping[str, Any]) -> Any:
@@ -88,15 +103,6 @@ def _run_of(config: Mapping[str, Any]) -> str:
     # When a node is retried, the steps of its subgraph get a new namespace; only the first part stays the same.
     namespace: str = config.get("metadata", {}).get("langgraph_checkpoint_ns", "")
     return namespace.partition("|")[0]
-
-
-def _messages_with(call_id: str, state: Any) -> Iterator[str]:
-    """The ids of the messages that hold this tool call, oldest first."""
-    for messages in _lists_in(state):
-        for place, message in enumerate(messages):
-            calls = getattr(message, "tool_calls", None) or []
-            if any(call.get("id") == call_id for call in calls):
-                yield getattr(message, "id", None) or f"message {place}"
 
 
 def _lists_in(state: Any) -> list[Any]:

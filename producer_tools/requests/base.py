@@ -1,9 +1,10 @@
 """What all requests share: validation before anything is sent, and the JSON body that goes to the service."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from langchain_core.tools import InjectedToolArg
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, PlainSerializer, model_validator
 
 from producer_tools.requests.fields import Text
 
@@ -33,6 +34,14 @@ class Request(BaseModel):
 
     endpoint: ClassVar[str]
     paid: ClassVar[bool] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nulls(cls, given: Any) -> Any:
+        """A null counts as left out: in a strict mode, a model has to name every argument."""
+        if not isinstance(given, Mapping):
+            return given
+        return {name: value for name, value in given.items() if value is not None}
 
     def body(self) -> dict[str, Any]:
         """The JSON body: every field that has a value; nulls and empty strings are left out."""

@@ -5,7 +5,6 @@ import re
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, StringConstraints, TypeAdapter
-from pydantic.json_schema import SkipJsonSchema
 
 from producer_tools.errors import ConfigurationError
 
@@ -40,10 +39,8 @@ MaybeBlank = Annotated[str, StringConstraints(strip_whitespace=True)]
 Url = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_check_url)]
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Strength = Annotated[float, Field(ge=0, le=1)] | SkipJsonSchema[None]
-SoundStrength = Annotated[float, Field(ge=0.2, le=1)] | SkipJsonSchema[None]
-OptionalText = MaybeBlank | SkipJsonSchema[None]
-OptionalPrompt = Prompt | SkipJsonSchema[None]
+Strength = Annotated[float, Field(ge=0, le=1)]
+SoundStrength = Annotated[float, Field(ge=0.2, le=1)]
 
 AUDIO_ID = "`audio_id` of an earlier result (not the task id)."
 LYRICS_STRENGTH = "How closely to follow the lyrics."
@@ -65,11 +62,6 @@ def default_model() -> Model:
     raise ConfigurationError(
         "configuration", f"{MODEL_VARIABLE} must be one of {', '.join(get_args(Model))}; it is {value!r}."
     )
-
-
-def optional(description: str) -> Any:
-    """A field that may be left out. The factory keeps ``"default": null`` out of the schema that a model reads."""
-    return Field(default_factory=lambda: None, description=description)
 
 
 def model_field() -> Any:

@@ -20,8 +20,6 @@ from producer_tools.requests.fields import (
     WEIRDNESS,
     MaybeBlank,
     Model,
-    OptionalPrompt,
-    OptionalText,
     Prompt,
     Seconds,
     SoundStrength,
@@ -29,7 +27,6 @@ from producer_tools.requests.fields import (
     Text,
     Url,
     model_field,
-    optional,
 )
 
 DELIVERY = frozenset({"async", "callback_url"})
@@ -68,10 +65,10 @@ class GenerateMusic(MusicRequest):
     )
     model: Model = model_field()
     instrumental: bool = Field(default=False, description="No vocals.")
-    lyrics_strength: Strength = optional(LYRICS_STRENGTH)
-    sound_strength: SoundStrength = optional(SOUND_STRENGTH)
-    weirdness: Strength = optional(WEIRDNESS)
-    seed: OptionalText = optional("Same seed, same result.")
+    lyrics_strength: Strength | None = Field(default=None, description=LYRICS_STRENGTH)
+    sound_strength: SoundStrength | None = Field(default=None, description=SOUND_STRENGTH)
+    weirdness: Strength | None = Field(default=None, description=WEIRDNESS)
+    seed: MaybeBlank | None = Field(default=None, description="Same seed, same result.")
 
 
 class GenerateCustomMusic(MusicRequest):
@@ -87,10 +84,10 @@ class GenerateCustomMusic(MusicRequest):
     prompt: Prompt = Field(default="", description="Style: genre, mood, instruments, voice, tempo.")
     model: Model = model_field()
     instrumental: bool = Field(default=False, description="No vocals; the lyrics are ignored.")
-    lyrics_strength: Strength = optional(LYRICS_STRENGTH)
-    sound_strength: SoundStrength = optional(SOUND_STRENGTH)
-    weirdness: Strength = optional(WEIRDNESS)
-    seed: OptionalText = optional("Same seed, same result.")
+    lyrics_strength: Strength | None = Field(default=None, description=LYRICS_STRENGTH)
+    sound_strength: SoundStrength | None = Field(default=None, description=SOUND_STRENGTH)
+    weirdness: Strength | None = Field(default=None, description=WEIRDNESS)
+    seed: MaybeBlank | None = Field(default=None, description="Same seed, same result.")
 
 
 class ExtendMusic(MusicRequest):
@@ -103,10 +100,10 @@ class ExtendMusic(MusicRequest):
     lyric: MaybeBlank = Field(default="", description="Lyrics of the new part, with section markers.")
     prompt: Prompt = Field(default="", description="Style of the new part; empty keeps the song's.")
     model: Model = model_field()
-    title: OptionalText = optional("Title of the longer song.")
-    lyrics_strength: Strength = optional(LYRICS_STRENGTH)
-    sound_strength: SoundStrength = optional(SOUND_STRENGTH)
-    weirdness: Strength = optional(WEIRDNESS)
+    title: MaybeBlank | None = Field(default=None, description="Title of the longer song.")
+    lyrics_strength: Strength | None = Field(default=None, description=LYRICS_STRENGTH)
+    sound_strength: SoundStrength | None = Field(default=None, description=SOUND_STRENGTH)
+    weirdness: Strength | None = Field(default=None, description=WEIRDNESS)
     uploaded: bool = Field(default=False, description=UPLOADED)
 
 
@@ -118,9 +115,9 @@ class CoverMusic(MusicRequest):
     audio_id: Text = Field(description=AUDIO_ID)
     prompt: Prompt = Field(default="", description="Target style: 'smooth jazz, saxophone', 'acoustic folk'.")
     model: Model = model_field()
-    lyric: OptionalText = optional("Other lyrics.")
-    title: OptionalText = optional("Title of the cover.")
-    cover_strength: SoundStrength = optional("How strongly to change (1 if left out).")
+    lyric: MaybeBlank | None = Field(default=None, description="Other lyrics.")
+    title: MaybeBlank | None = Field(default=None, description="Title of the cover.")
+    cover_strength: SoundStrength | None = Field(default=None, description="How strongly to change (1 if left out).")
     uploaded: bool = Field(default=False, description=UPLOADED)
 
 
@@ -132,7 +129,7 @@ class VariationMusic(MusicRequest):
     audio_id: Text = Field(description=AUDIO_ID)
     prompt: Prompt = Field(default="", description="What to do differently.")
     model: Model = model_field()
-    lyric: OptionalText = optional("Other lyrics.")
+    lyric: MaybeBlank | None = Field(default=None, description="Other lyrics.")
 
 
 class SwapVocals(MusicRequest):
@@ -141,9 +138,9 @@ class SwapVocals(MusicRequest):
     action = "swap_vocals"
 
     audio_id: Text = Field(description=AUDIO_ID)
-    lyric: OptionalText = optional("What the new vocals sing.")
-    lyrics_strength: Strength = optional(LYRICS_STRENGTH)
-    weirdness: Strength = optional(WEIRDNESS)
+    lyric: MaybeBlank | None = Field(default=None, description="What the new vocals sing.")
+    lyrics_strength: Strength | None = Field(default=None, description=LYRICS_STRENGTH)
+    weirdness: Strength | None = Field(default=None, description=WEIRDNESS)
     model: Model = model_field()
 
 
@@ -153,9 +150,9 @@ class SwapInstrumentals(MusicRequest):
     action = "swap_instrumentals"
 
     audio_id: Text = Field(description=AUDIO_ID)
-    prompt: OptionalPrompt = optional("Style of the new instrumental.")
-    sound_strength: SoundStrength = optional(SOUND_STRENGTH)
-    weirdness: Strength = optional(WEIRDNESS)
+    prompt: Prompt | None = Field(default=None, description="Style of the new instrumental.")
+    sound_strength: SoundStrength | None = Field(default=None, description=SOUND_STRENGTH)
+    weirdness: Strength | None = Field(default=None, description=WEIRDNESS)
     model: Model = model_field()
 
 

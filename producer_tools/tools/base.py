@@ -2,13 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, Literal, TypeVar, cast
 
 from langchain_core.messages import ToolCall
 from langchain_core.runnables import RunnableConfig, ensure_config
-from langchain_core.tools import BaseTool, InjectedToolArg
-from pydantic import BaseModel, Field, ValidationError, create_model, model_validator
+from langchain_core.tools import BaseTool
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from typing_extensions import Self
 
 from producer_tools.client import ProducerClient
@@ -16,7 +15,9 @@ from producer_tools.concurrency.sync import run_sync
 from producer_tools.errors import ConfigurationError
 from producer_tools.payment.graph_keys import GraphKey, key_of_step, key_of_tool_call, store_of
 from producer_tools.requests import DELIVERY, PaidRequest, Request
+from producer_tools.tools.cut_off import refuse_cut_off_call
 from producer_tools.tools.output import Output, task_output
+from producer_tools.tools.shown import shown
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
 
@@ -109,7 +110,7 @@ class ProducerTool(BaseTool):
     @property
     def tool_call_schema(self) -> type[BaseModel]:
         """What a model sees of ``args_schema``: everything that is not injected."""
-        return _visible(self._schema)
+        return shown(self._schema)
 
     def _run(self, **arguments: Any) -> Output:
         return run_sync(lambda: self._arun(**arguments))
@@ -118,14 +119,14 @@ class ProducerTool(BaseTool):
         return await self.answer(self._schema.model_validate(arguments))
 
     def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> str | dict[str, Any]:
-        """The validated arguments, without the defaults that LangChain fills in.
+        """The validated arguments, without the defaults that LangChain fills in, also for nulls.
 
         A request that is sent again is recognised by what was asked, and a default may change in the meantime.
         """
         parsed = super()._parse_input(tool_input, tool_call_id)
         if isinstance(parsed, str) or isinstance(tool_input, str):
             return parsed
-        return {name: value for name, value in parsed.items() if name in tool_input}
+        return {name: value for name, value in parsed.items() if tool_input.get(name) is not None}
 
     @property
     def _schema(self) -> type[BaseModel]:
@@ -149,20 +150,6 @@ def _without_forgery(given: str | dict[str, Any] | ToolCall) -> str | dict[str, 
     return cast("ToolCall", {**given, "args": without_application_only(given["args"])})
 
 
-@cache
-def _visible(schema: type[BaseModel]) -> type[BaseModel]:
-    """The schema without injected fields. LangChain's own, in older versions, makes optional arguments required."""
-    hidden = [name for name, field in schema.model_fields.items() if _is_injected(field.metadata)]
-    shown: dict[str, Any] = {
-        name: (field.annotation, field) for name, field in schema.model_fields.items() if name not in hidden
-    }
-    return create_model(schema.__name__, __doc__=schema.__doc__, **shown)
-
-
-def _is_injected(metadata: list[Any]) -> bool:
-    return any(mark is InjectedToolArg or isinstance(mark, InjectedToolArg) for mark in metadata)
-
-
 class SubmittingTool(ProducerTool):
     """A tool that sends one paid request and returns the task that it made.
 
@@ -176,6 +163,12 @@ class SubmittingTool(ProducerTool):
         if not self.paid:
             raise ConfigurationError("configuration", f"The args_schema of {self.name} must be a PaidRequest.")
         return self
+
+    def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> str | dict[str, Any]:
+        """The validated arguments of a call that is complete. Else an argument may seem wrong only by being cut off."""
+        if isinstance(tool_input, dict):
+            refuse_cut_off_call(tool_input.get("runtime"))
+        return super()._parse_input(tool_input, tool_call_id)
 
     def request(self, arguments: Mapping[str, Any]) -> PaidRequest:
         """The request that a call with these arguments would send, for example to estimate its price.

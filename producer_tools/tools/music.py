@@ -6,8 +6,8 @@ from producer_tools import requests
 from producer_tools.tools.base import SubmittingTool
 
 _SUBMITS = (
-    " Paid. Returns at once with a task_id; nothing is finished yet: call producer_wait_for_tasks next (or "
-    "producer_get_task). Never repeat the call to poll."
+    " Paid. Returns a task_id at once; nothing is finished yet: call producer_wait_for_tasks next (or "
+    "producer_get_task). Never repeat it to poll."
 )
 
 
@@ -74,7 +74,7 @@ class ProducerSwapVocals(SubmittingTool):
     name: str = "producer_swap_vocals"
     description: str = (
         "Put new vocals over a song's own instrumental. Use it to hear other vocals on the same beat, or for a vocal "
-        "mash-up. It takes one audio id: the API takes no second song." + _SUBMITS
+        "mash-up. One audio id only: the API takes no second song." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.SwapVocals
 
@@ -85,7 +85,7 @@ class ProducerSwapInstrumentals(SubmittingTool):
     name: str = "producer_swap_instrumentals"
     description: str = (
         "Put a new instrumental under a song's own vocals. Use it for the same voice over other music, or for an "
-        "instrumental mash-up. It takes one audio id: the API takes no second song." + _SUBMITS
+        "instrumental mash-up. One audio id only: the API takes no second song." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.SwapInstrumentals
 

@@ -1,0 +1,78 @@
+"""Refuses a call whose message was cut off: LangChain repairs its arguments, which then end in the middle of a line."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from producer_tools.errors import CutOffError
+from producer_tools.payment.graph_keys import messages_with
+
+_REASONS = {
+    "length": "the length limit",  # OpenAI, Groq, Mistral and Ollama; Mistral also says model_length
+    "max_tokens": "the length limit",  # Anthropic, Bedrock, Google, Cohere
+    "max_output_tokens": "the length limit",  # OpenAI's Responses API
+    "context_window": "the length limit",  # Anthropic, Bedrock: model_context_window_exceeded
+    "filter": "a content filter",  # OpenAI: content_filter; Bedrock: content_filtered
+    "guardrail": "a content filter",  # Bedrock
+    "refusal": "a content filter",  # Anthropic
+    "safety": "a content filter",  # Google, and the next four
+    "recitation": "a content filter",
+    "blocklist": "a content filter",
+    "prohibited_content": "a content filter",
+    "spii": "a content filter",
+}
+"""Parts of the reasons that providers give for the end of a message that is not complete."""
+
+
+def refuse_cut_off_call(runtime: Any) -> None:
+    """Raise if the message that made this call is not complete.
+
+    Args:
+        runtime: LangGraph's ``ToolRuntime``; ``None`` outside a graph, where the message is not known.
+
+    Raises:
+        CutOffError: the message was cut off by the length limit or a content filter.
+    """
+    _refuse(reason_of_call(getattr(runtime, "tool_call_id", None), getattr(runtime, "state", None)))
+
+
+def refuse_cut_off_message(message: BaseMessage) -> None:
+    """Raise if a model's message is not complete.
+
+    Raises:
+        CutOffError: it was cut off by the length limit or a content filter.
+    """
+    _refuse(_reason(message))
+
+
+def reason_of_call(call_id: str | None, state: Any) -> str | None:
+    """What cut off the newest message that holds a tool call; ``None`` if it is complete, or not in the state.
+
+    Args:
+        call_id: the id of the tool call.
+        state: a graph's state.
+    """
+    messages = [message for _, message in messages_with(call_id, state)] if call_id else []
+    return _reason(messages[-1]) if messages else None
+
+
+def _refuse(cut_off_by: str | None) -> None:
+    if cut_off_by:
+        raise CutOffError(
+            "cut_off", f"The message with this call was cut off by {cut_off_by}, so the call may not be complete."
+        )
+
+
+def _reason(message: Any) -> str | None:
+    ends = " ".join(_ends(getattr(message, "response_metadata", None) or {})).lower()
+    # A part is looked for, because merging the chunks of a stream may repeat the word without a space.
+    return next((reason for part, reason in _REASONS.items() if part in ends), None)
+
+
+def _ends(metadata: dict[str, Any]) -> Iterator[str]:
+    """What a provider's package says about the end of a message, in any of the places where one says it."""
+    for name in ("finish_reason", "stop_reason", "stopReason", "done_reason"):
+        yield str(metadata.get(name) or "")
+    incomplete = metadata.get("incomplete_details")
+    yield str(incomplete.get("reason") or "") if isinstance(incomplete, dict) else ""

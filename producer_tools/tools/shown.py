@@ -1,0 +1,93 @@
+"""What a model sees of a tool's arguments: a JSON schema that every provider takes, also in its strict mode."""
+
+from functools import cache
+from typing import Any
+
+from langchain_core.tools import InjectedToolArg
+from pydantic import BaseModel, GetJsonSchemaHandler, create_model
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core.core_schema import CoreSchema
+
+_NOT_SHOWN = frozenset(
+    {"title", "description", "default", "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength", "minItems"}
+)
+"""What is dropped or put in words. Strict modes refuse defaults, lengths (OpenAI's) and ranges (Anthropic's)."""
+_NULL = {"type": "null"}
+
+
+@cache
+def shown(schema: type[BaseModel]) -> type[BaseModel]:
+    """A tool's arguments as a model sees them.
+
+    Arguments that only the application sets are left out. An optional argument may be null, because a strict mode makes
+    all arguments required. Limits stand in the descriptions, because some providers drop the keywords for them and
+    others refuse them.
+
+    Args:
+        schema: the ``args_schema`` of a tool.
+    """
+    fields: dict[str, Any] = {
+        name: (_or_null(field), field)
+        for name, field in schema.model_fields.items()
+        if not _is_injected(field.metadata)
+    }
+    return create_model(schema.__name__, __doc__=schema.__doc__, __base__=_Shown, **fields)
+
+
+class _Shown(BaseModel):
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        arguments = schema.get("properties", {})
+        return {**schema, "properties": {name: _shown_argument(argument) for name, argument in arguments.items()}}
+
+
+def _shown_argument(argument: JsonSchemaValue) -> JsonSchemaValue:
+    branches = argument.get("anyOf", [argument])
+    kinds = [branch for branch in branches if branch != _NULL]
+    if len(kinds) != 1:
+        return argument
+    kind = _without_keywords(kinds[0])
+    description = " ".join(filter(None, [argument.get("description"), limits(kinds[0])]))
+    described = {"description": description} if description else {}
+    return {**(_nullable(kind) if _NULL in branches else kind), **described}
+
+
+def _without_keywords(kind: JsonSchemaValue) -> JsonSchemaValue:
+    rest = {name: value for name, value in kind.items() if name not in _NOT_SHOWN}
+    return {**rest, "items": _without_keywords(rest["items"])} if "items" in rest else rest
+
+
+def _nullable(kind: JsonSchemaValue) -> JsonSchemaValue:
+    """The kind of an argument, or null, in the shortest form that providers take.
+
+    The short form is for texts only. Google's converter turns other types in a list into texts, and Anthropic refuses
+    an enum beside a list. Ollama's client drops ``anyOf``, so there a model knows these arguments by their description.
+    """
+    return {"type": ["string", "null"]} if kind == {"type": "string"} else {"anyOf": [kind, _NULL]}
+
+
+def limits(argument: JsonSchemaValue) -> str:
+    """The limits of an argument in words. That a required text or list is not empty goes without saying.
+
+    Args:
+        argument: its JSON schema.
+    """
+    if "maxLength" in argument:
+        return f"Max {argument['maxLength']} characters."
+    least, above, most = (argument.get(name) for name in ("minimum", "exclusiveMinimum", "maximum"))
+    if least is None and above is None and most is None:
+        return ""
+    if most is None:
+        return f"{least:g} or more."
+    return f"{least:g} to {most:g}." if above is None else f"Above {above:g}, at most {most:g}."
+
+
+def _or_null(field: FieldInfo) -> Any:
+    annotation: Any = field.annotation
+    return annotation if field.is_required() else annotation | None
+
+
+def _is_injected(metadata: list[Any]) -> bool:
+    return any(mark is InjectedToolArg or isinstance(mark, InjectedToolArg) for mark in metadata)

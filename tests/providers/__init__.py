@@ -1,0 +1,1 @@
+"""Chat models of real provider packages, which talk to an endpoint on this machine."""
