@@ -14,7 +14,7 @@ help:  ## Show this list
 
 # One environment; each file .venv/.NAME says that what the targets of that name need is installed in it.
 INSTALL.demo := --no-compile --editable '.[agent]'
-INSTALL.test := --editable '.[fleet,notebook]' --group test
+INSTALL.test := --editable '.[fleet,mcp,notebook]' --group test
 INSTALL.check := $(INSTALL.test) --group check
 INSTALL.mutate := $(INSTALL.test) --group mutate
 INSTALL.docs := --editable . --group docs

@@ -12,15 +12,18 @@ from uuid import uuid4
 import anyio
 from langchain_core.messages import ToolCall
 from langchain_core.tools import BaseTool, ToolException
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from mcp import types
 from mcp.server.fastmcp import Context, FastMCP
 from pydantic import SecretStr
 
 from producer_tools.approval import describe
 from producer_tools.http.settings import api_token
-from producer_tools.mcp.schemas import described
 from producer_tools.progress import Progress
+from producer_tools.tools import ProducerDownloadResults
 from producer_tools.tools.base import ProducerTool, SubmittingTool
+from producer_tools.tools.output_schema import output_schema
+from producer_tools.tools.reference import ReferenceTool
 
 _BEAT_SECONDS = 5.0  # hosts give up a call of which they have heard nothing for some time, mostly a minute
 
@@ -56,7 +59,7 @@ class _Server(FastMCP[str]):
     user_tokens: bool
 
     async def list_tools(self) -> list[types.Tool]:
-        return [described(tool) for tool in self.tools.values()]
+        return [_described(tool) for tool in self.tools.values()]
 
     # The SDK turns an exception into an error with its text. It takes a whole result too, and then does not check it
     # against the schema: a check that fails would lose a task that was paid for.
@@ -77,6 +80,21 @@ class _Server(FastMCP[str]):
         structured = json.loads(message.text) if isinstance(tool, ProducerTool) else None
         content: list[types.ContentBlock] = [types.TextContent(type="text", text=message.text)]
         return types.CallToolResult(content=content, structuredContent=structured)
+
+
+def _described(tool: BaseTool) -> types.Tool:
+    title = tool.name.removeprefix("producer_").replace("_", " ").capitalize()
+    arguments = convert_to_openai_tool(tool)["function"]["parameters"]
+    shown = types.Tool(name=tool.name, title=title, description=tool.description, inputSchema=arguments)
+    if isinstance(tool, ProducerTool):
+        shown.outputSchema = output_schema(tool)
+        shown.annotations = types.ToolAnnotations(
+            readOnlyHint=not (tool.paid or isinstance(tool, ProducerDownloadResults)),
+            destructiveHint=tool.paid,  # money that is spent does not come back, so a host should ask first
+            idempotentHint=not tool.paid,
+            openWorldHint=not isinstance(tool, ReferenceTool),
+        )
+    return shown
 
 
 def _runtime(call: ToolCall, context: Context[Any, str], report: Callable[[Progress], None]) -> SimpleNamespace:
