@@ -80,7 +80,9 @@ def http_program(sandbox: ProducerSandbox, *options: str, token: str | None = No
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, **_environment(sandbox), "ACEDATACLOUD_API_TOKEN": token or ""}
-    program = subprocess.Popen([sys.executable, "-m", PROGRAM, "--http", "--port", str(port), *options], env=environment)
+    program = subprocess.Popen(
+        [sys.executable, "-m", PROGRAM, "--http", "--port", str(port), *options], env=environment
+    )
     try:
         for _ in range(600):
             with socket.socket() as probe:
