@@ -43,5 +43,6 @@ _BATCH_KEYS = {"tasks": _list(_TASK), "counts": _COUNTS, "not_found": _list(_TEX
 _BATCH = _object(_BATCH_KEYS, *_BATCH_KEYS)
 _OF_SONG = {"audio_id": _TEXT, "title": _TEXT, "duration_seconds": _NUMBER}
 _FILE = _object({"kind": _TEXT, "path": _TEXT, "bytes": _NUMBER, **_OF_SONG}, "kind", "path", "bytes")
+_FAILED = _object({"kind": _TEXT, "code": _TEXT, "message": _TEXT}, "kind", "code", "message")
 _SAVED = {**_STATE, "files": _list(_FILE), "next_step": _TEXT}
-_DOWNLOADS = _object({**_SAVED, "failed": _list(_ERROR), "error": _ERROR}, *_SAVED)
+_DOWNLOADS = _object({**_SAVED, "failed": _list(_FAILED), "error": _ERROR}, *_SAVED)

@@ -35,8 +35,8 @@ class Person:
         self.action = action
         self.asked: list[str] = []
 
-    async def __call__(self, _: object, question: types.ElicitRequestParams) -> types.ElicitResult:
-        self.asked.append(question.message)
+    async def __call__(self, context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG002
+        self.asked.append(params.message)
         return types.ElicitResult(action=self.action)
 
 
