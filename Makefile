@@ -15,6 +15,7 @@ help:  ## Show this list
 # One environment; each file .venv/.NAME says that what the targets of that name need is installed in it.
 INSTALL.demo := --no-compile --editable '.[agent]'
 INSTALL.test := --editable '.[fleet,mcp,notebook]' --group test
+INSTALL.turns := $(INSTALL.test) --group peers
 INSTALL.check := $(INSTALL.test) --group check
 INSTALL.mutate := $(INSTALL.test) --group mutate
 INSTALL.docs := --editable . --group docs
@@ -28,7 +29,7 @@ $(BIN)/python:
 	@$(PIP) --upgrade 'pip>=25.1'
 	@touch $@
 
-.venv/.test .venv/.check .venv/.mutate .venv/.docs .venv/.wheel: | .venv/.pip
+.venv/.test .venv/.turns .venv/.check .venv/.mutate .venv/.docs .venv/.wheel: | .venv/.pip
 
 .venv/.%: pyproject.toml | $(BIN)/python
 	@echo "Installing into .venv for: $* ..."
@@ -38,7 +39,7 @@ $(BIN)/python:
 demo: .venv/.demo  ## Make a song with an agent: make demo PROMPT="a slow sad waltz"
 	@$(BIN)/python examples/quickstart_agent.py "$$PROMPT"
 
-turns: .venv/.test  ## Count the turns and characters of one song: polling against waiting
+turns: .venv/.turns  ## Count the turns and characters of one song: polling against waiting, and by MCP
 	@$(RUN) tests.bench.turns
 
 album: .venv/.test  ## Make an album, kill its process in the middle, resume it, and compare the charges
