@@ -4,10 +4,7 @@ import argparse
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 
 from producer_tools import Budget, ProducerClient, ProducerToolkit, SqliteLedger
 from producer_tools.errors import ConfigurationError
@@ -17,14 +14,16 @@ from producer_tools.mcp.server import to_mcp
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until the host closes stdin, or until SIGINT or SIGTERM."""
+    """Serve until the host closes stdin, or until a signal."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that paid calls under way are written down
+    if options.http:  # so that paid calls under way are written down; over stdio, a host closes stdin before it kills
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with suppress(KeyboardInterrupt):
-            asyncio.run(_serve(options))
+        asyncio.run(_serve(options))
     except ConfigurationError as error:
-        sys.exit(f"producer_tools.mcp: {error.message}")
+        raise SystemExit(f"producer_tools.mcp: {error.message}") from None
+    except KeyboardInterrupt:
+        pass
 
 
 async def _serve(options: argparse.Namespace) -> None:
@@ -47,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--ledger", metavar="FILE", help="keep what was paid for in this SQLite file (default: in memory)")
     add("--budget", metavar="USD", help="the most to spend: each day with --ledger, else in this process")
     add("--approve", action="store_true", help="ask a person before each paid call, and refuse it if the host cannot")
-    add("--download-dir", type=Path, default=DEFAULT_DIRECTORY, help="where files are saved (default: %(default)s)")
+    add("--download-dir", default=DEFAULT_DIRECTORY, help="where files are saved (default: %(default)s)")
     return parser
 
 

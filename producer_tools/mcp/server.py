@@ -98,10 +98,7 @@ def _described(tool: BaseTool) -> types.Tool:
 
 
 def _runtime(call: ToolCall, context: Context[Any, str], report: Callable[[Progress], None]) -> SimpleNamespace:
-    """What a tool reads of LangGraph's ``ToolRuntime``: the thread and the call that name it, and where progress goes.
-
-    It takes the place of one that the host may have made up.
-    """
+    """What a tool reads of LangGraph's ``ToolRuntime``, in place of one that the host may have made up."""
     config = {"configurable": {"thread_id": context.request_context.lifespan_context}}
     return SimpleNamespace(config=config, tool_call_id=call["id"], stream_writer=report)
 
@@ -110,15 +107,16 @@ async def _ask(tool: SubmittingTool, call: ToolCall, context: Context[Any, str])
     """Raise a `ToolException` unless a person agrees to pay."""
     if not context.session.check_client_capability(types.ClientCapabilities(elicitation=types.ElicitationCapability())):
         raise ToolException("cannot_ask: A person must agree to pay, and this host cannot ask one. Nothing was sent.")
-    form: dict[str, Any] = {"type": "object", "properties": {}}  # nothing to fill in
-    answer = await context.session.elicit(describe(tool, call), form, context.request_id)
+    answer = await context.session.elicit(
+        describe(tool, call), {"type": "object", "properties": {}}, context.request_id
+    )
     if answer.action != "accept":
         raise ToolException("not_approved: The user did not agree to pay. Nothing was sent. Do not call it again.")
 
 
 @asynccontextmanager
 async def _reporting(context: Context[Any, str]) -> AsyncIterator[Callable[[Progress], None]]:
-    """Send progress notifications during the block, if the host has asked for them."""
+    """Report progress to the host during the block, if it has asked for that: the seconds so far, which always rise."""
     news: asyncio.Queue[Progress] = asyncio.Queue()
 
     async def report() -> None:
@@ -127,7 +125,6 @@ async def _reporting(context: Context[Any, str]) -> AsyncIterator[Callable[[Prog
             with anyio.move_on_after(_BEAT_SECONDS):
                 change = await news.get()
                 message = f"{change['task_id']}: {change['state']}"
-            # In seconds, because progress must rise with each notification, also for several tasks.
             await context.report_progress(time.monotonic() - began, message=message)
 
     reporting = asyncio.create_task(report())
