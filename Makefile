@@ -14,8 +14,9 @@ help:  ## Show this list
 
 # One environment; each file .venv/.NAME says that what the targets of that name need is installed in it.
 INSTALL.demo := --no-compile --editable '.[agent]'
-INSTALL.test := --editable '.[fleet,notebook]' --group test
+INSTALL.test := --editable '.[fleet,mcp,notebook]' --group test
 INSTALL.providers := $(INSTALL.test) --group providers
+INSTALL.turns := $(INSTALL.test) --group peers
 INSTALL.check := $(INSTALL.test) --group check
 INSTALL.mutate := $(INSTALL.test) --group mutate
 INSTALL.docs := --editable . --group docs
@@ -29,7 +30,7 @@ $(BIN)/python:
 	@$(PIP) --upgrade 'pip>=25.1'
 	@touch $@
 
-.venv/.test .venv/.providers .venv/.check .venv/.mutate .venv/.docs .venv/.wheel: | .venv/.pip
+.venv/.test .venv/.turns .venv/.providers .venv/.check .venv/.mutate .venv/.docs .venv/.wheel: | .venv/.pip
 
 .venv/.%: pyproject.toml | $(BIN)/python
 	@echo "Installing into .venv for: $* ..."
@@ -39,7 +40,7 @@ $(BIN)/python:
 demo: .venv/.demo  ## Make a song with an agent: make demo PROMPT="a slow sad waltz"
 	@$(BIN)/python examples/quickstart_agent.py "$$PROMPT"
 
-turns: .venv/.test  ## Count the turns and characters of one song: polling against waiting
+turns: .venv/.turns  ## Count the turns and characters of one song: polling against waiting, and by MCP
 	@$(RUN) tests.bench.turns
 
 album: .venv/.test  ## Make an album, kill its process in the middle, resume it, and compare the charges

@@ -17,6 +17,7 @@ from langchain_core.tools import BaseTool
 
 from producer_tools import ProducerClient, ProducerToolkit
 from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
+from tests.bench import turns_mcp
 from tests.clocks import FastClock, InstantClock
 
 SONG_SECONDS = 60
@@ -71,6 +72,7 @@ async def main() -> None:
     print(f"(a) submit, look every {LOOK_SECONDS} s    {looked.turns:7}  {looked.characters:,}")
     print(f"(b) submit, wait              {waited.turns:7}  {waited.characters:,}")
     print("Each count includes the last turn, in which the model answers the user.")
+    await turns_mcp.print_rows()
 
 
 if __name__ == "__main__":

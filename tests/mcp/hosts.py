@@ -1,0 +1,115 @@
+"""MCP hosts for tests: the official client, in the process of the server or beside the real program."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from mcp import ClientSession, StdioServerParameters, types
+from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
+from mcp.shared.memory import create_connected_server_and_client_session as in_memory
+
+from producer_tools.sandbox import ProducerSandbox
+
+__all__ = ["FAST_PROGRAM", "Person", "connected", "http_program", "in_memory", "stdio_program", "text_of"]
+
+PROGRAM = "producer_tools.mcp"
+FAST_PROGRAM = "tests.mcp.fast_program"
+
+
+class Person:
+    """Answers every question of a server in the same way.
+
+    Attributes:
+        asked: what was asked.
+    """
+
+    def __init__(self, action: Any) -> None:
+        self.action = action
+        self.asked: list[str] = []
+
+    async def __call__(self, context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG002
+        self.asked.append(params.message)
+        return types.ElicitResult(action=self.action)
+
+
+def text_of(result: types.CallToolResult) -> str:
+    """The one text of an answer."""
+    [content] = result.content
+    assert isinstance(content, types.TextContent)
+    return content.text
+
+
+@asynccontextmanager
+async def stdio_program(
+    sandbox: ProducerSandbox, *options: str, module: str = PROGRAM, errors: Path | None = None, **callbacks: Any
+) -> AsyncIterator[ClientSession]:
+    """A session with the program over stdio.
+
+    Args:
+        sandbox: where its calls go.
+        options: of the program.
+        module: the program.
+        errors: the file for what it writes to stderr.
+        callbacks: of the session.
+    """
+    server = StdioServerParameters(command=sys.executable, args=["-m", module, *options], env=_environment(sandbox))
+    with (errors or Path(os.devnull)).open("w") as log:
+        async with stdio_client(server, errlog=log) as streams, ClientSession(*streams, **callbacks) as session:
+            await session.initialize()
+            yield session
+
+
+@contextmanager
+def http_program(sandbox: ProducerSandbox, *options: str, token: str | None = None) -> Iterator[str]:
+    """The URL of the program, which serves HTTP during the block.
+
+    Args:
+        sandbox: where its calls go.
+        options: of the program.
+        token: its API token; default none, so that each request must bring one.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, **_environment(sandbox), "ACEDATACLOUD_API_TOKEN": token or ""}
+    program = subprocess.Popen(
+        [sys.executable, "-m", PROGRAM, "--http", "--port", str(port), *options], env=environment
+    )
+    try:
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        program.terminate()
+        assert program.wait(20) == 0
+
+
+@asynccontextmanager
+async def connected(url: str, **headers: str) -> AsyncIterator[ClientSession]:
+    """A session over HTTP, each of whose requests has these headers."""
+    async with (
+        create_mcp_http_client(headers=headers) as http,
+        streamable_http_client(url, http_client=http) as (read, write, _),
+        ClientSession(read, write) as session,
+    ):
+        await session.initialize()
+        yield session
+
+
+def _environment(sandbox: ProducerSandbox) -> dict[str, str]:
+    return {
+        "ACEDATACLOUD_API_TOKEN": sandbox.api_token,
+        "ACEDATACLOUD_API_BASE_URL": sandbox.base_url,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }

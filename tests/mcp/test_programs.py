@@ -1,0 +1,102 @@
+"""``python -m producer_tools.mcp`` as hosts run it: a process over stdio, and a server over HTTP."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mcp import ClientSession
+
+from producer_tools import ProducerClient, SqliteLedger
+from producer_tools.sandbox import Fault, ProducerSandbox
+from tests.clocks import FastClock
+from tests.mcp.hosts import FAST_PROGRAM, Person, connected, http_program, stdio_program, text_of
+
+SONG = {"prompt": "a slow waltz"}
+
+pytestmark = pytest.mark.usefixtures("silent_files")
+
+
+async def called(session: ClientSession, name: str, **arguments: Any) -> dict[str, Any]:
+    """The structured content of an answer, which the client has checked against the tool's schema."""
+    result = await session.call_tool(name, arguments)
+    assert not result.isError, text_of(result)
+    assert result.structuredContent is not None
+    assert result.structuredContent == json.loads(text_of(result))
+    return dict(result.structuredContent)
+
+
+async def test_a_whole_song_over_stdio_in_three_calls(tmp_path: Path) -> None:
+    """A desktop host must get from a prompt to a file, with a person's yes, and its log must not have the token."""
+    errors, songs, person = tmp_path / "errors", tmp_path / "songs", Person("accept")
+    options: dict[str, Any] = {"module": FAST_PROGRAM, "errors": errors, "elicitation_callback": person}
+    with ProducerSandbox(render_seconds=60, clock=FastClock()) as sandbox:
+        async with stdio_program(sandbox, "--approve", "--download-dir", str(songs), **options) as session:
+            assert len((await session.list_tools()).tools) >= 20
+            submitted = await called(session, "producer_generate_music", **SONG)
+            waited = await called(session, "producer_wait_for_tasks", task_ids=[submitted["task_id"]])
+            saved = await called(session, "producer_download_results", task_id=submitted["task_id"])
+            refused = await session.call_tool("producer_get_task", {"task_id": sandbox.api_token})
+        token = sandbox.api_token
+    assert len(person.asked) == waited["counts"]["complete"] == 1
+    assert saved["files"]
+    assert {Path(file["path"]).parent for file in saved["files"]} == {songs}
+    assert refused.isError
+    assert token not in errors.read_text()
+
+
+async def test_two_processes_share_a_ledger_and_a_daily_budget(tmp_path: Path) -> None:
+    """The ids of requests start anew in each process: the second would get the first one's song, or spend too much."""
+    ledger = tmp_path / "songs.sqlite"
+    options = ("--ledger", str(ledger), "--budget", "0.1")
+    with ProducerSandbox(render_seconds=0) as sandbox:
+        async with stdio_program(sandbox, *options) as session:
+            task = await called(session, "producer_generate_music", **SONG)
+        async with stdio_program(sandbox, *options) as session:
+            second = await session.call_tool("producer_generate_music", SONG)
+        assert second.isError
+        assert text_of(second).startswith("budget_exceeded: ")
+        async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=SqliteLedger(ledger)) as client:
+            assert [each.task_id for each in (await client.spent()).calls] == [task["task_id"]]
+
+
+async def test_a_host_that_goes_away_during_a_paid_call(tmp_path: Path) -> None:
+    """The song is paid for: without an entry of its task it could not be found again."""
+    ledger = tmp_path / "songs.sqlite"
+    with ProducerSandbox(render_seconds=0) as sandbox:
+        sandbox.fail_next(Fault.SLOW, endpoint="/producer/audios")
+        async with stdio_program(sandbox, "--ledger", str(ledger)) as session:
+            call = asyncio.create_task(session.call_tool("producer_generate_music", SONG))
+            while not sandbox.charges:
+                await asyncio.sleep(0.001)
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+        [entry] = await SqliteLedger(ledger).entries()
+        assert entry.answer is not None
+        assert sandbox.charges[0].task_id in json.dumps(entry.answer)
+
+
+async def test_sessions_over_http_pay_apart_from_each_other() -> None:
+    """Both sessions number their requests alike: the second host would get the first one's song."""
+    with ProducerSandbox(render_seconds=0) as sandbox, http_program(sandbox, token=sandbox.api_token) as url:
+        async with connected(url) as first, connected(url) as second:
+            tasks = [(await called(each, "producer_generate_music", **SONG))["task_id"] for each in (first, second)]
+        assert [charge.task_id for charge in sandbox.charges] == tasks
+        async with httpx.AsyncClient() as browser:
+            rebound = await browser.post(url, headers={"Host": "evil.example"}, json={})
+        assert rebound.status_code == 421
+
+
+async def test_each_user_pays_with_their_own_token_over_http() -> None:
+    """A server without a token of its own must never let one user pay for another, or anybody for nobody."""
+    with ProducerSandbox(render_seconds=0) as sandbox:
+        bob = sandbox.add_user()
+        with http_program(sandbox) as url:
+            async with connected(url, Authorization=f"Bearer {bob.api_token}") as session:
+                await called(session, "producer_generate_music", **SONG)
+            async with connected(url) as session:
+                nobody = await session.call_tool("producer_generate_music", SONG)
+    assert text_of(nobody).startswith("no_user_token: ")
+    assert [charge.user_id for charge in sandbox.charges] == [bob.user_id]
