@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from mcp import ClientSession
+from mcp.shared._httpx_utils import create_mcp_http_client
 
 from producer_tools import ProducerClient, SqliteLedger
 from producer_tools.mcp.__main__ import main
@@ -90,7 +90,7 @@ async def test_sessions_over_http_pay_apart_from_each_other(tmp_path: Path) -> N
         async with connected(url) as first, connected(url) as second:
             tasks = [(await called(each, "producer_generate_music", **SONG))["task_id"] for each in (first, second)]
         assert [charge.task_id for charge in sandbox.charges] == tasks
-        async with httpx.AsyncClient() as browser:
+        async with create_mcp_http_client() as browser:
             rebound = await browser.post(url, headers={"Host": "evil.example"}, json={})
         assert rebound.status_code == 421
 
