@@ -32,8 +32,7 @@ async def _serve(options: argparse.Namespace) -> None:
     user_tokens = options.http and not os.environ.get(TOKEN_VARIABLE)
     async with ProducerClient(ledger=ledger, budget=budget) as client:
         tools = ProducerToolkit(client=client, download_dir=options.download_dir).get_tools()
-        where = {"host": options.host, "port": options.port}
-        server = to_mcp(tools, approve=options.approve, user_tokens=user_tokens, **where)
+        server = to_mcp(tools, approve=options.approve, user_tokens=user_tokens, host=options.host, port=options.port)
         await (server.run_streamable_http_async() if options.http else server.run_stdio_async())
 
 

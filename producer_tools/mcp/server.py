@@ -77,9 +77,8 @@ class _Server(FastMCP[str]):
                 message = await tool.ainvoke(call)
         if message.status == "error":
             raise ToolException(message.text)
-        structured = json.loads(message.text) if isinstance(tool, ProducerTool) else None
-        content: list[types.ContentBlock] = [types.TextContent(type="text", text=message.text)]
-        return types.CallToolResult(content=content, structuredContent=structured)
+        data = json.loads(message.text) if isinstance(tool, ProducerTool) else None
+        return types.CallToolResult(content=[types.TextContent(type="text", text=message.text)], structuredContent=data)
 
 
 def _described(tool: BaseTool) -> types.Tool:

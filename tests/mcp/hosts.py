@@ -68,21 +68,21 @@ async def stdio_program(
 
 
 @contextmanager
-def http_program(sandbox: ProducerSandbox, *options: str, token: str | None = None) -> Iterator[str]:
+def http_program(sandbox: ProducerSandbox, errors: Path, token: str = "") -> Iterator[str]:
     """The URL of the program, which serves HTTP during the block.
 
     Args:
         sandbox: where its calls go.
-        options: of the program.
+        errors: the file for what it writes.
         token: its API token; default none, so that each request must bring one.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, **_environment(sandbox), "ACEDATACLOUD_API_TOKEN": token or ""}
-    program = subprocess.Popen(
-        [sys.executable, "-m", PROGRAM, "--http", "--port", str(port), *options], env=environment
-    )
+    environment = {**os.environ, **_environment(sandbox), "ACEDATACLOUD_API_TOKEN": token}
+    command = [sys.executable, "-m", PROGRAM, "--http", "--port", str(port)]
+    with errors.open("w") as log:
+        program = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         for _ in range(600):
             with socket.socket() as probe:

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from mcp import ClientSession
+from mcp.shared._httpx_utils import create_mcp_http_client
 
 from producer_tools import ProducerClient, SqliteLedger
+from producer_tools.mcp.__main__ import main
 from producer_tools.sandbox import Fault, ProducerSandbox
 from tests.clocks import FastClock
 from tests.mcp.hosts import FAST_PROGRAM, Person, connected, http_program, stdio_program, text_of
@@ -78,25 +81,41 @@ async def test_a_host_that_goes_away_during_a_paid_call(tmp_path: Path) -> None:
         assert sandbox.charges[0].task_id in json.dumps(entry.answer)
 
 
-async def test_sessions_over_http_pay_apart_from_each_other() -> None:
+async def test_sessions_over_http_pay_apart_from_each_other(tmp_path: Path) -> None:
     """Both sessions number their requests alike: the second host would get the first one's song."""
-    with ProducerSandbox(render_seconds=0) as sandbox, http_program(sandbox, token=sandbox.api_token) as url:
+    with (
+        ProducerSandbox(render_seconds=0) as sandbox,
+        http_program(sandbox, tmp_path / "errors", sandbox.api_token) as url,
+    ):
         async with connected(url) as first, connected(url) as second:
             tasks = [(await called(each, "producer_generate_music", **SONG))["task_id"] for each in (first, second)]
         assert [charge.task_id for charge in sandbox.charges] == tasks
-        async with httpx.AsyncClient() as browser:
+        async with create_mcp_http_client() as browser:
             rebound = await browser.post(url, headers={"Host": "evil.example"}, json={})
         assert rebound.status_code == 421
 
 
-async def test_each_user_pays_with_their_own_token_over_http() -> None:
+async def test_each_user_pays_with_their_own_token_over_http(tmp_path: Path) -> None:
     """A server without a token of its own must never let one user pay for another, or anybody for nobody."""
     with ProducerSandbox(render_seconds=0) as sandbox:
         bob = sandbox.add_user()
-        with http_program(sandbox) as url:
+        with http_program(sandbox, tmp_path / "errors") as url:
             async with connected(url, Authorization=f"Bearer {bob.api_token}") as session:
                 await called(session, "producer_generate_music", **SONG)
             async with connected(url) as session:
                 nobody = await session.call_tool("producer_generate_music", SONG)
     assert text_of(nobody).startswith("no_user_token: ")
     assert [charge.user_id for charge in sandbox.charges] == [bob.user_id]
+    assert bob.api_token not in (tmp_path / "errors").read_text()
+
+
+def test_a_wrong_setting_says_what_it_must_be() -> None:
+    """A person who has mistyped a budget must not read a traceback, nor have a server without a budget."""
+    with pytest.raises(SystemExit, match=r"max_usd must be a number of 0 or more; it is 'two'"):
+        main(["--budget", "two"])
+
+
+def test_the_package_does_not_import_the_sdk() -> None:
+    """Everybody who imports the package would wait for the SDK, and most do not have it."""
+    code = "import sys, producer_tools; sys.exit('mcp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
