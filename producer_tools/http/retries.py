@@ -5,6 +5,7 @@ from functools import partial
 from random import uniform
 from typing import TYPE_CHECKING, TypeVar
 
+from producer_tools import telemetry
 from producer_tools.concurrency.clock import Clock
 from producer_tools.errors import ProducerError
 from producer_tools.http.faults import SAFE_TO_RETRY_IF_FREE, SAFE_TO_RETRY_IF_PAID
@@ -21,19 +22,21 @@ _DOWNLOAD_ATTEMPTS = 4
 _LONGEST_BACK_OFF = 8.0
 
 
-async def with_retries(call: Callable[[], Awaitable[T]], clock: Clock, *, paid: bool) -> T:
+async def with_retries(what: str, call: Callable[[], Awaitable[T]], clock: Clock, *, paid: bool) -> T:
     """Make a call, and make it again after a fault that is safe to retry.
 
     It waits 1, 2, 4 and 8 seconds between attempts, or longer if the service's ``Retry-After`` asks for it, plus up to
     one second. It raises the last fault if the next attempt would start more than 30 seconds after the first.
 
     Args:
+        what: the path of the API that is called, for the log.
         call: makes one attempt.
         clock: measures and waits.
         paid: whether the call costs money; fewer faults are then safe to retry.
     """
     began = clock.now()
     retrying = _retrying(
+        what,
         SAFE_TO_RETRY_IF_PAID if paid else SAFE_TO_RETRY_IF_FREE,
         1,
         lambda state: clock.now() + state.upcoming_sleep - began > DEADLINE,
@@ -54,6 +57,7 @@ async def with_download_retries(call: Callable[[], Awaitable[T]], clock: Clock, 
         until: Unix seconds after which no attempt starts.
     """
     retrying = _retrying(
+        "A file",
         SAFE_TO_RETRY_IF_FREE,
         2,
         lambda state: (
@@ -65,6 +69,7 @@ async def with_download_retries(call: Callable[[], Awaitable[T]], clock: Clock, 
 
 
 def _retrying(
+    what: str,
     faults: tuple[type[Exception], ...],
     first_pause: float,
     give_up: "Callable[[RetryCallState], bool]",
@@ -77,8 +82,15 @@ def _retrying(
         wait=partial(_pause, first_pause),
         stop=give_up,
         sleep=clock.sleep,
+        before_sleep=partial(_log, what),
         reraise=True,
     )
+
+
+def _log(what: str, state: "RetryCallState") -> None:
+    fault = state.outcome.exception() if state.outcome else None
+    if isinstance(fault, ProducerError):
+        telemetry.retrying(what, f"{fault.code}: {fault.message}", fault.code, state.upcoming_sleep)
 
 
 def _pause(first: float, state: "RetryCallState") -> float:
