@@ -66,7 +66,7 @@ def as_ledger(ledger: Any) -> Ledger | None:
             "opens a SqliteLedger.",
         )
     if isinstance(ledger, str | os.PathLike):
-        return SqliteLedger(ledger)
+        return SqliteLedger(os.fspath(ledger))
     if ledger is None or all(callable(getattr(ledger, name, None)) for name in _METHODS_OF_A_LEDGER):
         return ledger  # type: ignore[no-any-return]  # it has the methods of a ledger
     raise ConfigurationError(
