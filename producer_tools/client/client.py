@@ -190,7 +190,7 @@ class ProducerClient(PaidCalls, Closing):
         Raises:
             TaskNotFoundError: the service knows no such task.
             APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds.
+            ServiceUnreachableError, AnswerError: no connection for 10 seconds, or no readable answer for 30.
             MissingTokenError: there is no token; nothing was sent.
             InvalidArgumentError: the id is blank.
         """
@@ -207,7 +207,7 @@ class ProducerClient(PaidCalls, Closing):
 
         Raises:
             APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds.
+            ServiceUnreachableError, AnswerError: no connection for 10 seconds, or no readable answer for 30.
             MissingTokenError: there is no token; nothing was sent.
             InvalidArgumentError: there is no id, or one is blank.
         """
@@ -225,7 +225,7 @@ class ProducerClient(PaidCalls, Closing):
         Raises:
             TaskNotFoundError: the service knows no such task.
             APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds.
+            ServiceUnreachableError, AnswerError: no connection for 10 seconds, or no readable answer for 30.
             MissingTokenError: there is no token; nothing was sent.
             InvalidArgumentError: there is no id, or one is blank.
         """
@@ -251,7 +251,8 @@ class ProducerClient(PaidCalls, Closing):
 
         Raises:
             APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds, or none before the timeout.
+            ServiceUnreachableError, AnswerError: no connection for 10 seconds, no readable answer for 30, or none before
+                the timeout.
             MissingTokenError: there is no token; nothing was sent.
             InvalidArgumentError: there is no id, or one is blank.
         """

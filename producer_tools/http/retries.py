@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from producer_tools import telemetry
 from producer_tools.concurrency.clock import Clock
-from producer_tools.errors import ProducerError
+from producer_tools.errors import ProducerError, ServiceUnreachableError
 from producer_tools.http.faults import SAFE_TO_RETRY_IF_FREE, SAFE_TO_RETRY_IF_PAID
+from producer_tools.http.transport import CONNECT_SECONDS
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
@@ -18,6 +19,9 @@ T = TypeVar("T")
 DEADLINE = 30.0
 """Seconds after the first attempt within which the last one starts."""
 
+UNREACHABLE_DEADLINE = 10.0
+"""Seconds after the first attempt within which the last one ends, if no connection can be made."""
+
 _DOWNLOAD_ATTEMPTS = 4
 _LONGEST_BACK_OFF = 8.0
 
@@ -26,7 +30,8 @@ async def with_retries(what: str, call: Callable[[], Awaitable[T]], clock: Clock
     """Make a call, and make it again after a fault that is safe to retry.
 
     It waits 1, 2, 4 and 8 seconds between attempts, or longer if the service's ``Retry-After`` asks for it, plus up to
-    one second. It raises the last fault if the next attempt would start more than 30 seconds after the first.
+    one second. It raises the last fault if the next attempt would start more than 30 seconds after the first. If no
+    connection can be made, it raises that within 10 seconds.
 
     Args:
         what: the path of the API that is called, for the log.
@@ -39,7 +44,7 @@ async def with_retries(what: str, call: Callable[[], Awaitable[T]], clock: Clock
         what,
         SAFE_TO_RETRY_IF_PAID if paid else SAFE_TO_RETRY_IF_FREE,
         1,
-        lambda state: clock.now() + state.upcoming_sleep - began > DEADLINE,
+        lambda state: clock.now() + state.upcoming_sleep - began > _latest_start(state),
         clock,
     )
     return await retrying(call)
@@ -85,6 +90,12 @@ def _retrying(
         before_sleep=partial(_log, what),
         reraise=True,
     )
+
+
+def _latest_start(state: "RetryCallState") -> float:
+    """Seconds after the first attempt until which another one may start."""
+    fault = state.outcome.exception() if state.outcome else None
+    return UNREACHABLE_DEADLINE - CONNECT_SECONDS if isinstance(fault, ServiceUnreachableError) else DEADLINE
 
 
 def _log(what: str, state: "RetryCallState") -> None:

@@ -24,7 +24,9 @@ from producer_tools.http.settings import Settings, resolve_token
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes that are read of one answer; 50 finished records with long lyrics take less than a sixteenth of it."""
 
-CONNECT_SECONDS = 30
+CONNECT_SECONDS = 4.0
+"""Seconds for a connection; a lost packet is repeated twice in that time."""
+
 USER_AGENT = "producer-tools"
 
 
@@ -74,8 +76,14 @@ class Transport:
         self._require_user_token = settings.require_user_token
         self._borrowed = session
         shortest = min(settings.request_timeout, settings.lookup_timeout)
-        self._paid_timeout = aiohttp.ClientTimeout(total=settings.request_timeout, sock_connect=CONNECT_SECONDS)
-        self._free_timeout = aiohttp.ClientTimeout(total=shortest, sock_connect=CONNECT_SECONDS)
+        timeout = partial(
+            aiohttp.ClientTimeout,
+            # With the look-up of the host's name. But a session of the caller's may make calls wait for one another.
+            connect=None if session else CONNECT_SECONDS,
+            sock_connect=CONNECT_SECONDS,
+        )
+        self._paid_timeout = timeout(total=settings.request_timeout)
+        self._free_timeout = timeout(total=shortest)
         self._sessions = LoopSessions()
         self._outliving: set[Future[_Outcome]] = set()
 

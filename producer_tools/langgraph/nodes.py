@@ -1,8 +1,8 @@
 """Nodes that approve, submit, wait and download. Each can be run again after a crash.
 
 On failure a node sets ``error``, which says whether you may have been charged; later nodes skip. A fault that is safe
-to retry, and still there after the client's own retries (30 seconds), is raised instead: for the graph's retry policy,
-or for another run of the graph.
+to retry, and still there after the client's own retries (10 to 30 seconds), is raised instead: for the graph's retry
+policy, or for another run of the graph.
 """
 
 import os
