@@ -251,8 +251,8 @@ class ProducerClient(PaidCalls, Closing):
 
         Raises:
             APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no connection for 10 seconds, no readable answer for 30, or none before
-                the timeout.
+            ServiceUnreachableError, AnswerError: no connection for 10 seconds, no readable answer for 30, or none at
+                all before the timeout.
             MissingTokenError: there is no token; nothing was sent.
             InvalidArgumentError: there is no id, or one is blank.
         """
