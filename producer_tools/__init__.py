@@ -19,8 +19,8 @@ from producer_tools.payment.store_ledger import StoreLedger
 from producer_tools.progress import Progress
 from producer_tools.tasks.results import Result
 from producer_tools.tasks.task import State, Task, TaskBatch, TaskError
-from producer_tools.toolkit import ProducerToolkit
 from producer_tools.tools import *  # noqa: F403 - exactly the classes in its __all__
+from producer_tools.tools.toolkit import ProducerToolkit
 
 notebook.register()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from typing_extensions import Self
 
+from producer_tools.errors.missing_extra import needing_extra
 from producer_tools.tasks.task import State, Task
 
 if TYPE_CHECKING:
@@ -79,11 +80,9 @@ class ProgressBar:
     """
 
     def __init__(self) -> None:
-        try:
+        with needing_extra("progress", "A ProgressBar"):
             from rich.progress import BarColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - rich is an extra
             from rich.progress import Progress as Bars  # noqa: PLC0415 - rich is an extra
-        except ImportError as missing:
-            raise ImportError("A ProgressBar needs rich: pip install 'producer-tools[progress]'.") from missing
 
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
         self._bars = Bars(*columns, TimeElapsedColumn(), transient=True)

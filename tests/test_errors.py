@@ -34,9 +34,10 @@ from tests.raw_server import answering, http
 def test_the_text_of_an_error(kind: Callable[..., ProducerToolError], arguments: list[str], text: str) -> None:
     """A model reads only this: the code, what happened, the task, and what to do."""
     error = kind(*arguments)
-    assert str(error) == f"{text} {error.advice}"
+    assert error.args == (error.for_model(),), "LangChain shows a model the first argument"
+    assert error.for_model() == f"{text} {error.advice_to_model or error.advice}"
     assert error.advice
-    assert copy.copy(error).args == (str(error),)
+    assert copy.copy(error).args == error.args
 
 
 def test_a_message_is_cut_after_five_hundred_characters() -> None:

@@ -4,12 +4,14 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import asdict
 from functools import partial
+from os import PathLike
 from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
 from typing_extensions import Self, deprecated
 
+from producer_tools.client.arguments import as_ledger, check_budget
 from producer_tools.client.paid_calls import PaidCalls
 from producer_tools.concurrency.clock import Clock, SystemClock
 from producer_tools.concurrency.closing import Closing
@@ -57,8 +59,9 @@ class ProducerClient(PaidCalls, Closing):
             rest of the interval. With 0 it never waits.
         max_paid_in_flight: how many paid requests of each token may be in flight at once; further ones of that token
             wait. The service allows 5 for each token (faq).
-        ledger: where each paid request is written down before it is sent. Default: the store of the graph that a tool
-            runs in; without a store, memory, which survives retries and interrupts, but not the end of the process.
+        ledger: where each paid request is written down before it is sent; a path opens a `SqliteLedger`. Default: the
+            store of the graph that a tool runs in; without a store, memory, which survives retries and interrupts, but
+            not the end of the process.
         budget: what this client may spend.
         prices: what calls are estimated to cost: US dollars by action or endpoint, a `PriceTable`, or a function that
             is given the request and returns US dollars. Default: the last list that the provider published.
@@ -84,7 +87,7 @@ class ProducerClient(PaidCalls, Closing):
         lookup_timeout: float = 30.0,
         poll_interval: float = 5.0,
         max_paid_in_flight: int = 5,
-        ledger: Ledger | None = None,
+        ledger: Ledger | str | PathLike[str] | None = None,
         budget: Budget | None = None,
         prices: PriceSource | None = None,
         callbacks: CallbackReceiver | None = None,
@@ -93,6 +96,7 @@ class ProducerClient(PaidCalls, Closing):
         failures_until_down: int = 3,
         clock: Clock | None = None,
     ) -> None:
+        ledger, budget = as_ledger(ledger), check_budget(budget)
         api_token = secret(api_token)  # a traceback shows this frame's variables
         base_url = (base_url or default_base_url()).rstrip("/")
         self._settings = Settings(
@@ -186,9 +190,9 @@ class ProducerClient(PaidCalls, Closing):
         Raises:
             TaskNotFoundError: the service knows no such task.
             APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds.
+            ServiceUnreachableError, AnswerError: no connection for 10 seconds, or no readable answer for 30.
             MissingTokenError: there is no token; nothing was sent.
-            pydantic.ValidationError: the id is blank.
+            InvalidArgumentError: the id is blank.
         """
         return await self._lookups.one(GetTask(task_id=task_id).task_id)
 
@@ -203,9 +207,9 @@ class ProducerClient(PaidCalls, Closing):
 
         Raises:
             APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds.
+            ServiceUnreachableError, AnswerError: no connection for 10 seconds, or no readable answer for 30.
             MissingTokenError: there is no token; nothing was sent.
-            pydantic.ValidationError: there is no id, or one is blank.
+            InvalidArgumentError: there is no id, or one is blank.
         """
         return await self._lookups.many(_unique(task_ids))
 
@@ -221,9 +225,9 @@ class ProducerClient(PaidCalls, Closing):
         Raises:
             TaskNotFoundError: the service knows no such task.
             APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds.
+            ServiceUnreachableError, AnswerError: no connection for 10 seconds, or no readable answer for 30.
             MissingTokenError: there is no token; nothing was sent.
-            pydantic.ValidationError: there is no id, or one is blank.
+            InvalidArgumentError: there is no id, or one is blank.
         """
         async with aclosing(self._waits.events(_unique(task_ids))) as events:
             async for _, outcome in events:
@@ -247,9 +251,10 @@ class ProducerClient(PaidCalls, Closing):
 
         Raises:
             APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no readable answer came for 30 seconds, or none before the timeout.
+            ServiceUnreachableError, AnswerError: no connection for 10 seconds, no readable answer for 30, or none at
+                all before the timeout.
             MissingTokenError: there is no token; nothing was sent.
-            pydantic.ValidationError: there is no id, or one is blank.
+            InvalidArgumentError: there is no id, or one is blank.
         """
 
         def report(task: Task) -> None:

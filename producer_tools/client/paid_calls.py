@@ -5,8 +5,8 @@ from typing import Any
 
 from typing_extensions import deprecated
 
+from producer_tools.client.arguments import as_ledger, check_key, check_paid_request
 from producer_tools.concurrency.sync import sync_twin
-from producer_tools.errors import ConfigurationError
 from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.outcomes import Outcomes, Settled
 from producer_tools.payment.price_list import ListedPrices, PriceList
@@ -62,11 +62,12 @@ class PaidCalls:
             BudgetExceededError: it does not fit into the budget; nothing was sent.
             LedgerError: the ledger cannot be read or written; nothing was sent.
             MissingTokenError: there is no token; nothing was sent.
-            ConfigurationError: the client's prices failed, or the key is empty; nothing was sent.
+            ConfigurationError: the client's prices failed, or the key is blank; nothing was sent.
+            InvalidArgumentError: this is not a paid request; nothing was sent.
             ProducerError: with the code ``process_ending``: the process is ending, so nothing was sent.
         """
-        if key == "":  # it would count as none, and each call would be paid for
-            raise ConfigurationError("configuration", "An idempotency key must not be empty, so nothing was sent.")
+        check_paid_request(request)
+        check_key(key)
         return await self._submissions.submit(
             request, key, self._ledger_or_default(ledger), former_keys, was_sent=was_sent
         )
@@ -231,4 +232,4 @@ class PaidCalls:
         await self.release(key, ledger=ledger)
 
     def _ledger_or_default(self, ledger: Ledger | None) -> Ledger:
-        return next(each for each in (ledger, self._ledger, self._memory_ledger) if each is not None)
+        return next(each for each in (as_ledger(ledger), self._ledger, self._memory_ledger) if each is not None)

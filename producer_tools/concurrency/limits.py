@@ -89,20 +89,20 @@ class Semaphores:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._semaphores: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
 
     @property
     def held(self) -> int:
         """How many hold one right now, of all keys together."""
         with shared_state:
-            return sum(self._limit - semaphore.free for semaphore in list(self._semaphores.values()))
+            return sum(self.limit - semaphore.free for semaphore in list(self._semaphores.values()))
 
     @asynccontextmanager
     async def hold(self, key: str) -> AsyncIterator[None]:
         """Hold the semaphore of ``key`` during the block."""
         with shared_state:
-            semaphore = self._semaphores.setdefault(key, Semaphore(self._limit))
+            semaphore = self._semaphores.setdefault(key, Semaphore(self.limit))
         async with semaphore.hold():
             yield
 

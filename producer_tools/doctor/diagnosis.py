@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import tempfile
 from pathlib import Path
 
 from producer_tools.client import ProducerClient
@@ -14,6 +13,7 @@ from producer_tools.doctor.results import CheckResult
 from producer_tools.doctor.service import check_base_url, check_price, check_token
 from producer_tools.doctor.versions import check_versions
 from producer_tools.errors import LedgerError
+from producer_tools.files.directory import why_unwritable
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.http.safe_text import safe_text
 from producer_tools.payment.ledger import guarded
@@ -76,12 +76,8 @@ async def _check_ledger(place: str) -> CheckResult:
 
 def _check_directory(directory: Path) -> CheckResult:
     """Whether files can be written into a directory, or into the one where it will be made."""
-    whole, shown = directory.absolute(), safe_text(str(directory), _LONGEST_PATH)
-    there = next(path for path in (whole, *whole.parents) if os.path.lexists(path))
-    try:
-        with tempfile.TemporaryFile(dir=there) as file:
-            file.write(b"x")
-    except OSError as fault:
-        return CheckResult("directory", "bad", f"{shown} cannot be written: {fault.strerror}.")
-    later = "" if there == whole else " It does not exist yet; the first download makes it."
+    shown = safe_text(str(directory), _LONGEST_PATH)
+    if reason := why_unwritable(directory):
+        return CheckResult("directory", "bad", f"{shown} cannot be written: {reason}.")
+    later = "" if os.path.lexists(directory) else " It does not exist yet; the first download makes it."
     return CheckResult("directory", "good", f"{shown} can be written.{later}")

@@ -14,6 +14,7 @@ from producer_tools.doctor import entries as in_words
 from producer_tools.doctor.opening import open_ledger, without_urls
 from producer_tools.doctor.terminal import allow_any_text, is_confirmed
 from producer_tools.errors import ConfigurationError, LedgerError, ProducerError
+from producer_tools.errors.missing_extra import how_to_install
 from producer_tools.http.safe_text import safe_text
 from producer_tools.http.settings import resolve_token, token_id
 from producer_tools.payment.entry import Entry
@@ -207,7 +208,7 @@ def _check_rich() -> None:
         import rich  # noqa: F401, PLC0415 - rich is an extra
     except ImportError:
         raise _NotDoneError(
-            "The table needs rich: pip install 'producer-tools[cli]'. The option --json does without it."
+            f"The table needs rich: {how_to_install('cli')}. The option --json does without it."
         ) from None
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from producer_tools.errors import LedgerError
+from producer_tools.errors.missing_extra import how_to_install
 from producer_tools.payment.ledger import Ledger
 from producer_tools.payment.sqlite_ledger import SqliteLedger
 from producer_tools.payment.store_ledger import StoreLedger
@@ -97,9 +98,7 @@ def _postgres_store(url: str) -> "Iterator[PostgresStore]":
         import psycopg  # noqa: PLC0415 - psycopg is an extra
         from langgraph.store.postgres import PostgresStore  # noqa: PLC0415 - langgraph is an extra
     except ImportError:
-        raise LedgerError(
-            "A ledger in PostgreSQL needs the extra fleet: pip install 'producer-tools[fleet]'."
-        ) from None
+        raise LedgerError(f"A ledger in PostgreSQL needs the extra fleet: {how_to_install('fleet')}.") from None
     parts = _parts(url)
     with ExitStack() as stack:
         try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from producer_tools import telemetry
 from producer_tools.concurrency.sync import sync_twin
 from producer_tools.errors import (
     AnswerError,
@@ -20,7 +21,7 @@ from producer_tools.errors import (
     TaskNotFinishedError,
 )
 from producer_tools.files.fetching import MOST_AT_ONCE, FileFetcher
-from producer_tools.files.names import file_stem
+from producer_tools.files.names import UNTITLED, file_stem
 from producer_tools.files.part_file import PartFile, sweep
 from producer_tools.files.types import HEAD, TYPES
 from producer_tools.tasks.display import to_html
@@ -110,9 +111,20 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class _Wanted:
+    """A file that is to be saved.
+
+    Attributes:
+        kind: what it should be.
+        url: where it is.
+        stem: its name without an extension.
+        pattern: the stem with ``*`` in place of the title.
+        result: the song that it belongs to.
+    """
+
     kind: Kind
     url: str
     stem: str
+    pattern: str
     result: Result
 
 
@@ -148,6 +160,15 @@ class Downloader:
             TaskNotFoundError: the service knows no such task.
             APIError, ServiceUnreachableError, AnswerError: it could not be looked up.
         """
+        task_id = task if isinstance(task, str) else task.task_id
+        with telemetry.operation("download", task_id=task_id) as facts:
+            downloads = await self._save(task, timeout_seconds)
+            facts.update(saved=len(downloads.files), failed=len(downloads.failed))
+            return downloads
+
+    save_sync = sync_twin(save)
+
+    async def _save(self, task: Task | str, timeout_seconds: float) -> Downloads:
         until = time.monotonic() + timeout_seconds
         if isinstance(task, str):
             task = await self._look_up(task, timeout_seconds)
@@ -174,8 +195,6 @@ class Downloader:
             else:
                 raise outcome
         return Downloads(task, tuple(files), tuple(failed))
-
-    save_sync = sync_twin(save)
 
     async def _look_up(self, task_id: str, seconds: float) -> Task:
         try:
@@ -206,6 +225,7 @@ class Downloader:
             file_type = await self._client.files.fetch(file.url, part, file.kind)
             path = directory / f"{file.stem}.{file_type.extension}"
             await asyncio.to_thread(part.keep, path)
+            telemetry.saved(str(directory / f"{file.pattern}.{file_type.extension}"), part.size)
             return _saved(file, path, part.size, file_type.content_type)
         finally:
             part.discard()
@@ -244,7 +264,9 @@ def _files_of(task: Task) -> Iterator[_Wanted]:
                 if names[name] > 1:
                     # A final record does not change, so its second file of this name is the same one in a later run.
                     ids.append(str(names[name]))
-                yield _Wanted(key.file, url, file_stem(result.get("title", ""), key.file, *ids), result)
+                stem = file_stem(result.get("title", ""), key.file, *ids)
+                pattern = "*" + file_stem("", key.file, *ids).removeprefix(UNTITLED)
+                yield _Wanted(key.file, url, stem, pattern, result)
 
 
 def _ids(task: Task, number: int, result: Result, url: str) -> list[str]:

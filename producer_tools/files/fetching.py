@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import aiohttp
 
+from producer_tools import telemetry
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.limits import Semaphore
 from producer_tools.errors import AnswerError, DownloadError, RateLimitError, ServerError
@@ -126,12 +127,14 @@ class _Fetching:
         url = read_url(self._url)
         for _ in range(1 + MOST_REDIRECTS):
             self._rules.check(url)
-            async with self._session.get(
-                url, headers=self._range(), timeout=timeout, allow_redirects=False
-            ) as response:
-                if response.status not in _REDIRECTS:
-                    yield response
-                    return
+            with telemetry.request("GET", str(url)) as facts:
+                async with self._session.get(
+                    url, headers=self._range(), timeout=timeout, allow_redirects=False
+                ) as response:
+                    facts.status = response.status
+                    if response.status not in _REDIRECTS:
+                        yield response
+                        return
                 url = url.join(read_url(response.headers.get("Location", "")))
         raise DownloadError("too_many_redirects", f"The file's URL redirects more than {MOST_REDIRECTS} times.")
 

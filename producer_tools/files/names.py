@@ -4,6 +4,9 @@ import hashlib
 import re
 import unicodedata
 
+UNTITLED = "untitled"
+"""Stands in the place of a title without letters or digits."""
+
 _LONGEST_TITLE = 80  # bytes; with two ids of 16, a kind and an extension the name stays below the usual limit of 255
 # Lower case only, since many file systems treat "a" and "A" as the same name.
 _PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,15}")
@@ -23,7 +26,7 @@ def _words(title: str) -> str:
     text = unicodedata.normalize("NFC", title)
     spaced = "".join(char if unicodedata.category(char)[0] in "LMN" or char == "-" else " " for char in text)
     name = "_".join(spaced.split()).encode()[:_LONGEST_TITLE].decode(errors="ignore")
-    return name.strip("-_") or "untitled"
+    return name.strip("-_") or UNTITLED
 
 
 def _plain(untrusted_id: str) -> str:

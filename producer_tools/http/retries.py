@@ -5,9 +5,11 @@ from functools import partial
 from random import uniform
 from typing import TYPE_CHECKING, TypeVar
 
+from producer_tools import telemetry
 from producer_tools.concurrency.clock import Clock
-from producer_tools.errors import ProducerError
+from producer_tools.errors import ProducerError, ServiceUnreachableError
 from producer_tools.http.faults import SAFE_TO_RETRY_IF_FREE, SAFE_TO_RETRY_IF_PAID
+from producer_tools.http.transport import CONNECT_SECONDS
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
@@ -17,26 +19,32 @@ T = TypeVar("T")
 DEADLINE = 30.0
 """Seconds after the first attempt within which the last one starts."""
 
+UNREACHABLE_DEADLINE = 10.0
+"""Seconds after the first attempt within which the last one ends, if no connection can be made."""
+
 _DOWNLOAD_ATTEMPTS = 4
 _LONGEST_BACK_OFF = 8.0
 
 
-async def with_retries(call: Callable[[], Awaitable[T]], clock: Clock, *, paid: bool) -> T:
+async def with_retries(what: str, call: Callable[[], Awaitable[T]], clock: Clock, *, paid: bool) -> T:
     """Make a call, and make it again after a fault that is safe to retry.
 
     It waits 1, 2, 4 and 8 seconds between attempts, or longer if the service's ``Retry-After`` asks for it, plus up to
-    one second. It raises the last fault if the next attempt would start more than 30 seconds after the first.
+    one second. It raises the last fault if the next attempt would start more than 30 seconds after the first. If no
+    connection can be made, it raises that within 10 seconds.
 
     Args:
+        what: the path of the API that is called, for the log.
         call: makes one attempt.
         clock: measures and waits.
         paid: whether the call costs money; fewer faults are then safe to retry.
     """
     began = clock.now()
     retrying = _retrying(
+        what,
         SAFE_TO_RETRY_IF_PAID if paid else SAFE_TO_RETRY_IF_FREE,
         1,
-        lambda state: clock.now() + state.upcoming_sleep - began > DEADLINE,
+        lambda state: clock.now() + state.upcoming_sleep - began > _latest_start(state),
         clock,
     )
     return await retrying(call)
@@ -54,6 +62,7 @@ async def with_download_retries(call: Callable[[], Awaitable[T]], clock: Clock, 
         until: Unix seconds after which no attempt starts.
     """
     retrying = _retrying(
+        "A file",
         SAFE_TO_RETRY_IF_FREE,
         2,
         lambda state: (
@@ -65,6 +74,7 @@ async def with_download_retries(call: Callable[[], Awaitable[T]], clock: Clock, 
 
 
 def _retrying(
+    what: str,
     faults: tuple[type[Exception], ...],
     first_pause: float,
     give_up: "Callable[[RetryCallState], bool]",
@@ -77,8 +87,21 @@ def _retrying(
         wait=partial(_pause, first_pause),
         stop=give_up,
         sleep=clock.sleep,
+        before_sleep=partial(_log, what),
         reraise=True,
     )
+
+
+def _latest_start(state: "RetryCallState") -> float:
+    """Seconds after the first attempt until which another one may start."""
+    fault = state.outcome.exception() if state.outcome else None
+    return UNREACHABLE_DEADLINE - CONNECT_SECONDS if isinstance(fault, ServiceUnreachableError) else DEADLINE
+
+
+def _log(what: str, state: "RetryCallState") -> None:
+    fault = state.outcome.exception() if state.outcome else None
+    if isinstance(fault, ProducerError):
+        telemetry.retrying(what, f"{fault.code}: {fault.message}", fault.code, state.upcoming_sleep)
 
 
 def _pause(first: float, state: "RetryCallState") -> float:

@@ -9,19 +9,24 @@ from typing import Any, NamedTuple
 
 import aiohttp
 from pydantic import SecretStr
+from yarl import URL
 
+from producer_tools import telemetry
 from producer_tools.concurrency.sync import start_in_background
 from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
 from producer_tools.errors import ConfigurationError, ProducerToolError
 from producer_tools.http.answers import as_submitted, describe_unreadable, has_results, read_object
 from producer_tools.http.faults import connection_fault, refusal, retry_after, unreadable, work_may_have_begun
+from producer_tools.http.safe_text import LONGEST_ID, safe_name
 from producer_tools.http.sessions import LoopSessions
 from producer_tools.http.settings import Settings, resolve_token
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes that are read of one answer; 50 finished records with long lyrics take less than a sixteenth of it."""
 
-CONNECT_SECONDS = 30
+CONNECT_SECONDS = 4.0
+"""Seconds for a connection; a lost packet is repeated twice in that time."""
+
 USER_AGENT = "producer-tools"
 
 
@@ -71,8 +76,14 @@ class Transport:
         self._require_user_token = settings.require_user_token
         self._borrowed = session
         shortest = min(settings.request_timeout, settings.lookup_timeout)
-        self._paid_timeout = aiohttp.ClientTimeout(total=settings.request_timeout, sock_connect=CONNECT_SECONDS)
-        self._free_timeout = aiohttp.ClientTimeout(total=shortest, sock_connect=CONNECT_SECONDS)
+        timeout = partial(
+            aiohttp.ClientTimeout,
+            # With the look-up of the host's name. But a session of the caller's may make calls wait for one another.
+            connect=None if session else CONNECT_SECONDS,
+            sock_connect=CONNECT_SECONDS,
+        )
+        self._paid_timeout = timeout(total=settings.request_timeout)
+        self._free_timeout = timeout(total=shortest)
         self._sessions = LoopSessions()
         self._outliving: set[Future[_Outcome]] = set()
 
@@ -99,7 +110,9 @@ class Transport:
         """
         token = self.token()
         exchange = partial(self._exchange, endpoint, body, token, paid=paid)
-        outcome = await (self._outlive(exchange) if paid else exchange())
+        with telemetry.request("POST", self._base_url + endpoint, endpoint) as facts:
+            outcome = await (self._outlive(exchange) if paid else exchange())
+            _note(outcome, facts)
         if isinstance(outcome, BaseException):
             # Without the traceback so far and the context: their frames are aiohttp's, which hold the token.
             raise outcome.with_traceback(None) from None
@@ -127,10 +140,12 @@ class Transport:
         session = await self._sessions.current()
         headers = {"User-Agent": USER_AGENT}
         try:
-            async with session.get(
-                url, params=query, headers=headers, timeout=self._free_timeout, allow_redirects=False
-            ) as response:
-                return PublicAnswer(response.status, await _read(response))
+            with telemetry.request("GET", url, URL(url).path) as facts:
+                async with session.get(
+                    url, params=query, headers=headers, timeout=self._free_timeout, allow_redirects=False
+                ) as response:
+                    facts.status = response.status
+                    return PublicAnswer(response.status, await _read(response))
         except _TooLargeError as fault:
             raise unreadable(url, str(fault), paid=False) from None
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as fault:
@@ -191,6 +206,16 @@ class Transport:
             return cancelled
         answer = read_object(raw, token)
         return _Answer(status, answer, describe_unreadable(raw) if answer is None else "", wait)
+
+
+def _note(outcome: _Outcome, facts: telemetry.RequestFacts) -> None:
+    """Record what became of a request, for its log record and its span."""
+    if isinstance(outcome, _Answer):
+        trace_id = (outcome.body or {}).get("trace_id")
+        facts.status = outcome.status
+        facts.trace_id = safe_name(trace_id, LONGEST_ID) if isinstance(trace_id, str) else None
+    else:
+        facts.error = outcome.code if isinstance(outcome, ProducerToolError) else type(outcome).__name__
 
 
 def _error_in(answer: _Answer, endpoint: str, token: SecretStr, *, paid: bool) -> ProducerToolError | None:

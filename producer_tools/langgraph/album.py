@@ -68,7 +68,7 @@ def album_graph(
     if approve:
         song.add_node("approve", ApproveNode(client))
         song.add_conditional_edges("approve", _submit_unless_error, ["submit", "download"])
-    song.add_node("submit", SubmitStep(client, accept_other_words=not approve), retry_policy=retry_policy)
+    song.add_node("submit", SubmitStep(client, download_dir, accept_other_words=not approve), retry_policy=retry_policy)
     song.add_node("wait", WaitNode(client), retry_policy=retry_policy)
     song.add_node("review", ReviewStep(review, takes))
     song.add_node("download", DownloadStep(client, download_dir), retry_policy=retry_policy)

@@ -1,5 +1,6 @@
 """The steps of one song of an album: write, submit, review, download."""
 
+import hashlib
 import logging
 import os
 from collections.abc import Mapping
@@ -10,11 +11,13 @@ from langchain_core.runnables.base import RunnableLike, coerce_to_runnable
 from langgraph.errors import GraphBubbleUp
 
 from producer_tools.client import ProducerClient
-from producer_tools.errors import SubmissionConflictError, SubmissionUnknownError, shorten
+from producer_tools.errors import SubmissionConflictError, SubmissionUnknownError
+from producer_tools.errors.base import shorten
+from producer_tools.files.directory import DirectoryCheck
 from producer_tools.langgraph.node import Node, Update
 from producer_tools.langgraph.nodes import DownloadNode, SubmitNode
 from producer_tools.langgraph.state import Song, SongError, SongRequest, is_request, is_unfinished, unknown_outcome
-from producer_tools.payment.graph_keys import GraphKey
+from producer_tools.payment.graph_keys import GraphKey, named_key
 from producer_tools.payment.ledger import Ledger
 from producer_tools.requests import PaidRequest
 from producer_tools.tasks.task import Task
@@ -56,17 +59,29 @@ class SubmitStep(SubmitNode):
 
     Args:
         client: the client to submit with.
+        directory: where the song will be saved. If no file can be written there, nothing is sent.
         accept_other_words: whether a task that was submitted under the same key, but with other words, is accepted.
     """
 
-    def __init__(self, client: ProducerClient, *, accept_other_words: bool) -> None:
+    def __init__(self, client: ProducerClient, directory: str | os.PathLike[str], *, accept_other_words: bool) -> None:
         super().__init__(client)
+        self._check_directory = DirectoryCheck(directory)
         self._accept_other_words = accept_other_words
 
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:
         """Submit."""
-        key = f"song {state['number']}, call {state['calls']}: {state['wish']}"
-        return await super().update({**state, "key": key}, config, runtime)
+        await self._check_directory()
+        return await super().update(state, config, runtime)
+
+    def _filed(self, state: Mapping[str, Any], config: RunnableConfig) -> GraphKey:
+        call, wish = f"song {state['number']}, call {state['calls']}", state["wish"]
+        former = named_key(config, f"{call}: {wish}")
+        unknown = unknown_outcome(state)
+        if unknown and unknown["key"] == former:
+            return GraphKey(former)
+        # Keys are logged, and a wish is what a person wrote: so the key holds its hash.
+        key = named_key(config, f"{call}: {hashlib.sha256(wish.encode(errors='surrogatepass')).hexdigest()[:16]}")
+        return GraphKey(key, (former,))
 
     async def _submit(self, request: PaidRequest, filed: GraphKey, ledger: Ledger | None, *, was_sent: bool) -> Task:
         try:
@@ -76,7 +91,9 @@ class SubmitStep(SubmitNode):
             if not self._accept_other_words:
                 raise  # a person has approved these words and no others
             if error.task_id is None:
-                raise SubmissionUnknownError("unknown_outcome", "It was sent before, in other words.") from None
+                unknown = SubmissionUnknownError("unknown_outcome", "It was sent before, in other words.")
+                unknown.key = filed.key
+                raise unknown from None
             _logger.warning("%s was sent before, in other words: task %s is used.", filed.key, error.task_id)
             return Task(error.task_id, "pending")
 

@@ -1,8 +1,8 @@
 """Nodes that approve, submit, wait and download. Each can be run again after a crash.
 
 On failure a node sets ``error``, which says whether you may have been charged; later nodes skip. A fault that is safe
-to retry, and still there after the client's own retries (30 seconds), is raised instead: for the graph's retry policy,
-or for another run of the graph.
+to retry, and still there after the client's own retries (10 to 30 seconds), is raised instead: for the graph's retry
+policy, or for another run of the graph.
 """
 
 import os
@@ -54,8 +54,8 @@ class SubmitNode(Node):
         """Submit."""
         empty: Update = {"task": {}, "files": []}
         if state.get("request") is None:
-            return empty
-        filed = _filed(state, config)
+            return {**empty, "error": state.get("error") or _missing("request", "so nothing was sent")}
+        filed = self._filed(state, config)
         unknown = unknown_outcome(state)
         try:
             request = _paid_request(state["request"])
@@ -68,6 +68,13 @@ class SubmitNode(Node):
         except ProducerToolError as error:
             return {**empty, "error": _with_key(error_for_state(error), filed.key, state["request"])}
         return {**empty, "task": task_artifact(task), "error": None}
+
+    def _filed(self, state: Mapping[str, Any], config: RunnableConfig) -> GraphKey:
+        """The key of the state's request."""
+        if state.get("key"):
+            return GraphKey(named_key(config, state["key"]))
+        unknown = unknown_outcome(state)
+        return GraphKey(unknown["key"]) if unknown and _is_unknown(state) else key_of_step(config)
 
     async def _submit(self, request: PaidRequest, filed: GraphKey, ledger: Ledger | None, *, was_sent: bool) -> Task:
         key, former_keys = filed
@@ -91,7 +98,9 @@ class ApproveNode(Node):
 
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Runtime[Any] | None) -> Update:
         """Ask."""
-        request = state["request"]
+        request = state.get("request")
+        if request is None:
+            return {"error": state.get("error") or _missing("request", "so there is nothing to approve")}
         if _is_unknown(state):
             return {}  # it was approved before it was sent, and is not sent again unless a person releases it
         try:
@@ -128,8 +137,8 @@ class WaitNode(Node):
 
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Runtime[Any] | None) -> Update:
         """Wait."""
-        if not state["task"]:
-            return {}
+        if not state.get("task"):
+            return {"error": state.get("error") or _missing("task", "so there is nothing to wait for")}
         if not is_unfinished(state):
             return {"error": _error_of(state["task"])}
         task_id = state["task"]["task_id"]
@@ -164,9 +173,9 @@ class DownloadNode(Node):
 
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Runtime[Any] | None) -> Update:
         """Save the files."""
-        task = state["task"]
+        task = state.get("task")
         if not task:
-            return {}
+            return {"error": state.get("error") or _missing("task", "so there is nothing to save")}
         try:
             # An answer that was final at once may have no id to look it up by.
             downloads = await self._downloader.save(task["task_id"] or _task_of(task))
@@ -191,12 +200,10 @@ def error_for_state(error: ProducerToolError) -> SongError:
     return SongError(code=code, message=str(error).removeprefix(f"{code}: "))
 
 
-def _filed(state: Mapping[str, Any], config: RunnableConfig) -> GraphKey:
-    """The key of the state's request."""
-    if state.get("key"):
-        return GraphKey(named_key(config, state["key"]))
-    unknown = unknown_outcome(state)
-    return GraphKey(unknown["key"]) if unknown and _is_unknown(state) else key_of_step(config)
+def _missing(what: str, consequence: str) -> SongError:
+    """The error of a node that finds nothing to work on in the state, and no error of an earlier node either."""
+    message = f"The state has no {what}, {consequence}. An earlier node, or the graph's input, must set it."
+    return SongError(code="bad_request", message=message)
 
 
 def _is_unknown(state: Mapping[str, Any]) -> bool:
@@ -216,16 +223,12 @@ def _is_same(request: SongRequest, other: Any) -> bool:
 
 
 def _with_key(error: SongError, key: str | None, request: SongRequest) -> SongError:
-    """The error with its key, and for an unknown outcome with what a person can do about it."""
+    """The error with its key, and for an unknown outcome with the request."""
     if key is None:
         return error
     if error["code"] != "unknown_outcome":
         return {**error, "key": key}
-    message = (
-        f"{error['message']} If the account shows its task, call client.adopt({key!r}, task_id); if it shows none, "
-        f"call client.release({key!r}), and it is sent again. Then run the graph again."
-    )
-    return {**error, "message": message, "key": key, "request": request}
+    return {**error, "message": f"{error['message']} Then run the graph again.", "key": key, "request": request}
 
 
 def _paid_request(request: SongRequest) -> PaidRequest:

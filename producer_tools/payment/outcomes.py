@@ -52,7 +52,7 @@ class Outcomes:
         self._clock = clock
         self._settler = settler
 
-    async def found(self, key: str, entry: Entry, ledger: Ledger) -> Task:
+    async def found(self, entry: Entry, ledger: Ledger) -> Task:
         """The task of a request that an earlier call sent, if it can be found now.
 
         Raises:
@@ -63,7 +63,7 @@ class Outcomes:
             return read_answer({"task_id": finding.task_ids[0]})
         raise SubmissionUnknownError(
             "unknown_outcome",
-            f"This call was sent before, or was about to be, under the key {key}. {finding.in_words()}",
+            f"This call was sent before, or was about to be. {finding.in_words()}",
         )
 
     async def settle(self, ledger: Ledger) -> list[Settled]:

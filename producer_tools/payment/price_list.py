@@ -89,7 +89,7 @@ class PriceList:
         Raises:
             ServiceUnreachableError, AnswerError, RateLimitError, ServerError: there was no answer for 30 seconds.
         """
-        reading = (with_retries(partial(self._listed, each), self._clock, paid=False) for each in _ENDPOINTS)
+        reading = (with_retries(_APIS, partial(self._listed, each), self._clock, paid=False) for each in _ENDPOINTS)
         listed: list[ListedPrice] = []
         # All of them are waited for, so that none goes on behind the caller's back after another has failed.
         for each in await asyncio.gather(*reading, return_exceptions=True):

@@ -6,7 +6,7 @@ from typing import Any
 
 from typing_extensions import Self
 
-from producer_tools.errors import shorten
+from producer_tools.errors.base import shorten
 
 RUN_SECONDS = 600.0
 """Failures count together if they happen within this time."""

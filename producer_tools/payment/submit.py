@@ -2,18 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from random import uniform
 from uuid import uuid4
 
+from producer_tools import telemetry
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.limits import KeyLocks, Semaphores
 from producer_tools.concurrency.sync import unfinished_work
 from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
-from producer_tools.errors import BeingSentError, ProducerError, SubmissionConflictError
+from producer_tools.errors import BeingSentError, ProducerError, SubmissionConflictError, SubmissionUnknownError
 from producer_tools.http.retries import with_retries
 from producer_tools.http.settings import token_id
 from producer_tools.http.transport import Transport
@@ -22,7 +23,7 @@ from producer_tools.payment.keys import is_same_request, ledger_key
 from producer_tools.payment.ledger import Ledger
 from producer_tools.payment.outcomes import Outcomes
 from producer_tools.payment.sending import Sender, begun
-from producer_tools.requests import PaidRequest
+from producer_tools.requests import MusicRequest, PaidRequest
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
 
@@ -59,6 +60,11 @@ class _Call:
     @property
     def ledger_key(self) -> str:
         return ledger_key(self.key, self.account)
+
+    @property
+    def what(self) -> str:
+        """The action, or the endpoint of a request without one."""
+        return self.request.action if isinstance(self.request, MusicRequest) else self.request.endpoint
 
 
 class Submissions:
@@ -133,8 +139,14 @@ class Submissions:
 
     async def _run(self, call: _Call) -> Task:
         try:
-            return await self._until_known(call)
+            with telemetry.operation("submit", action=call.what, key=call.key) as facts:
+                task = await self._until_known(call)
+                facts["task_id"] = task.task_id
+                return task
         except Exception as error:
+            if isinstance(error, SubmissionUnknownError):
+                error.key = call.key
+                telemetry.unknown_outcome(call.what, call.key, error.code)
             if not call.is_abandoned:
                 raise
             # No caller is left to handle the error, and asyncio would report it as never retrieved.
@@ -145,12 +157,31 @@ class Submissions:
         """Send the request, or wait until whoever is sending it knows the outcome."""
         while True:
             # The semaphore comes before the ledger: a request that is cancelled while it waits here leaves no entry.
-            async with self._in_progress.hold(call.ledger_key), self._semaphores.hold(call.account):
+            async with self._in_progress.hold(call.ledger_key), self._place(call):
                 with suppress(BeingSentError):
                     # No ledger entry is open while waiting to retry, so a crash then is not an unknown outcome.
-                    return await with_retries(partial(self._send_once, call), self._clock, paid=True)
+                    return await with_retries(
+                        call.request.endpoint, partial(self._send_once, call), self._clock, paid=True
+                    )
             # A random pause, so that two processes that withdrew their entries at the same moment do not collide again.
             await self._clock.sleep(_RECHECK_SECONDS * uniform(0.2, 1.8))  # noqa: S311 - not a secret
+
+    @asynccontextmanager
+    async def _place(self, call: _Call) -> AsyncIterator[None]:
+        """Hold one of the places for paid requests during the block. A long wait for it is logged while it lasts."""
+        warning = asyncio.get_running_loop().call_later(
+            telemetry.SECONDS_OF_A_LONG_WAIT,
+            telemetry.waits_for_a_place,
+            call.what,
+            call.key,
+            self._semaphores.limit,
+        )
+        try:
+            async with self._semaphores.hold(call.account):
+                warning.cancel()
+                yield
+        finally:
+            warning.cancel()
 
     async def _send_once(self, call: _Call) -> Task:
         if call.is_abandoned:
@@ -178,7 +209,11 @@ class Submissions:
                 await self._sender.withdraw(entry, call.ledger)
             if call.is_abandoned:
                 raise asyncio.CancelledError
-            return known or await self._sender.send(entry, call.ledger)
+            if known is None:
+                task = await self._sender.send(entry, call.ledger)
+                telemetry.submitted(call.what, task.task_id, call.key, entry.usd)
+                return task
+            return known
         finally:
             call.is_being_sent = False
 
@@ -211,4 +246,6 @@ class Submissions:
         task = None if known.answer is None else read_answer(known.answer)
         if not is_same_request(call.request, known.fingerprint):
             raise SubmissionConflictError(call.key, None if task is None else task.task_id)
-        return task or await self._outcomes.found(call.key, known, call.ledger)
+        task = task or await self._outcomes.found(known, call.ledger)
+        telemetry.reused(call.what, task.task_id, call.key)
+        return task

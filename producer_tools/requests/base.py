@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar
 from langchain_core.tools import InjectedToolArg
 from pydantic import BaseModel, ConfigDict, PlainSerializer, model_validator
 
+from producer_tools.errors.invalid_argument import naming_arguments
 from producer_tools.requests.fields import Text
 
 AUDIOS = "/producer/audios"
@@ -28,6 +29,9 @@ class Request(BaseModel):
         endpoint: the path below the base URL.
         paid: whether the call may cost money. This is the one place that says so; an endpoint that is not known to
             be free counts as paid.
+
+    Raises:
+        InvalidArgumentError: an argument is not valid. `model_validate` raises pydantic's error, as LangChain expects.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, coerce_numbers_to_str=True, frozen=True)
@@ -42,6 +46,14 @@ class Request(BaseModel):
         if not isinstance(given, Mapping):
             return given
         return {name: value for name, value in given.items() if value is not None}
+
+    def __init__(self, /, **arguments: Any) -> None:
+        shown = [name for name, field in type(self).model_fields.items() if InjectedToolArg not in field.metadata]
+        with naming_arguments(shown):
+            super().__init__(**arguments)
+
+    # Without this mark of pydantic's own, `model_validate` would call the constructor and lose the arguments' names.
+    vars(__init__)["__pydantic_base_init__"] = True
 
     def body(self) -> dict[str, Any]:
         """The JSON body: every field that has a value; nulls and empty strings are left out."""

@@ -108,8 +108,7 @@ class LookUps:
                 first, second = await asyncio.gather(*asking)
                 return {**first, **second}
             if may_concern_one_task(error):
-                error.task_id = error.task_id or task_ids[0]
-                error.args = (str(error),)  # LangChain shows it to the model
+                error.about(task_ids[0])
             return dict.fromkeys(task_ids, error)
         return {task_id: found.get(task_id) or TaskNotFoundError(task_id) for task_id in task_ids}
 
@@ -144,7 +143,7 @@ class LookUps:
             await self._rate_limiter.acquire(owner)
             return await self._transport.post(TASKS, body, paid=False)
 
-        return await (with_retries(attempt, self._clock, paid=False) if retry else attempt())
+        return await (with_retries(TASKS, attempt, self._clock, paid=False) if retry else attempt())
 
 
 def _for_one_caller(error: Exception) -> Exception:

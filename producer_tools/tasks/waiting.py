@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from producer_tools import telemetry
 from producer_tools.concurrency.clock import Clock, finishes_in_time
 from producer_tools.concurrency.shared_state import shared_state
 from producer_tools.errors import AnswerError, TaskNotFoundError
@@ -54,12 +55,15 @@ class Waits:
     async def events(self, task_ids: list[str]) -> AsyncGenerator[Event, None]:
         """The changes of the tasks, until each is final or can no longer be watched."""
         watcher = self._watchers.current(self._transport.token())
-        watching = set(task_ids)
+        watching, began = set(task_ids), self._clock.now()
         async with watcher.listen(task_ids, self._submitted.get) as events:
             while watching:
                 event = await events.get()
-                if isinstance(event.outcome, Exception) or event.outcome.is_final:
+                if isinstance(event.outcome, Exception):
                     watching.discard(event.task_id)
+                elif event.outcome.is_final:
+                    watching.discard(event.task_id)
+                    telemetry.finished(event.task_id, event.outcome.state, self._clock.now() - began)
                 yield event
 
     async def wait(self, task_ids: list[str], timeout: float, on_change: OnChange | None) -> TaskBatch:
@@ -70,6 +74,12 @@ class Waits:
         Raises:
             AnswerError: there is no answer about such a task within that second.
         """
+        with telemetry.operation("wait", tasks=len(task_ids)) as facts:
+            batch = await self._wait(task_ids, timeout, on_change)
+            facts["final"] = sum(task.is_final for task in batch.tasks)
+            return batch
+
+    async def _wait(self, task_ids: list[str], timeout: float, on_change: OnChange | None) -> TaskBatch:
         found: dict[str, Task] = {}
         missing: set[str] = set()
         collecting = asyncio.ensure_future(self._collect(task_ids, found, missing, on_change))

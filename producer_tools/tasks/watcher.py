@@ -13,12 +13,16 @@ from pydantic import SecretStr
 from producer_tools.concurrency.clock import Clock, finishes_in_time
 from producer_tools.concurrency.home_loop import HomeLoop
 from producer_tools.concurrency.shared_state import shared_state
+from producer_tools.errors import ServiceUnreachableError
 from producer_tools.http.settings import token_id
 from producer_tools.tasks.task import Task
 
-# No task is final within 15 s and most are after 20-50 s (guide, seen), so the first look-up comes after three
-# intervals of 5 s. It is a number of intervals because a shorter one, as with the sandbox, means shorter songs.
-_INTERVALS_BEFORE_FIRST_LOOKUP = 3
+# Whoever waits wants to see soon that the task is known and has not failed, so the first look-up comes one interval
+# after the submit, by default 5 s. No task is complete within 15 s and most are after 20-50 s (guide, seen), so the
+# second one comes after three. They are numbers of intervals because a shorter one, as with the sandbox, means shorter
+# songs.
+_INTERVALS_BEFORE_FIRST_LOOKUP = 1
+_INTERVALS_BEFORE_SECOND_LOOKUP = 3
 # Old tasks are looked up less often: from this age, in intervals, only in every n-th round.
 _BACK_OFF = ((60, 3), (24, 2))
 # With a poll interval of 0, the watcher still pauses between its rounds.
@@ -39,10 +43,27 @@ class Event(NamedTuple):
     outcome: Task | Exception
 
 
+# Seconds for which an unfinished task is still watched although the service cannot be reached.
+_UNREACHABLE_SECONDS = 30.0
+
+
 @dataclass
 class _Watched:
+    """A task that is watched. All times are Unix seconds.
+
+    Attributes:
+        since: when it was submitted, or else when it was first watched.
+        due: when it is looked up next.
+        second: when it may be looked up after that.
+        reached: when the service last answered about it.
+        last: what the service answered.
+        listeners: who is told of changes.
+    """
+
     since: float
     due: float
+    second: float
+    reached: float = 0.0
     last: Task | None = None
     listeners: list["asyncio.Queue[Event]"] = field(default_factory=list)
 
@@ -115,8 +136,12 @@ class Watcher:
     def _new(self, submitted: float | None) -> _Watched:
         now = self._clock.now()
         if submitted is None:
-            return _Watched(since=now, due=now)
-        return _Watched(since=submitted, due=max(now, submitted + _INTERVALS_BEFORE_FIRST_LOOKUP * self._interval))
+            return _Watched(since=now, due=now, second=now)
+        first, second = (
+            submitted + intervals * self._interval
+            for intervals in (_INTERVALS_BEFORE_FIRST_LOOKUP, _INTERVALS_BEFORE_SECOND_LOOKUP)
+        )
+        return _Watched(since=submitted, due=max(now, first), second=second)
 
     def _leave(self, task_id: str, events: "asyncio.Queue[Event]") -> None:
         watched = self._watched.get(task_id)
@@ -141,7 +166,9 @@ class Watcher:
             last_round = self._clock.now()
             due = [task_id for task_id, watched in self._watched.items() if watched.due <= last_round]
             for task_id in due:
-                self._watched[task_id].due = last_round + self._interval * self._rounds_between_lookups(task_id)
+                watched = self._watched[task_id]
+                next_one = last_round + self._interval * self._rounds_between_lookups(watched)
+                watched.due = max(next_one, watched.second)
             self._start_round([task_id for task_id in due if task_id in idle])
 
     async def _sleep(self, seconds: float) -> None:
@@ -171,7 +198,7 @@ class Watcher:
         self._looking.discard(task_id)
         self._changed.set()
         watched = self._watched.get(task_id)
-        if watched is None or outcome == watched.last:
+        if watched is None or self._is_passing(outcome, watched) or outcome == watched.last:
             return
         for listener in watched.listeners:
             listener.put_nowait(Event(task_id, outcome))
@@ -180,8 +207,16 @@ class Watcher:
         else:
             watched.last = outcome
 
-    def _rounds_between_lookups(self, task_id: str) -> int:
-        age = (self._clock.now() - self._watched[task_id].since) / self._interval
+    def _is_passing(self, outcome: Task | Exception, watched: _Watched) -> bool:
+        """Whether this is an outage of the network that may pass: the task was seen, and it has not lasted long."""
+        now = self._clock.now()
+        if not isinstance(outcome, ServiceUnreachableError):
+            watched.reached = now
+            return False
+        return now < watched.reached + _UNREACHABLE_SECONDS
+
+    def _rounds_between_lookups(self, watched: _Watched) -> int:
+        age = (self._clock.now() - watched.since) / self._interval
         return next((rounds for intervals, rounds in _BACK_OFF if age >= intervals), 1)
 
 

@@ -1,18 +1,18 @@
 """How every tool runs: sync and async, arguments, output, errors, and what a model may not set."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, TypeVar, cast
 
 from langchain_core.messages import ToolCall
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.tools import BaseTool
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
 
 from producer_tools.client import ProducerClient
 from producer_tools.concurrency.sync import run_sync
-from producer_tools.errors import ConfigurationError
+from producer_tools.errors import ConfigurationError, InvalidArgumentError
 from producer_tools.payment.graph_keys import GraphKey, key_of_step, key_of_tool_call, store_of
 from producer_tools.requests import DELIVERY, PaidRequest, Request
 from producer_tools.tools.cut_off import refuse_cut_off_call
@@ -26,12 +26,7 @@ _APPLICATION_ONLY = DELIVERY | {"async_", "submission_key"}
 
 def explain(error: ValidationError | Any) -> str:
     """Say which arguments are wrong and what they must be, so that a model can correct the call."""
-    reasons = [
-        f"{'.'.join(map(str, detail['loc'][:1])) or 'arguments'}: {detail['msg'].removeprefix('Value error, ')}"
-        for detail in error.errors(include_url=False, include_context=False)
-        if detail["type"] != "none_required"  # pydantic's second complaint about a field that may be a number or null
-    ]
-    return f"bad_request: {'; '.join(reasons)}. Nothing was sent. Correct the arguments and call again."
+    return InvalidArgumentError.of(error).for_model()
 
 
 def without_application_only(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,6 +52,8 @@ class ProducerTool(BaseTool):
     Args:
         client: the client that the tool uses; default a client from the environment. Copies of a tool share it.
     """
+
+    model_config = ConfigDict(extra="forbid")  # a misspelt setting would have no effect
 
     client: ProducerClient = Field(default_factory=ProducerClient, exclude=True, repr=False)
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
@@ -153,10 +150,15 @@ def _without_forgery(given: str | dict[str, Any] | ToolCall) -> str | dict[str, 
 class SubmittingTool(ProducerTool):
     """A tool that sends one paid request and returns the task that it made.
 
+    Args:
+        before_submit: awaited before each submit; what it raises keeps the request from being sent.
+
     Raises:
         ConfigurationError: its ``args_schema`` is not a `producer_tools.requests.PaidRequest`, so it would be paid for
             without an approval.
     """
+
+    before_submit: Callable[[], Awaitable[None]] | None = Field(default=None, exclude=True, repr=False)
 
     @model_validator(mode="after")
     def _check_is_paid(self) -> Self:
@@ -180,6 +182,8 @@ class SubmittingTool(ProducerTool):
 
     async def answer(self, request: PaidRequest) -> Output:
         """Submit the request, once for each tool call of a graph, or else for each submit of its step."""
+        if self.before_submit is not None:
+            await self.before_submit()
         runtime, config = request.runtime, ensure_config()
         if request.submission_key:
             filed = GraphKey(request.submission_key)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, get_args
 
-from producer_tools.errors import DownloadError, shorten
+from producer_tools.errors import DownloadError
+from producer_tools.errors.base import shorten
 from producer_tools.files.downloads import Downloads
 from producer_tools.tasks.failures import failed_by_service
 from producer_tools.tasks.results import RESULT_KEYS, Result

@@ -9,7 +9,7 @@ _IMPORTED = [
     "langgraph.graph.message",
     "langgraph.prebuilt",
     "producer_tools.langgraph",
-    "producer_tools.toolkit",
+    "producer_tools.tools.toolkit",
 ]
 
 

@@ -39,4 +39,4 @@ def _blocks(page: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(f"{write_blocks(Path(sys.argv[1]))} programs of the documentation")  # noqa: T201 - this is a command
+    print(f"{write_blocks(Path(sys.argv[1]))} programs of the documentation")

@@ -17,7 +17,7 @@ from producer_tools import (
     ServiceUnreachableError,
     SqliteLedger,
 )
-from producer_tools.langgraph import DownloadNode, SongRequest, SongState, SubmitNode, WaitNode
+from producer_tools.langgraph import ApproveNode, DownloadNode, SongRequest, SongState, SubmitNode, WaitNode
 from producer_tools.sandbox import Fault, ProducerSandbox
 from tests.clocks import FastClock, InstantClock
 from tests.langgraph.runner import AUDIOS, MODES, Builder, Runner, fast_client, paid_task_ids, request, sync_and_async
@@ -233,4 +233,18 @@ async def test_a_request_without_name_and_args_is_an_error(
     state = await run(plain_graph, {"request": value})
     assert state["error"]["code"] == "bad_request"
     assert "a name and args" in state["error"]["message"]
+    assert paid_task_ids(sandbox) == []
+
+
+@pytest.mark.parametrize("node", [SubmitNode, ApproveNode, WaitNode, DownloadNode])
+@pytest.mark.parametrize("state", [{}, {"request": None, "task": {}}], ids=["empty", "nothing"])
+async def test_a_node_with_nothing_to_do_says_so(
+    node: Any, state: dict[str, Any], client: ProducerClient, sandbox: ProducerSandbox
+) -> None:
+    """A graph that was wired wrongly ended with ``KeyError: 'request'``, or in silence."""
+    update = await node(client).ainvoke(state)
+    assert update["error"]["code"] == "bad_request"
+    assert "The state has no " in update["error"]["message"]
+    earlier = {"code": "rejected", "message": "A person does not want it."}
+    assert (await node(client).ainvoke({**state, "error": earlier}))["error"] == earlier
     assert paid_task_ids(sandbox) == []

@@ -78,5 +78,5 @@ async def test_a_node_says_that_the_service_is_down(run: Runner, sandbox: Produc
         state = await run(graph, order(), thread="two")
     assert state["task"] == {}
     assert state["error"]["code"] == "service_unavailable"
-    assert "stop submitting and tell the user" in state["error"]["message"]
+    assert "Submit it again later" in state["error"]["message"]
     assert _sent(sandbox) == 1

@@ -211,7 +211,7 @@ async def test_a_retired_action_is_not_sent_again(down: Down) -> None:
     cover = CoverMusic(audio_id="a")
     with down.sandbox.outage("retired", actions=["cover"]):
         for _ in range(2):
-            with pytest.raises(RetiredError, match="no longer does this: tell the user"):
+            with pytest.raises(RetiredError, match="no longer does this: do not offer it"):
                 await client.submit(cover)
     down.clock.advance(3600)
     with pytest.raises(RetiredError, match="answered cover with 410 before"):

@@ -108,7 +108,7 @@ async def test_an_unknown_outcome_is_sent_again_only_after_release(
             await client.submit(SONG, key="k")
     for _ in range(2):
         async with client_on(sandbox, open_ledger()) as client:
-            with pytest.raises(SubmissionUnknownError, match=r"unknown_outcome: .* under the key k"):
+            with pytest.raises(SubmissionUnknownError, match=r"unknown_outcome: .* Its key is 'k'"):
                 await client.submit(SONG, key="k")
     assert len(sandbox.charges) == 1
     async with client_on(sandbox, open_ledger()) as client:

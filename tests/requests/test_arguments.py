@@ -8,7 +8,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
 from producer_tools.http.transport import Transport
-from producer_tools.toolkit import ProducerToolkit
+from producer_tools.tools.toolkit import ProducerToolkit
 
 
 def test_every_argument_is_described(toolkit: ProducerToolkit) -> None:

@@ -8,10 +8,14 @@ from pydantic import ConfigDict, Field
 
 from producer_tools.client import ProducerClient
 from producer_tools.concurrency.closing import Closing
+from producer_tools.errors.invalid_argument import naming_arguments
+from producer_tools.files.directory import DirectoryCheck
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.progress import OnProgress
-from producer_tools.tools import ProducerDownloadResults, ProducerTool, ProducerWaitForTasks
+from producer_tools.tools.base import ProducerTool, SubmittingTool
 from producer_tools.tools.catalog import ALL_TOOLS
+from producer_tools.tools.files import ProducerDownloadResults
+from producer_tools.tools.tasks import ProducerWaitForTasks
 
 
 class ProducerToolkit(Closing, BaseToolkit):
@@ -22,16 +26,24 @@ class ProducerToolkit(Closing, BaseToolkit):
             the first call, not here.
         on_progress: called with each change of each task that a tool waits for.
         download_dir: where files are saved; default ``./producer-downloads``, made when it is first needed. A model
-            cannot choose another directory, and nothing is written outside it.
+            cannot choose another directory, and nothing is written outside it. If you give one in which no file can be
+            written, paid tools raise `ConfigurationError` and send nothing.
         paid_tools: whether the tools that cost money are included.
+
+    Raises:
+        InvalidArgumentError: an argument is not valid, or there is none of that name.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     client: ProducerClient = Field(default_factory=ProducerClient, exclude=True, repr=False)
     on_progress: OnProgress | None = Field(default=None, exclude=True, repr=False)
     download_dir: Path = Field(default=DEFAULT_DIRECTORY, exclude=True)
     paid_tools: bool = True
+
+    def __init__(self, **arguments: Any) -> None:
+        with naming_arguments(type(self).model_fields):
+            super().__init__(**arguments)
 
     def get_tools(self) -> list[BaseTool]:
         """The tools. All of them use the toolkit's client."""
@@ -39,6 +51,9 @@ class ProducerToolkit(Closing, BaseToolkit):
             ProducerWaitForTasks: {"on_progress": self.on_progress},
             ProducerDownloadResults: {"directory": self.download_dir},
         }
+        if "download_dir" in self.model_fields_set:  # who gave none may want no files
+            check = DirectoryCheck(self.download_dir)
+            settings |= {tool: {"before_submit": check} for tool in ALL_TOOLS if issubclass(tool, SubmittingTool)}
         tools = [tool(client=self.client, **settings.get(tool, {})) for tool in ALL_TOOLS]
         return [tool for tool in tools if self.paid_tools or not tool.paid]
 

@@ -7,6 +7,7 @@ ProducerError                        anything this package raises
 ├── OutcomeKnownError                release or adopt of a request that has a task; nothing was changed
 ├── BeingSentError                   release or adopt of a request that is being sent now; nothing was changed
 └── ProducerToolError                reaches a model as an error message (a LangChain ToolException)
+    ├── InvalidArgumentError         an argument is not valid (also a ValueError); nothing was sent
     ├── APIError                     the service refused; nothing was charged
     │   ├── BadRequestError          400: the message says which argument
     │   ├── AuthenticationError      the API token is missing, wrong, expired or another application's
@@ -32,10 +33,8 @@ ProducerError                        anything this package raises
 ```
 """
 
-from typing import Any, ClassVar
-
-from langchain_core.tools import ToolException
-from typing_extensions import Self
+from producer_tools.errors.base import ProducerError, ProducerToolError
+from producer_tools.errors.invalid_argument import InvalidArgumentError
 
 __all__ = [
     "APIError",
@@ -50,6 +49,7 @@ __all__ = [
     "DownloadError",
     "EndpointNotFoundError",
     "InsufficientBalanceError",
+    "InvalidArgumentError",
     "LedgerError",
     "MissingTokenError",
     "NoFilesError",
@@ -67,66 +67,6 @@ __all__ = [
     "TaskNotFinishedError",
     "TaskNotFoundError",
 ]
-
-LONGEST_MESSAGE = 500
-
-
-class ProducerError(Exception):
-    """Anything this package raises.
-
-    Attributes:
-        code: the service's error code, or one of this package's.
-        message: what happened, in at most 500 characters.
-        status: the HTTP status, if there was an answer.
-        trace_id: the service's id of the request, for its support.
-        task_id: the task concerned, if there is one.
-        retry_after: seconds to wait before a retry, if the service asks for that.
-        advice: what to do next.
-    """
-
-    advice: ClassVar[str] = ""
-
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        status: int | None = None,
-        trace_id: str | None = None,
-        task_id: str | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        self.code = code
-        self.message = shorten(message)
-        self.status = status
-        self.trace_id = trace_id
-        self.task_id = task_id
-        self.retry_after = retry_after
-        # LangChain shows the first argument of a ToolException to the model.
-        super().__init__(str(self))
-
-    def with_more(self, sentence: str) -> Self:
-        """The same error with a sentence after its message."""
-        if not sentence:
-            return self
-        return type(self)(
-            self.code,
-            f"{self.message.rstrip('.')}. {sentence}",
-            status=self.status,
-            trace_id=self.trace_id,
-            task_id=self.task_id,
-            retry_after=self.retry_after,
-        )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self.args, self.__dict__)
-
-    def __str__(self) -> str:
-        ids = [f"{name} {value}" for name, value in (("task_id", self.task_id), ("trace_id", self.trace_id)) if value]
-        # The ids belong to the message, so they stand before its full stop, which a service's message may lack.
-        happened = f"{self.code}: {self.message.rstrip('.')}" + (f" ({', '.join(ids)})" if ids else "")
-        full_stop = "" if happened.endswith(("!", "?", "…")) else "."
-        return f"{happened}{full_stop} {self.advice}".rstrip()
 
 
 class ConfigurationError(ProducerError):
@@ -158,10 +98,6 @@ class BeingSentError(ProducerError):
         super().__init__("being_sent", f"The request under the key {key} is being sent.")
 
 
-class ProducerToolError(ProducerError, ToolException):
-    """An error that a model can act on. LangChain shows it to the model as a tool message with status ``error``."""
-
-
 class APIError(ProducerToolError):
     """The service answered with an error. A refused call is not charged (faq: billing on success only)."""
 
@@ -177,31 +113,36 @@ class BadRequestError(APIError):
 class AuthenticationError(APIError):
     """The API token is not accepted (``no_token``, ``invalid_token``, ``token_expired``, ``token_mismatched``)."""
 
-    advice = "Nothing was charged. Only the application's owner can fix this: tell the user; do not retry."
+    advice = "Nothing was charged. Check the API token in the provider's console; the same call will fail again."
+    advice_to_model = "Nothing was charged. Only the application's owner can fix this: tell the user; do not retry."
 
 
 class InsufficientBalanceError(APIError):
     """403 ``used_up``: the account's balance is spent. The token itself is valid."""
 
-    advice = "Nothing was charged. The account has to be topped up: tell the user; do not retry."
+    advice = "Nothing was charged. Top up the account, then call again."
+    advice_to_model = "Nothing was charged. The account has to be topped up: tell the user; do not retry."
 
 
 class ServiceDisabledError(APIError):
     """``disabled``: the service is switched off, for this application or for all. The token itself is valid."""
 
-    advice = "Nothing was charged. The service is switched off: tell the user; do not retry."
+    advice = "Nothing was charged. Look into the provider's console, which says whether the service is switched on."
+    advice_to_model = "Nothing was charged. The service is switched off: tell the user; do not retry."
 
 
 class ContentModerationError(APIError):
     """403 ``forbidden``: moderation refused the content. The token itself is valid."""
 
-    advice = "Nothing was charged. Moderation refused the content: change the words, or tell the user."
+    advice = "Nothing was charged. Moderation refused the content: change the words."
+    advice_to_model = "Nothing was charged. Moderation refused the content: change the words, or tell the user."
 
 
 class EndpointNotFoundError(APIError):
     """404 ``no_api``: there is no such endpoint under the base URL."""
 
-    advice = "Nothing was charged. The base URL is wrong: tell the user; do not retry."
+    advice = "Nothing was charged. Correct base_url, or the variable ACEDATACLOUD_API_BASE_URL."
+    advice_to_model = "Nothing was charged. The base URL is wrong: tell the user; do not retry."
 
 
 class RateLimitError(APIError):
@@ -223,7 +164,8 @@ class ServiceUnavailableError(ProducerToolError):
     ``None`` while a call is trying it.
     """
 
-    advice = (
+    advice = "This call was not sent and not charged. Submit it again later, under the same key if it has one."
+    advice_to_model = (
         "This call was not sent and not charged. The service is down: stop submitting and tell the user. "
         "Try again only if the user asks for it later."
     )
@@ -232,7 +174,10 @@ class ServiceUnavailableError(ProducerToolError):
 class RetiredError(ServiceUnavailableError):
     """410: the service no longer does this. The same client does not send the same action again."""
 
-    advice = "Nothing was charged. The service no longer does this: tell the user; do not retry it or offer it again."
+    advice = "Nothing was charged. The service no longer does this: do not offer it any more."
+    advice_to_model = (
+        "Nothing was charged. The service no longer does this: tell the user; do not retry it or offer it again."
+    )
 
 
 class ServiceUnreachableError(ProducerToolError):
@@ -252,12 +197,24 @@ class SubmissionUnknownError(ProducerToolError):
 
     The ledger keeps the request. `ProducerClient.settle` searches the account for its task again; what it does not
     find, a person settles with `ProducerClient.adopt` or `ProducerClient.release`, or with ``producer-ledger``.
+
+    Attributes:
+        key: the idempotency key of the request; ``None`` until the client has found it.
     """
 
-    advice = (
-        "The outcome of this paid call is unknown: it may have been carried out and charged. "
-        "Do not repeat it. Tell the user to check in the account whether it was charged."
-    )
+    advice = "The outcome of this paid call is unknown: it may have been carried out and charged. Do not repeat it."
+    advice_to_model = f"{advice} Tell the user to check in the account whether it was charged."
+    key: str | None = None
+
+    def __str__(self) -> str:
+        if self.key is None:
+            return super().__str__()
+        return self._text(
+            "The outcome of this paid call is unknown: it may have been carried out and charged. It is never sent "
+            f"again by itself. Its key is {self.key!r}. Call client.settle(), which searches the account for its task. "
+            f"If you see the task in the account, call client.adopt({self.key!r}, task_id); if it is not there, call "
+            f"client.release({self.key!r}), and the next submit under this key sends it again."
+        )
 
 
 class SubmissionConflictError(ProducerToolError):
@@ -283,7 +240,8 @@ class CutOffError(ProducerToolError):
 class LedgerError(ProducerToolError):
     """The ledger cannot be read or written, so the request was not sent. The ledger's own exception is the cause."""
 
-    advice = (
+    advice = "Nothing was sent and nothing was charged. When the ledger works again, make the same call again."
+    advice_to_model = (
         "Nothing was sent and nothing was charged. Tell the user that the ledger of payments does not work; "
         "when it works again, the same call may be made again."
     )
@@ -295,7 +253,8 @@ class LedgerError(ProducerToolError):
 class BudgetExceededError(ProducerToolError):
     """A paid call does not fit into the budget of the client or of the run."""
 
-    advice = "Nothing was sent and nothing was charged. Tell the user; do not try again within this budget."
+    advice = "Nothing was sent and nothing was charged. Raise the budget, or stop."
+    advice_to_model = "Nothing was sent and nothing was charged. Tell the user; do not try again within this budget."
 
 
 class TaskNotFoundError(ProducerToolError):
@@ -310,7 +269,8 @@ class TaskNotFoundError(ProducerToolError):
 class TaskNotFinishedError(ProducerToolError):
     """A download of a task that is not finished. Any URLs that it has are previews."""
 
-    advice = "Call producer_wait_for_tasks with this task_id, then download. Do not submit again."
+    advice = "Wait for the task, then download. Do not submit again."
+    advice_to_model = "Call producer_wait_for_tasks with this task_id, then download. Do not submit again."
 
     def __init__(self, task_id: str | None, state: str) -> None:
         super().__init__("not_finished", f"Nothing to download yet: the task is {state}.", task_id=task_id)
@@ -319,7 +279,8 @@ class TaskNotFinishedError(ProducerToolError):
 class NoFilesError(ProducerToolError):
     """There is nothing to download: the task failed (``task_failed``) or made no files (``no_files``)."""
 
-    advice = "Do not download it again; tell the user."
+    advice = "Another download will not help."
+    advice_to_model = "Do not download it again; tell the user."
 
 
 class DownloadError(ProducerToolError):
@@ -331,16 +292,7 @@ class DownloadError(ProducerToolError):
     exception: ``unexpected_error``, which is logged. Several files with different reasons: ``download_failed``.
     """
 
-    advice = "Downloads are free: call again later. If it fails again, tell the user; producer_get_task shows the URLs."
-
-
-def shorten(text: str) -> str:
-    """The text as one line of at most 500 characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1] + "…"
-
-
-def _restore(cls: type[ProducerError], args: tuple[Any, ...], state: dict[str, Any]) -> ProducerError:
-    error = cls.__new__(cls, *args)
-    error.__dict__.update(state)
-    return error
+    advice = "Downloads are free: call again later."
+    advice_to_model = (
+        "Downloads are free: call again later. If it fails again, tell the user; producer_get_task shows the URLs."
+    )

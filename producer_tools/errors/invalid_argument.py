@@ -1,0 +1,60 @@
+"""The error for arguments that are not valid, in place of pydantic's, which names internal classes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import ValidationError
+
+from producer_tools.errors.base import ProducerToolError
+
+
+class InvalidArgumentError(ProducerToolError, ValueError):
+    """An argument is not valid. Nothing was sent.
+
+    Args:
+        problems: what is wrong with each argument, by its name.
+
+    Attributes:
+        problems: the same.
+    """
+
+    advice = "Nothing was sent."
+    advice_to_model = "Nothing was sent. Correct the arguments and call again."
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__("bad_request", "; ".join(f"{name}: {problem}" for name, problem in problems.items()))
+
+    @classmethod
+    def of(cls, error: ValidationError | Any, expected: Iterable[str] = ()) -> "InvalidArgumentError":
+        """The error for one of pydantic's.
+
+        Args:
+            error: pydantic's error.
+            expected: the arguments that there are, named if one was given that does not exist.
+        """
+        problems: dict[str, str] = {}
+        for detail in error.errors(include_url=False, include_context=False, include_input=False):
+            if detail["type"] == "none_required":
+                continue  # pydantic's second complaint about an argument that may be a number or null
+            name = str(detail["loc"][0]) if detail["loc"] else "arguments"
+            problem = detail["msg"].removeprefix("Value error, ")
+            if detail["type"] == "extra_forbidden" and expected:
+                problem = f"There is no such argument; there are {', '.join(expected)}"
+            if problem not in (before := problems.get(name, "")):
+                problems[name] = f"{before}; {problem}" if before else problem
+        return cls(problems)
+
+
+@contextmanager
+def naming_arguments(expected: Iterable[str] = ()) -> Iterator[None]:
+    """Raise `InvalidArgumentError` in place of pydantic's error.
+
+    Args:
+        expected: the arguments that there are, named if one was given that does not exist.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        raise InvalidArgumentError.of(error, expected) from None

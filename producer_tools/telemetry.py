@@ -1,0 +1,238 @@
+"""What is logged, traced and counted. This module alone decides the words, the level and the names.
+
+Log records go to the logger ``producer_tools``. Spans and metrics go to OpenTelemetry, if the application has imported
+it: whoever configures its SDK has. Else nothing is imported and nothing is recorded.
+
+Neither has a token, a prompt, lyrics or a title in it. The words of an error's message may be the service's; they are
+safe and bounded (`producer_tools.http.safe_text`).
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+SECONDS_OF_A_LONG_WAIT = 5.0
+"""A wait for a place among the paid requests that takes longer than this is logged."""
+
+_logger = logging.getLogger("producer_tools")
+_NAME = "producer_tools"
+
+
+class _Instruments:
+    """OpenTelemetry's tracer and the metrics of this package."""
+
+    def __init__(self) -> None:
+        from opentelemetry import metrics, trace  # noqa: PLC0415 - only if the application has imported it
+
+        self.tracer = trace.get_tracer(_NAME)
+        self.kind = trace.SpanKind
+        self.failed = trace.Status(trace.StatusCode.ERROR)
+        meter = metrics.get_meter(_NAME)
+        self.submits = meter.create_counter(f"{_NAME}.submits", "{submit}", "Paid requests that became a task.")
+        self.charges = meter.create_counter(f"{_NAME}.estimated_charges", "USD", "What these are estimated to cost.")
+        self.waits = meter.create_histogram(f"{_NAME}.wait.duration", "s", "How long a final task was waited for.")
+        self.retries = meter.create_counter(f"{_NAME}.retries", "{retry}", "Requests that are made again.")
+        self.unknowns = meter.create_counter(
+            f"{_NAME}.unknown_outcomes", "{submit}", "Paid requests whose outcome is unknown."
+        )
+
+
+_instruments: _Instruments | None = None
+
+
+def _opentelemetry() -> _Instruments | None:
+    global _instruments  # noqa: PLW0603 - made once, when the application turns out to use OpenTelemetry
+    if _instruments is None and ("opentelemetry.trace" in sys.modules or "opentelemetry.metrics" in sys.modules):
+        _instruments = _Instruments()
+    return _instruments
+
+
+class RequestFacts:
+    """What becomes known of an HTTP request while it is made.
+
+    Attributes:
+        status: the HTTP status, once there is an answer.
+        trace_id: the service's id of the request.
+        error: the class of what went wrong, if no complete answer came.
+    """
+
+    __slots__ = ("error", "status", "trace_id")
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.trace_id: str | None = None
+        self.error: str | None = None
+
+
+@contextmanager
+def request(method: str, url: str, path: str | None = None) -> Iterator[RequestFacts]:
+    """A client span around one HTTP request, and a log record at its end.
+
+    Args:
+        method: ``GET`` or ``POST``.
+        url: the URL without a query.
+        path: the path of the API that is called. ``None`` for a file: its path may hold a secret, so only the host is
+            shown.
+    """
+    facts, began = RequestFacts(), perf_counter()
+    with _span(f"{method} {path}" if path else method, client=True) as span:
+        try:
+            yield facts
+        except BaseException as error:
+            if (facts.status or 0) < HTTPStatus.BAD_REQUEST:  # else the status says what went wrong
+                facts.error = type(error).__name__
+            raise
+        finally:
+            if span is not None:
+                span.set_attributes(_http_attributes(method, url, path, facts))
+                if facts.error or (facts.status or 0) >= HTTPStatus.BAD_REQUEST:
+                    _fail(span, facts.error or str(facts.status))
+            if _logger.isEnabledFor(logging.DEBUG):
+                outcome = facts.error or f"HTTP {facts.status}"
+                _logger.debug(
+                    "%s %s: %s, %.0f ms%s",
+                    method,
+                    path or urlsplit(url).hostname,
+                    outcome,
+                    (perf_counter() - began) * 1000,
+                    f", trace id {facts.trace_id}" if facts.trace_id else "",
+                )
+
+
+@contextmanager
+def operation(name: Literal["submit", "wait", "download"], **facts: Any) -> Iterator[dict[str, Any]]:
+    """A span around what a caller asked for; the requests that are made for it are inside.
+
+    Args:
+        name: what was asked for.
+        facts: what is known of it; what the caller adds to the result is recorded too. Neither prompts nor secrets.
+    """
+    with _span(f"{_NAME}.{name}") as span:
+        try:
+            yield facts
+        except BaseException as error:
+            if span is not None:
+                _fail(span, type(error).__name__)
+            raise
+        finally:
+            if span is not None:
+                span.set_attributes({f"{_NAME}.{fact}": value for fact, value in facts.items() if value is not None})
+
+
+def submitted(what: str, task_id: str | None, key: str, usd: str) -> None:
+    """A paid request was sent, and became a task.
+
+    Args:
+        what: the action, or the endpoint of a request without one.
+        task_id: the task; ``None`` if the answer has results and no id.
+        key: the idempotency key.
+        usd: the estimated price in US dollars.
+    """
+    _logger.info("Submitted %s: task %s, key %r, estimated %s US dollars.", what, task_id, key, usd)
+    if otel := _opentelemetry():
+        otel.submits.add(1, {f"{_NAME}.action": what})
+        otel.charges.add(float(usd), {f"{_NAME}.action": what})
+
+
+def reused(what: str, task_id: str | None, key: str) -> None:
+    """A request was sent before, and the ledger has its task: nothing was sent."""
+    _logger.info("Reused from the ledger, nothing was sent: %s, task %s, key %r.", what, task_id, key)
+
+
+def unknown_outcome(what: str, key: str, code: str) -> None:
+    """A paid request was sent, now or before, and its outcome is unknown."""
+    _logger.warning(
+        "The outcome of %s under the key %r is unknown (%s): you may have been charged. Call client.settle() to search "
+        "the account for its task. If the account shows it, call client.adopt(%r, task_id); else client.release(%r).",
+        what, key, code, key, key,
+    )  # fmt: skip
+    if otel := _opentelemetry():
+        otel.unknowns.add(1, {f"{_NAME}.action": what, "error.type": code})
+
+
+def waits_for_a_place(what: str, key: str, limit: int) -> None:
+    """A paid request has waited for a place for `SECONDS_OF_A_LONG_WAIT`, and goes on waiting."""
+    _logger.warning(
+        "%s under the key %r has waited for %.0f s and goes on waiting: %d paid requests of its token are in flight "
+        "already (max_paid_in_flight).",
+        what, key, SECONDS_OF_A_LONG_WAIT, limit,
+    )  # fmt: skip
+
+
+def retrying(what: str, error: object, code: str, seconds: float) -> None:
+    """A request failed, and is made again after a pause that begins now.
+
+    Args:
+        what: the request: a path of the API, or ``a file``.
+        error: why, in words.
+        code: why, as a code.
+        seconds: the length of the pause.
+    """
+    _logger.warning("%s is made again in %.1f s: %s", what, seconds, error)
+    if otel := _opentelemetry():
+        otel.retries.add(1, {f"{_NAME}.request": what, "error.type": code})
+
+
+def finished(task_id: str, state: str, seconds: float) -> None:
+    """A task that was waited for is final.
+
+    Args:
+        task_id: the task.
+        state: ``complete`` or ``failed``.
+        seconds: how long this caller has waited for it.
+    """
+    _logger.info("Task %s is %s; it was waited for for %.1f s.", task_id, state, seconds)
+    if otel := _opentelemetry():
+        otel.waits.record(seconds, {f"{_NAME}.state": state})
+
+
+def saved(path: str, size: int) -> None:
+    """A file was saved.
+
+    Args:
+        path: where, with ``*`` in place of the title: a title may repeat the prompt.
+        size: its length in bytes.
+    """
+    _logger.info("Saved %s (%d bytes).", path, size)
+
+
+@contextmanager
+def _span(name: str, *, client: bool = False) -> Iterator["Span | None"]:
+    """A span that is current during the block. An exception's message may hold anything, so it is not recorded."""
+    if (otel := _opentelemetry()) is None:
+        yield None
+        return
+    kind = otel.kind.CLIENT if client else otel.kind.INTERNAL
+    with otel.tracer.start_as_current_span(
+        name, kind=kind, record_exception=False, set_status_on_exception=False
+    ) as span:
+        yield span if span.is_recording() else None
+
+
+def _fail(span: "Span", kind: str) -> None:
+    span.set_attribute("error.type", kind)
+    if otel := _opentelemetry():
+        span.set_status(otel.failed)
+
+
+def _http_attributes(method: str, url: str, path: str | None, facts: RequestFacts) -> dict[str, str | int]:
+    """By OpenTelemetry's conventions for HTTP client spans."""
+    address = urlsplit(url)
+    attributes: dict[str, str | int | None] = {
+        "http.request.method": method,
+        "server.address": address.hostname,
+        "server.port": address.port or (443 if address.scheme == "https" else 80),
+        "url.full": f"{address.scheme}://{address.netloc}{address.path}" if path else None,
+        "url.path": address.path if path else None,
+        "http.response.status_code": facts.status,
+        f"{_NAME}.trace_id": facts.trace_id,
+    }
+    return {name: value for name, value in attributes.items() if value is not None}

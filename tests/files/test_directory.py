@@ -1,0 +1,64 @@
+"""A directory in which no file can be saved is found before a song is paid for."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producer_tools import ConfigurationError, ProducerClient, ProducerToolkit
+from producer_tools.langgraph import album_graph
+from producer_tools.sandbox import ProducerSandbox
+
+CALL: Any = {"type": "tool_call", "id": "c", "name": "producer_generate_music", "args": {"prompt": "a waltz"}}
+
+
+@pytest.fixture
+def unwritable(tmp_path: Path) -> Path:
+    """A directory below a file; permissions would not stop a test that runs as root."""
+    (tmp_path / "file").write_text("no directory")
+    return tmp_path / "file" / "songs"
+
+
+@pytest.mark.parametrize("sync", [False, True], ids=["async", "sync"])
+async def test_a_tool_does_not_pay(
+    sync: bool, unwritable: Path, client: ProducerClient, sandbox: ProducerSandbox
+) -> None:
+    """The song would be made and paid for, and the file could not be handed over."""
+    toolkit = ProducerToolkit(client=client, download_dir=unwritable)
+    tool = {tool.name: tool for tool in toolkit.get_tools()}[CALL["name"]]
+    with pytest.raises(ConfigurationError, match=r"not sent and not charged\. Make the directory writable") as caught:
+        tool.invoke(CALL) if sync else await tool.ainvoke(CALL)
+    assert str(unwritable) in str(caught.value)
+    assert not sandbox.charges
+
+
+async def test_an_album_does_not_pay(unwritable: Path, client: ProducerClient, sandbox: ProducerSandbox) -> None:
+    """A whole album would be paid for."""
+    graph: Any = album_graph(client, download_dir=unwritable).compile()
+    with pytest.raises(ConfigurationError, match="No file can be saved in"):
+        await graph.ainvoke({"wishes": ["a waltz", "a tango"]})
+    assert not sandbox.charges
+
+
+async def test_a_directory_is_not_made_by_the_check(
+    tmp_path: Path, client: ProducerClient, sandbox: ProducerSandbox
+) -> None:
+    """A server whose songs are never downloaded would find an empty directory."""
+    toolkit = ProducerToolkit(client=client, download_dir=tmp_path / "songs")
+    tool = {tool.name: tool for tool in toolkit.get_tools()}[CALL["name"]]
+    assert (await tool.ainvoke(CALL)).status == "success"
+    assert list(tmp_path.iterdir()) == []
+    assert len(sandbox.charges) == 1
+
+
+async def test_a_toolkit_without_a_directory_checks_none(
+    unwritable: Path, client: ProducerClient, sandbox: ProducerSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server with a read-only disk that hands out URLs needs no directory."""
+    unwritable.parent.unlink()
+    unwritable.parent.mkdir()
+    monkeypatch.chdir(unwritable.parent)
+    Path("producer-downloads").write_text("no directory")
+    tool = {tool.name: tool for tool in ProducerToolkit(client=client).get_tools()}[CALL["name"]]
+    assert (await tool.ainvoke(CALL)).status == "success"
+    assert len(sandbox.charges) == 1
