@@ -99,10 +99,10 @@ check: .venv/.check  ## Lint, and check the format, the types, the layers of imp
 docs: .venv/.docs  ## Build the documentation into site/, offline; a warning fails the build
 	$(BIN)/zensical build --strict --clean
 
-wheel: .venv/.wheel  ## Build the wheel and test it in a fresh environment, on each of PYTHONS
+wheel: .venv/.wheel  ## Build the distributions, and test the wheel in a fresh environment, on each of PYTHONS
 	rm -rf dist
-	$(BIN)/python -m build --wheel --outdir dist .
-	for python in $(or $(PYTHONS),$(PYTHON)); do .ci/test-wheel "$$python" dist/*.whl || exit 1; done
+	$(BIN)/python -m build --outdir dist .
+	for python in $(or $(PYTHONS),$(PYTHON)); do .ci/test-wheel "$$python" dist || exit 1; done
 
 clean:  ## Remove everything that the targets above made, except the songs
 	rm -rf .venv dist site .cache mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
