@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 RUN := $(BIN)/python -m
 
-.PHONY: help demo album fleet turns bench notebooks providers test coverage mutate torture record record-live check docs wheel clean
+.PHONY: help demo album fleet turns bench notebooks browser providers test coverage mutate torture record record-live check docs wheel clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,21 +18,31 @@ INSTALL.test := --editable '.[fleet,mcp,notebook]' --group test
 INSTALL.providers := $(INSTALL.test) --group providers
 INSTALL.turns := $(INSTALL.test) --group peers
 INSTALL.check := $(INSTALL.test) --group check
+INSTALL.browser := $(INSTALL.test) --group browser
 INSTALL.mutate := $(INSTALL.test) --group mutate
 INSTALL.docs := --editable . --group docs
 INSTALL.wheel := --group wheel
 
-$(BIN)/python:
-	@$(PYTHON) -m venv .venv
+# The Python of .venv, if it is gone or too old. Then .venv is made again, and all that was installed in it.
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
+UNUSABLE := $(shell test ! -e .venv || $(BIN)/python $(NEW_ENOUGH) || echo $(BIN)/python)
+
+$(BIN)/python: $(if $(UNUSABLE),unusable)
+	@$(PYTHON) $(NEW_ENOUGH) || { echo "$(PYTHON) is not Python 3.10 or newer. Name one that is: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv --clear .venv
+
+.PHONY: unusable
+unusable:
+	@echo "The Python of .venv is gone, or older than 3.10. .venv is made again."
 
 # Dependency groups need pip 25.1. The demo uses extras only, and does without this step.
-.venv/.pip: | $(BIN)/python
+.venv/.pip: $(UNUSABLE) | $(BIN)/python
 	@$(PIP) --upgrade 'pip>=25.1'
 	@touch $@
 
-.venv/.test .venv/.turns .venv/.providers .venv/.check .venv/.mutate .venv/.docs .venv/.wheel: | .venv/.pip
+.venv/.test .venv/.turns .venv/.providers .venv/.browser .venv/.check .venv/.mutate .venv/.docs .venv/.wheel: | .venv/.pip
 
-.venv/.%: pyproject.toml | $(BIN)/python
+.venv/.%: pyproject.toml $(UNUSABLE) | $(BIN)/python
 	@echo "Installing into .venv for: $* ..."
 	@$(PIP) $(INSTALL.$*)
 	@touch $@
@@ -54,6 +64,9 @@ bench: .venv/.test  ## Measure times: the import, and the sandbox's music
 
 notebooks: .venv/.test  ## Run the notebooks in examples/ and keep their outputs
 	@$(BIN)/python .ci/notebooks
+
+browser: .venv/.browser  ## Run the notebooks' cards in JupyterLab and marimo, in headless Chromium
+	$(BIN)/python -m pytest -q tests/notebook/test_in_browsers.py
 
 test: .venv/.test  ## Run the whole suite, offline
 	$(PYTEST)
@@ -91,10 +104,10 @@ check: .venv/.check  ## Lint, and check the format, the types, the layers of imp
 docs: .venv/.docs  ## Build the documentation into site/, offline; a warning fails the build
 	$(BIN)/zensical build --strict --clean
 
-wheel: .venv/.wheel  ## Build the wheel and test it in a fresh environment, on each of PYTHONS
+wheel: .venv/.wheel  ## Build the distributions, and test the wheel in a fresh environment, on each of PYTHONS
 	rm -rf dist
-	$(BIN)/python -m build --wheel --outdir dist .
-	for python in $(or $(PYTHONS),$(PYTHON)); do .ci/test-wheel "$$python" dist/*.whl || exit 1; done
+	$(BIN)/python -m build --outdir dist .
+	for python in $(or $(PYTHONS),$(PYTHON)); do .ci/test-wheel "$$python" dist || exit 1; done
 
 clean:  ## Remove everything that the targets above made, except the songs
 	rm -rf .venv dist site .cache mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -22,6 +22,8 @@ from producer_tools.tasks.task import State, Task, TaskBatch, TaskError
 from producer_tools.tools import *  # noqa: F403 - exactly the classes in its __all__
 from producer_tools.tools.toolkit import ProducerToolkit
 
+__version__ = "0.1.0"
+
 notebook.register()
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "Task",
     "TaskBatch",
     "TaskError",
+    "__version__",
     "api_token",
     "budget",
     "estimate",

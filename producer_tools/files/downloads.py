@@ -24,7 +24,7 @@ from producer_tools.files.fetching import MOST_AT_ONCE, FileFetcher
 from producer_tools.files.names import UNTITLED, file_stem
 from producer_tools.files.part_file import PartFile, sweep
 from producer_tools.files.types import HEAD, TYPES
-from producer_tools.tasks.display import to_html
+from producer_tools.tasks.display import count, minutes, quote, to_html
 from producer_tools.tasks.results import RESULT_KEYS, Kind, Result
 from producer_tools.tasks.task import Task
 
@@ -63,6 +63,12 @@ class SavedFile:
     duration_seconds: float | None = None
     downloaded: bool = True
 
+    def __repr__(self) -> str:
+        """One line: ``SavedFile(audio, '/home/ada/songs/First_Day-audio.….m4a', 2,163 kB, 2:15)``."""
+        facts = [self.kind, repr(self.path), f"{self.bytes / 1000:,.0f} kB"]
+        facts += [] if self.duration_seconds is None else [minutes(self.duration_seconds)]
+        return f"SavedFile({', '.join(facts)})"
+
 
 @dataclass(frozen=True)
 class FailedFile:
@@ -78,6 +84,10 @@ class FailedFile:
     url: str
     error: ProducerToolError
 
+    def __repr__(self) -> str:
+        """One line: ``FailedFile(cover, 'disk_full: There is no room left.')``."""
+        return f"FailedFile({self.kind}, {quote(f'{self.error.code}: {self.error.message}')})"
+
 
 @dataclass(frozen=True)
 class Downloads:
@@ -92,6 +102,11 @@ class Downloads:
     task: Task
     files: tuple[SavedFile, ...]
     failed: tuple[FailedFile, ...] = ()
+
+    def __repr__(self) -> str:
+        """One line: ``Downloads('1a6a…', complete, 2 files, 1 not saved)``. ``files`` has a line for each."""
+        failed = f", {len(self.failed)} not saved" if self.failed else ""
+        return f"Downloads({self.task.task_id!r}, {self.task.state}, {count(len(self.files), 'file')}{failed})"
 
     def _repr_html_(self) -> str:
         """In a notebook: the task's cards, which play the saved files, and the files that could not be saved."""

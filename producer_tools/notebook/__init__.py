@@ -2,12 +2,12 @@
 
 from producer_tools.files.downloads import Downloads
 from producer_tools.notebook.cards import batch_cards, downloads_card, task_card
-from producer_tools.tasks.display import to_html
+from producer_tools.tasks.display import html_of
 from producer_tools.tasks.task import Task, TaskBatch
 
 
 def register() -> None:
-    """Tell `to_html` how to render a task, a batch and downloads."""
-    to_html.register(Task, task_card)
-    to_html.register(TaskBatch, batch_cards)
-    to_html.register(Downloads, downloads_card)
+    """Tell `html_of` how to render a task, a batch and downloads."""
+    html_of.register(Task, task_card)
+    html_of.register(TaskBatch, batch_cards)
+    html_of.register(Downloads, downloads_card)

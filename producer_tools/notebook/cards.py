@@ -13,12 +13,14 @@ from urllib.parse import quote
 from producer_tools.files.downloads import Downloads, FailedFile, SavedFile
 from producer_tools.notebook.html import CARD, card, data_uri, line, row, tag, web_url
 from producer_tools.notebook.waveform import waveform
+from producer_tools.tasks.display import minutes
 from producer_tools.tasks.results import Kind, Result
 from producer_tools.tasks.task import Task, TaskBatch
 
 # An embedded file is saved with the notebook, a third larger than on the disk, and plays wherever the notebook goes.
-# That is worth it for a cover and for a song of a minute; a longer song is played from its path.
-_EMBEDDED: dict[Kind, int] = {"audio": 1_500_000, "wav": 1_500_000, "video": 1_500_000, "stems": 0, "cover": 300_000}
+# That is worth it for a cover, and for a song of two and a half minutes at 128 kbit/s, the usual M4A: two of them,
+# with their covers, stay below the 8 MB that marimo shows of one output. What is larger is played from its path.
+_EMBEDDED: dict[Kind, int] = {"audio": 2_500_000, "wav": 2_500_000, "video": 2_500_000, "stems": 0, "cover": 300_000}
 """The most bytes that a file of each kind may have to be embedded."""
 
 _FAILED_CARD = f"{CARD};border-left:4px solid rgba(217,83,79,.9)"
@@ -134,13 +136,8 @@ def _result(result: Result, files: Sequence[SavedFile], label: str = "") -> str:
 def _facts(result: Result) -> str:
     """Length, model and style: ``2:15 · FUZZ-2.0 · jazz``."""
     seconds = result.get("duration_seconds")
-    facts = ("" if seconds is None else _minutes(seconds), result.get("model"), result.get("style"))
+    facts = ("" if seconds is None else minutes(seconds), result.get("model"), result.get("style"))
     return " · ".join(fact for fact in facts if fact)
-
-
-def _minutes(seconds: float) -> str:
-    minutes, rest = divmod(seconds // 1, 60)
-    return f"{minutes:.0f}:{rest:02.0f}"
 
 
 def _cover(source: str, title: str) -> str:

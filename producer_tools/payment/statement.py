@@ -67,6 +67,9 @@ class PaidCall:
     credits: Decimal
     outcome: Outcome
 
+    def __repr__(self) -> str:
+        return f"PaidCall({self})"
+
     def __str__(self) -> str:
         when = datetime.fromtimestamp(self.begun_at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
         asked = " ".join(filter(None, (self.action or self.endpoint, self.model, self.title and repr(self.title))))
@@ -99,6 +102,10 @@ class Statement:
     def total_complete(self) -> Spent:
         """The calls whose task is complete. They were charged."""
         return self._sum("complete")
+
+    def __repr__(self) -> str:
+        """One line: the sum. ``print`` shows each call too."""
+        return f"Statement({len(self.calls)} calls, estimated {self.total.usd:.3f} USD)"
 
     def __str__(self) -> str:
         totals = (

@@ -14,6 +14,8 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from producer_tools.tasks.display import minutes
+
 _LONGEST_PROMPT = 200
 _TOOL_NAME = re.compile(r"producer_[a-z_]+")
 
@@ -68,7 +70,7 @@ def _first_answer(text: str, songs: list[dict[str, Any]], tools: dict[str, Any])
     """The first answer to a user's message."""
     first = next(iter(text.lower().split()), "")
     if first == "compare" and songs:
-        lines = [f"- {song.get('title', 'Untitled')}: {song.get('duration_seconds', 0):.1f} s" for song in songs]
+        lines = [f"- {song.get('title', 'Untitled')}: {minutes(song.get('duration_seconds', 0))}" for song in songs]
         return AIMessage("\n".join(["No model has heard these songs. The tools report:", *lines]))
     if first == "extend" and songs:
         arguments = {"audio_id": songs[-1]["audio_id"], "continue_at": songs[-1].get("duration_seconds", 0)}

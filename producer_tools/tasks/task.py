@@ -1,18 +1,22 @@
 """What is known of a task, and of several tasks."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 from typing_extensions import Self
 
-from producer_tools.tasks.display import to_html
+from producer_tools.tasks.display import count, minutes, quote, to_html
 from producer_tools.tasks.results import Result
 
 State = Literal["pending", "processing", "complete", "failed"]
 
 STUCK = "stuck"
 """The code of a task that is given up because the service never said how it ended: it may still finish, and cost."""
+
+_MOST_NAMED = 3
+"""Results that the line of a task names."""
 
 
 class TaskError(TypedDict):
@@ -69,6 +73,16 @@ class Task:
         """Whether the task is complete or failed, so that it will not change any more."""
         return self.success is not None
 
+    def __repr__(self) -> str:
+        """One line, without URLs: ``Task('1a6a…', complete, 1 song: 'First Day' 2:05)``."""
+        percent = "" if self.is_final or self.progress is None else f" {self.progress:.0f} %"
+        facts = [repr(self.task_id), f"{self.state}{percent}"]
+        facts += [count(len(self.preview_urls), "preview")] if self.preview_urls else []
+        facts += [quote(f"{self.error['code']}: {self.error['message']}")] if self.error else []
+        facts += [_results_line(self.results, "")] if self.results else []
+        facts += [_results_line(self.partial_results, "partial ")] if self.partial_results else []
+        return f"Task({', '.join(facts)})"
+
     def _repr_html_(self) -> str:
         """In a notebook: the results with players. An unfinished task shows its status only, never a preview."""
         return to_html(self)
@@ -100,6 +114,26 @@ class TaskBatch:
             not_found=tuple(task_id for task_id in ids if task_id not in found),
         )
 
+    def __repr__(self) -> str:
+        """One line: ``TaskBatch(3 tasks: 2 complete, 1 failed; 1 not found)``. ``tasks`` has a line for each."""
+        states = Counter(task.state for task in self.tasks).items()
+        counts = f": {', '.join(f'{number} {state}' for state, number in states)}" if states else ""
+        not_found = f"; {len(self.not_found)} not found" if self.not_found else ""
+        return f"TaskBatch({count(len(self.tasks), 'task')}{counts}{not_found})"
+
     def _repr_html_(self) -> str:
         """In a notebook: the cards of all tasks, their counts, and the ids that were not found."""
         return to_html(self)
+
+
+def _results_line(results: Sequence[Result], kind: str) -> str:
+    """``2 songs: 'First Day' 2:05, 'Second' 0:31``; of more than three, the first three."""
+    noun = "song" if all("audio_url" in result for result in results) else "result"
+    named = [name for result in results[:_MOST_NAMED] if (name := _name(result))]
+    named += ["…"] if len(results) > _MOST_NAMED else []
+    return count(len(results), kind + noun) + (f": {', '.join(named)}" if named else "")
+
+
+def _name(result: Result) -> str:
+    title, seconds = result.get("title"), result.get("duration_seconds")
+    return " ".join([*([quote(title)] if title else []), *([] if seconds is None else [minutes(seconds)])])

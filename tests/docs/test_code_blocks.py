@@ -109,7 +109,18 @@ def test_every_tool_is_in_the_readme() -> None:
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:
-    """The links inside docs/ are checked when the site is built; the README is not part of it."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    places = [link for link in re.findall(r"\]\(([^)#]+)", text) if not link.startswith("https://")]
+    """The links inside docs/ are checked when the site is built; the README is not part of it.
+
+    A package index shows the README too, where a link or a picture with a relative address leads nowhere.
+    """
+    text = re.sub(r"```.*?```", "", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    named = dict(re.findall(r"^\[([\w-]+)\]: (\S+)$", text, re.MULTILINE))
+    assert set(re.findall(r"\]\[([\w-]+)\]", text)) == set(named)
+    addresses = [*named.values(), *re.findall(r"\]\(([^)]+)\)", text)]
+    assert [address for address in addresses if not address.startswith("https://")] == []
+    ours = (
+        r"https://(?:raw\.githubusercontent|github)\.com/producer-tools/producer-tools/(?:(?:blob|tree)/)?main/([^#]+)"
+    )
+    places = [found[1] for address in addresses if (found := re.match(ours, address))]
+    assert len(places) >= len(named)
     assert [place for place in places if not (ROOT / place).exists()] == []

@@ -83,8 +83,10 @@ class Page(HTMLParser):
 
 
 def html_of(value: Task | TaskBatch | Downloads) -> str:
-    """What a notebook displays for a value: Jupyter calls this method."""
-    return value._repr_html_()
+    """What a notebook displays for a value: Jupyter and marimo call this method."""
+    html = value._repr_html_()
+    assert type(html) is str, "marimo shows nothing if it gets a subclass of str"
+    return html
 
 
 def page(value: Task | TaskBatch | Downloads) -> Page:

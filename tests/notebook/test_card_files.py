@@ -25,7 +25,7 @@ def test_small_files_are_embedded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "tag", "url", "limit"), [("audio", "audio", AUDIO, 1_500_000), ("cover", "img", COVER, 300_000)]
+    ("kind", "tag", "url", "limit"), [("audio", "audio", AUDIO, 2_500_000), ("cover", "img", COVER, 300_000)]
 )
 def test_large_files_are_not_embedded(  # noqa: PLR0917 - a row of the table
     kind: Kind, tag: str, url: str, limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
