@@ -15,7 +15,7 @@ from producer_tools.concurrency.sync import unfinished_work
 from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
 from producer_tools.errors import BeingSentError, ProducerError, SubmissionConflictError
 from producer_tools.http.retries import with_retries
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import is_same_request, ledger_key

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from producer_tools.concurrency.clock import Clock, finishes_in_time
 from producer_tools.concurrency.home_loop import HomeLoop
 from producer_tools.concurrency.shared_state import shared_state
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.tasks.task import Task
 
 # No task is final within 15 s and most are after 20-50 s (guide, seen), so the first look-up comes after three

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from producer_tools import LedgerError, ProducerClient, SqliteLedger
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.payment import sqlite_schema
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import fingerprint
