@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from pydantic import SecretStr
 
-from producer_tools.concurrency.sync import start_in_background
+from producer_tools.concurrency.sync import start_background_loop, start_in_background
 from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
 from producer_tools.errors import ConfigurationError, ProducerToolError
 from producer_tools.http.answers import as_submitted, describe_unreadable, has_results, read_object
@@ -112,6 +112,11 @@ class Transport:
         if error is not None:
             raise error
         return answer
+
+    async def prepare(self) -> None:
+        """Start what paid requests run in. It is done before one is sent, so that a cancellation here costs nothing."""
+        if not self._borrowed:
+            await start_background_loop()
 
     async def get_public(self, url: str, query: Mapping[str, str]) -> PublicAnswer:
         """Send one GET without a token, and return the answer whatever its status.

@@ -107,6 +107,7 @@ class Submissions:
         without the caller, and the next call with the key gets the task.
         """
         account = token_id(self._transport.token())
+        await self._transport.prepare()
         # Without a key each call is a new request. It gets an entry too, so that it is accounted for.
         if key is not None:
             former_keys = [*former_keys, key]  # the first version filed requests under the key alone
