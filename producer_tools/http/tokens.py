@@ -155,8 +155,9 @@ def own_token(given: str | SecretStr | TokenFunction | None) -> OwnToken:
     if given is None or isinstance(given, str | SecretStr):
         return secret(given)
     if not callable(given):
+        kind = type(given).__name__
         raise ConfigurationError(
-            "configuration", f"api_token must be a text, a SecretStr or a function; it is of type {type(given)}."
+            "configuration", f"api_token must be a text, a SecretStr or a function; it is of type {kind}."
         )
     return given
 
