@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from langgraph_sdk import get_client
-from langgraph_sdk.client import LangGraphClient
 
 ROOT = Path(__file__).parents[2]
 _START_SECONDS = 40
@@ -78,8 +78,8 @@ class LangGraphServer:
             self._process.wait()
             self._process = None
 
-    def client(self, user: str) -> LangGraphClient:
-        """A client of the server, with which this user has logged in."""
+    def client(self, user: str) -> Any:
+        """A LangGraph client of the server, with which this user has logged in."""
         return get_client(url=self.url, headers={"Authorization": f"Bearer session-of-{user}"})
 
     def _answers(self) -> bool:
