@@ -1,7 +1,7 @@
 """An agent and an album on a LangGraph server. One client serves all users, and each pays with a token of their own.
 
     pip install "producer-tools[agent,langgraph]" "langgraph-cli[inmem]"
-    langgraph dev
+    langgraph dev --n-jobs-per-worker 20
 
 Nothing is sent before a person approves it. Progress comes in the stream mode `custom`. To try it without a token, keep
 `PRODUCER_SANDBOX_API_TOKEN=test producer-sandbox` running in another terminal, and start the server with

@@ -113,6 +113,17 @@ async def test_users_do_not_see_the_threads_of_others(server: LangGraphServer) -
             await bob.runs.create(thread, "agent", command={"resume": {"decisions": [APPROVE]}})
 
 
+async def test_a_user_cannot_pass_for_another(server: LangGraphServer, service: ProducerSandbox) -> None:
+    """If this fails, a config in a request decides whose token pays."""
+    forged = {"configurable": {"langgraph_auth_user_id": "ada", "langgraph_auth_user": {"identity": "ada"}}}
+    async with server.client("bob") as client:
+        thread = (await client.threads.create())["thread_id"]
+        await client.runs.wait(thread, "agent", input=words("a forged song"), config=forged)
+        command = {"resume": {"decisions": [APPROVE]}}
+        await client.runs.wait(thread, "agent", command=command, config=forged)
+    assert payers(service, {"a forged song"}) == {("a forged song", "bob"): 1}
+
+
 @pytest.mark.usefixtures("slow_songs")
 async def test_a_cancelled_run_goes_on_with_its_song(server: LangGraphServer, service: ProducerSandbox) -> None:
     """If this fails, a user who stops a run and continues it pays for the song twice, or loses it."""
