@@ -2,13 +2,13 @@
 
 import asyncio
 import os
+import time
 from pathlib import Path
 
 import pytest
-from blockbuster import BlockingError
+from langchain_core.runnables import RunnableConfig
 
-from producer_tools import Downloader, ProducerClient, ProducerToolkit, SqliteLedger
-from producer_tools.files.part_file import PartFile
+from producer_tools import Downloader, MissingTokenError, ProducerClient, ProducerToolkit, SqliteLedger
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 
@@ -23,11 +23,15 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "elsewhere"
 
 
-async def test_a_blocking_call_of_the_package_fails_a_test(tmp_path: Path) -> None:
-    """If this fails, the suite no longer notices blocking calls."""
-    with pytest.raises(BlockingError):
-        PartFile(tmp_path).restart()
-    assert not list(tmp_path.iterdir())
+async def test_a_blocking_call_is_noticed() -> None:
+    """If this fails, the suite no longer notices blocking calls of the package, and of what it calls."""
+
+    def blocking(_: RunnableConfig) -> str:
+        time.sleep(0)
+        return "token"
+
+    with pytest.raises(MissingTokenError, match="raised BlockingError"):
+        await ProducerClient(blocking, "http://127.0.0.1:1").get_task("t")
 
 
 @pytest.mark.usefixtures("elsewhere")
