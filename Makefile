@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 RUN := $(BIN)/python -m
 
-.PHONY: help demo album fleet turns bench notebooks browser providers test coverage mutate torture record record-live check docs wheel clean
+.PHONY: help demo album fleet turns bench notebooks browser providers server test coverage mutate torture record record-live check docs wheel clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,14 @@ unusable:
 	@$(PIP) $(INSTALL.$*)
 	@touch $@
 
+# A LangGraph server and the suite need different versions of a package, so the server has an environment of its own.
+.venv/.server: pyproject.toml | .venv/.pip
+	@echo "Installing into .venv/server for: server ..."
+	@$(PYTHON) -m venv .venv/server
+	@.venv/server/bin/python -m pip --disable-pip-version-check install --quiet --upgrade 'pip>=25.1'
+	@.venv/server/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[agent,langgraph]' --group server
+	@touch $@
+
 demo: .venv/.demo  ## Make a song with an agent: make demo PROMPT="a slow sad waltz"
 	@$(BIN)/python examples/quickstart_agent.py "$$PROMPT"
 
@@ -67,6 +75,9 @@ notebooks: .venv/.test  ## Run the notebooks in examples/ and keep their outputs
 
 browser: .venv/.browser  ## Run the notebooks' cards in JupyterLab and marimo, in headless Chromium
 	$(BIN)/python -m pytest -q tests/notebook/test_in_browsers.py
+
+server: .venv/.server  ## Run the example on a real LangGraph server, and count the charges (Python 3.11 or newer)
+	@.venv/server/bin/python -m pytest -q tests/server
 
 test: .venv/.test  ## Run the whole suite, offline
 	$(PYTEST)

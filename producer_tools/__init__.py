@@ -8,7 +8,7 @@ from producer_tools.client import ProducerClient
 from producer_tools.errors import *  # noqa: F403 - exactly the classes in its __all__
 from producer_tools.files.downloads import Downloader, Downloads, FailedFile, SavedFile
 from producer_tools.http.callbacks import CallbackReceiver
-from producer_tools.http.settings import api_token
+from producer_tools.http.tokens import api_token
 from producer_tools.payment.budget import Budget, budget
 from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.price_list import ListedPrice, ListedPrices

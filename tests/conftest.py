@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from functools import partialmethod
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from producer_tools import ProducerClient, ProducerToolkit
 from producer_tools.sandbox import ProducerSandbox
@@ -18,6 +19,20 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "CHAT_MODEL", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GOOGLE_API_KEY", "LANGSMITH_TRACING",
     ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_blocking_call() -> Iterator[None]:
+    """Make each blocking call an error that the package makes in an event loop: it would hold up all users of a server.
+
+    The sandbox may block. It stands in for a service, and has a thread and an event loop of its own.
+    """
+    with blockbuster_ctx("producer_tools", excluded_modules=["producer_tools.sandbox"]) as calls:
+        # A sync call in a running loop stops that loop: its docstring says so.
+        calls.functions["threading.Lock.acquire"].can_block_in("producer_tools/concurrency/sync.py", "run_sync")
+        for call in calls.functions.values():  # a notebook has no async way to show a value
+            call.can_block_in("producer_tools/files/downloads.py", "_repr_html_")
+        yield
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from typing_extensions import Self, deprecated
 
 from producer_tools.client.arguments import as_ledger, check_budget
+from producer_tools.client.for_user import for_user
 from producer_tools.client.paid_calls import PaidCalls
 from producer_tools.concurrency.clock import Clock, SystemClock
 from producer_tools.concurrency.closing import Closing
@@ -20,7 +21,8 @@ from producer_tools.concurrency.sync import run_sync, sync_twin
 from producer_tools.errors import ConfigurationError
 from producer_tools.files.fetching import FileFetcher
 from producer_tools.http.callbacks import CallbackReceiver
-from producer_tools.http.settings import Settings, default_base_url, default_platform, default_timeout, secret
+from producer_tools.http.settings import Settings, default_base_url, default_platform, default_timeout
+from producer_tools.http.tokens import TokenFunction, own_token, picklable
 from producer_tools.http.transport import Transport
 from producer_tools.payment.availability import Availability
 from producer_tools.payment.budget import Budget
@@ -48,8 +50,9 @@ class ProducerClient(PaidCalls, Closing):
     async method: the twin would stop that loop until it returns, and never returns if it waits for a task of that loop.
 
     Args:
-        api_token: the API token; default ``ACEDATACLOUD_API_TOKEN``, read at each call. A surrounding
-            `producer_tools.api_token` block takes precedence.
+        api_token: the API token; default ``ACEDATACLOUD_API_TOKEN``, read at each call. Or a sync or async function
+            that gets the run's ``RunnableConfig`` and returns its user's token. Each call of this client calls it once,
+            in the event loop, so it must not block. A surrounding `producer_tools.api_token` block takes precedence.
         base_url: default ``ACEDATACLOUD_API_BASE_URL``, else the service.
         session: an aiohttp session of the caller's. It is used only in its own event loop, and never closed. Its hooks
             (`aiohttp.TraceConfig`, middlewares) see the header ``Authorization``, and so the token.
@@ -79,7 +82,7 @@ class ProducerClient(PaidCalls, Closing):
 
     def __init__(
         self,
-        api_token: str | SecretStr | None = None,
+        api_token: str | SecretStr | TokenFunction | None = None,
         base_url: str | None = None,
         *,
         session: aiohttp.ClientSession | None = None,
@@ -97,7 +100,7 @@ class ProducerClient(PaidCalls, Closing):
         clock: Clock | None = None,
     ) -> None:
         ledger, budget = as_ledger(ledger), check_budget(budget)
-        api_token = secret(api_token)  # a traceback shows this frame's variables
+        api_token = own_token(api_token)  # a traceback shows this frame's variables
         base_url = (base_url or default_base_url()).rstrip("/")
         self._settings = Settings(
             base_url=base_url,
@@ -181,6 +184,7 @@ class ProducerClient(PaidCalls, Closing):
         """Fetches the files of results."""
         return self._files
 
+    @for_user
     async def get_task(self, task_id: str) -> Task:
         """Look up one task.
 
@@ -196,6 +200,7 @@ class ProducerClient(PaidCalls, Closing):
         """
         return await self._lookups.one(GetTask(task_id=task_id).task_id)
 
+    @for_user
     async def get_tasks(self, task_ids: Iterable[str]) -> TaskBatch:
         """Look up any number of tasks: 50 in a request, all requests at the same time, each id once.
 
@@ -235,6 +240,7 @@ class ProducerClient(PaidCalls, Closing):
                     raise outcome
                 yield outcome
 
+    @for_user
     async def wait(self, task_ids: Iterable[str], timeout: float, on_progress: OnProgress | None = None) -> TaskBatch:
         """Wait until all tasks are final, or until the timeout.
 
@@ -309,7 +315,7 @@ class ProducerClient(PaidCalls, Closing):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle everything but the token. An unpickled client takes its token from the environment.
+        """Pickle everything but a token. An unpickled client has the same token function, or uses the environment's.
 
         Raises:
             ConfigurationError: the client has something that cannot be sent to another process.
@@ -321,6 +327,7 @@ class ProducerClient(PaidCalls, Closing):
                 "without a ledger of its own", "its copy would not know what was paid for, and pay again"
             )
         parts: dict[str, Any] = {
+            "api_token": picklable(self._transport.own_token),
             "ledger": self._ledger,
             "budget": self._budget,
             "prices": self._prices.given,

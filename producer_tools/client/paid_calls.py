@@ -6,7 +6,9 @@ from typing import Any
 from typing_extensions import deprecated
 
 from producer_tools.client.arguments import as_ledger, check_key, check_paid_request
+from producer_tools.client.for_user import for_user
 from producer_tools.concurrency.sync import sync_twin
+from producer_tools.http.transport import Transport
 from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.outcomes import Outcomes, Settled
 from producer_tools.payment.price_list import ListedPrices, PriceList
@@ -21,6 +23,7 @@ from producer_tools.tasks.task import Task
 class PaidCalls:
     """Submits requests and settles unknown outcomes. `ProducerClient` is made of it."""
 
+    _transport: Transport
     _ledger: Ledger | None
     _memory_ledger: MemoryLedger
     _submissions: Submissions
@@ -29,6 +32,7 @@ class PaidCalls:
     _price_list: PriceList
     _statements: Statements
 
+    @for_user
     async def submit(
         self,
         request: PaidRequest,
@@ -72,6 +76,7 @@ class PaidCalls:
             request, key, self._ledger_or_default(ledger), former_keys, was_sent=was_sent
         )
 
+    @for_user
     async def release(self, key: str, *, ledger: Ledger | None = None) -> None:
         """Let a request with an unknown outcome be sent again. A person must decide this: it may be paid for twice.
 
@@ -88,6 +93,7 @@ class PaidCalls:
         """
         await self._outcomes.release(key, self._ledger_or_default(ledger))
 
+    @for_user
     async def adopt(self, key: str, task_id: str, *, ledger: Ledger | None = None) -> None:
         """Record which task a request with an unknown outcome became, as a person has seen it in the account.
 
@@ -108,6 +114,7 @@ class PaidCalls:
         """
         await self._outcomes.adopt(key, task_id, self._ledger_or_default(ledger))
 
+    @for_user
     async def settle(self, *, ledger: Ledger | None = None) -> list[Settled]:
         """Search the account's tasks for each request whose outcome is unknown. Nothing is ever sent again.
 
@@ -156,6 +163,7 @@ class PaidCalls:
         self._prices.use(listed.credits, f"read on {listed.date}")
         return listed
 
+    @for_user
     async def spent(
         self,
         since: float = 0.0,

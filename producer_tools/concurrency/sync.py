@@ -13,6 +13,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from producer_tools.concurrency.shared_state import shared_state
+from producer_tools.concurrency.threads import in_thread
 from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH
 
 if TYPE_CHECKING:
@@ -56,10 +57,17 @@ def run_sync(call: Callable[[], Awaitable[T]]) -> T:
         raise
 
 
+async def start_background_loop() -> None:
+    """Start the background loop, unless it runs. In the caller's own loop, that would hold up everybody else."""
+    if _background is None:
+        await in_thread(_started)
+
+
 def start_in_background(call: Callable[[], Coroutine[Any, Any, T]]) -> "Future[T]":
     """Start ``call`` in the background loop, where it goes on even if the caller's event loop ends.
 
-    The call sees the caller's context variables. When the process ends, it has 30 more seconds.
+    The call sees the caller's context variables. When the process ends, it has 30 more seconds. In an event loop, call
+    `start_background_loop` first.
     """
     loop = _started().loop
     future = asyncio.run_coroutine_threadsafe(call(), loop)

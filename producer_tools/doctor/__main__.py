@@ -22,7 +22,7 @@ from producer_tools.errors import ConfigurationError
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.http.answers import SHORTEST_SECRET
 from producer_tools.http.safe_text import without_token
-from producer_tools.http.settings import resolve_token
+from producer_tools.http.tokens import resolve_token
 from producer_tools.payment.prices import estimate
 from producer_tools.sandbox import ProducerSandbox
 

@@ -44,7 +44,8 @@ async def diagnose(
         token = CheckResult("token", "not known", "It was not sent, because the base URL is not the API's.")
     directories = await asyncio.to_thread(_check_directory, Path(directory))
     ledgers = [] if ledger is None else [await _check_ledger(ledger)]
-    return [*check_versions(), base_url, token, *price, *ledgers, directories]
+    versions = await asyncio.to_thread(check_versions)
+    return [*versions, base_url, token, *price, *ledgers, directories]
 
 
 def diagnose_sync(

@@ -16,7 +16,7 @@ from producer_tools.doctor.terminal import allow_any_text, is_confirmed
 from producer_tools.errors import ConfigurationError, LedgerError, ProducerError
 from producer_tools.errors.missing_extra import how_to_install
 from producer_tools.http.safe_text import safe_text
-from producer_tools.http.settings import resolve_token, token_id
+from producer_tools.http.tokens import resolve_token, token_id
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.ledger import Ledger, guarded
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from producer_tools.concurrency.threads import in_thread
 from producer_tools.errors import LedgerError
 from producer_tools.errors.missing_extra import how_to_install
 from producer_tools.payment.ledger import Ledger
@@ -53,10 +54,13 @@ async def open_ledger(place: str) -> AsyncIterator[Ledger]:
         await asyncio.to_thread(_check_file, Path(place))
         yield SqliteLedger(place)
         return
-    with ExitStack() as stack:
+    stack = ExitStack()
+    try:
         # The sync store works in any event loop; psycopg's async connections do not work in the default one of Windows.
         store = await asyncio.to_thread(stack.enter_context, _postgres_store(place))
         yield StoreLedger(store)
+    finally:
+        await in_thread(stack.close)
 
 
 def _check_file(path: Path) -> None:

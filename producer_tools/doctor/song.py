@@ -99,7 +99,7 @@ async def _downloaded(client: ProducerClient, task: Task, directory: Path) -> li
         text = f"{len(saved.files)} files, {size:,} bytes, in {seconds:.1f} s."
         results.append(CheckResult("download", "good", text))
     songs = [each for each in saved.files if each.kind == "audio"]
-    results += [_plays(Path(each.path), each.duration_seconds) for each in songs]
+    results += [await asyncio.to_thread(_plays, Path(each.path), each.duration_seconds) for each in songs]
     return results if songs else [*results, CheckResult("file", "bad", "There is no audio file.")]
 
 

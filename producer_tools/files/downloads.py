@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from producer_tools import telemetry
+from producer_tools.concurrency.paths import absolute_path
 from producer_tools.concurrency.sync import sync_twin
+from producer_tools.concurrency.threads import in_thread
 from producer_tools.errors import (
     AnswerError,
     DownloadError,
@@ -151,12 +153,13 @@ class Downloader:
 
     Args:
         client: the `ProducerClient` that looks tasks up and fetches files.
-        directory: where the files go; made when the first one is saved. Nothing is written outside it.
+        directory: where the files go; made when the first one is saved. Nothing is written outside it. A relative one
+            is below the current directory of this moment; or, if an event loop is running now, of the moment of a save.
     """
 
     def __init__(self, client: Source, directory: str | os.PathLike[str] = DEFAULT_DIRECTORY) -> None:
         self._client = client
-        self._directory = Path(directory)
+        self._directory = absolute_path(directory)
 
     async def save(self, task: Task | str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> Downloads:
         """Save every file of a finished task: audio, WAV, video, stems, cover.
@@ -188,9 +191,10 @@ class Downloader:
         if isinstance(task, str):
             task = await self._look_up(task, timeout_seconds)
         wanted = _wanted(task)
-        await asyncio.to_thread(sweep, self._directory.absolute())
+        directory = await in_thread(self._directory.absolute)
+        await in_thread(sweep, directory)
         places = asyncio.Semaphore(MOST_AT_ONCE)
-        saving = [asyncio.ensure_future(self._save_or_fail(file, places)) for file in wanted]
+        saving = [asyncio.ensure_future(self._save_or_fail(file, directory, places)) for file in wanted]
         try:
             await asyncio.wait(saving, timeout=max(0.0, until - time.monotonic()))
         finally:
@@ -218,10 +222,10 @@ class Downloader:
             message = f"The task could not be looked up within {seconds:g} seconds."
             raise AnswerError("timeout", message, task_id=task_id) from None
 
-    async def _save_or_fail(self, file: _Wanted, places: asyncio.Semaphore) -> SavedFile | FailedFile:
+    async def _save_or_fail(self, file: _Wanted, directory: Path, places: asyncio.Semaphore) -> SavedFile | FailedFile:
         try:
             async with places:
-                return await self._save_one(file)
+                return await self._save_one(file, directory)
         except ProducerToolError as error:
             return FailedFile(file.kind, file.url, error)
         except ProducerError:
@@ -231,8 +235,7 @@ class Downloader:
             reason = f"The file could not be saved ({type(error).__name__}: {error})."
             return FailedFile(file.kind, file.url, DownloadError("unexpected_error", reason))
 
-    async def _save_one(self, file: _Wanted) -> SavedFile:
-        directory = self._directory.absolute()
+    async def _save_one(self, file: _Wanted, directory: Path) -> SavedFile:
         if (existing := await asyncio.to_thread(_find, directory, file)) is not None:
             return existing
         part = PartFile(directory)
@@ -243,7 +246,7 @@ class Downloader:
             telemetry.saved(str(directory / f"{file.pattern}.{file_type.extension}"), part.size)
             return _saved(file, path, part.size, file_type.content_type)
         finally:
-            part.discard()
+            await in_thread(part.discard)
 
 
 def _wanted(task: Task) -> list[_Wanted]:

@@ -1,29 +1,18 @@
-"""Where calls go and with which token: arguments, environment variables, and the ``api_token`` block."""
+"""Where calls go, and how long they may take: arguments and environment variables."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
-from hashlib import sha256
 
-from pydantic import SecretStr
 from yarl import URL
 
-from producer_tools.errors import ConfigurationError, MissingTokenError
+from producer_tools.errors import ConfigurationError
 
-TOKEN_VARIABLE = "ACEDATACLOUD_API_TOKEN"  # noqa: S105 - the variable's name, not a token
 BASE_URL_VARIABLE = "ACEDATACLOUD_API_BASE_URL"
 TIMEOUT_VARIABLE = "PRODUCER_REQUEST_TIMEOUT"
-
-NO_USER_TOKEN = "no_user_token"  # noqa: S105 - an error's code, not a token
-"""The error's code where a call is for a user, and there is no user's token."""
 
 _SERVICE = "https://api.acedata.cloud"
 _PLATFORM = "https://platform.acedata.cloud"
 _TIMEOUT = 1800.0
-
-_token_of_calls: ContextVar[SecretStr | None] = ContextVar("producer_tools_api_token", default=None)
 
 
 @dataclass(frozen=True)
@@ -36,7 +25,7 @@ class Settings:
         lookup_timeout: seconds for one look-up of tasks.
         poll_interval: seconds between two look-ups of one unfinished task.
         max_paid_in_flight: how many paid requests of each token may be in flight at once.
-        require_user_token: whether only the token of an ``api_token`` block is used.
+        require_user_token: whether the application's own token is never used.
         platform_base_url: where the price list is.
         failures_until_down: after how many failures in a row paid calls stop for a minute.
 
@@ -87,71 +76,6 @@ def _is_plain_url(text: str) -> bool:
     return url.scheme in ("http", "https") and bool(url.host) and url.user is None and url.password is None
 
 
-@contextmanager
-def api_token(token: str | SecretStr) -> Iterator[None]:
-    """Use ``token`` for every call made inside the block, so that one process can serve many users.
-
-    It also holds in tasks started inside the block and in sync calls. It takes precedence over the client's token and
-    the environment's. A thread that you start yourself does not know the block, unless you run its function with
-    ``contextvars.copy_context().run``.
-
-    Args:
-        token: the API token of the user whose account pays for the calls.
-    """
-    token = secret(token) or SecretStr("")  # a traceback shows this frame's variables
-    reset = _token_of_calls.set(token)
-    try:
-        yield
-    finally:
-        _token_of_calls.reset(reset)
-
-
-def resolve_token(own: SecretStr | None, *, require_user_token: bool = False) -> SecretStr:
-    """The token of a call: that of the surrounding ``api_token`` block, else the client's, else the environment's.
-
-    Args:
-        own: the client's token, if it has one.
-        require_user_token: whether it must be that of a block.
-
-    Raises:
-        MissingTokenError: there is none.
-        ConfigurationError: it contains characters that an HTTP header cannot carry.
-    """
-    if require_user_token and not _token_of_calls.get():
-        raise MissingTokenError(
-            NO_USER_TOKEN,
-            "This client only acts for a user, and there is no user's token here, so nothing was sent. Wrap the call "
-            "in `with producer_tools.api_token(...)`. A plain thread does not know the block around its start: inside "
-            "the block, start it with `contextvars.copy_context().run` as its target and the function as argument.",
-        )
-    # A blank token counts as given: if one user's token is missing, the call must not go to another's account.
-    candidates = (_token_of_calls.get(), own, secret(os.environ.get(TOKEN_VARIABLE)))
-    token = next((candidate for candidate in candidates if candidate is not None), SecretStr(""))
-    if not token:
-        raise MissingTokenError(
-            "no_token" if _token_of_calls.get() is None else NO_USER_TOKEN,
-            f"There is no API token, so nothing was sent. Set {TOKEN_VARIABLE}, pass ProducerClient(api_token=...), or "
-            "wrap the call in `with producer_tools.api_token(...)`. To try without one, use "
-            "producer_tools.sandbox.ProducerSandbox.",
-        )
-    if not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
-        raise ConfigurationError("invalid_token", "The API token contains characters that an HTTP header cannot carry.")
-    return token
-
-
-def token_id(token: str | SecretStr) -> str:
-    """What stands for a token where something is kept for each token: the token itself must not be in memory there.
-
-    Args:
-        token: the API token.
-
-    Returns:
-        The first 16 hexadecimal characters of its SHA-256.
-    """
-    token = secret(token) or SecretStr("")  # a traceback shows this frame's variables
-    return sha256(token.get_secret_value().encode()).hexdigest()[:16]
-
-
 def default_base_url() -> str:
     """``ACEDATACLOUD_API_BASE_URL``, else the service's address."""
     return os.environ.get(BASE_URL_VARIABLE) or _SERVICE
@@ -180,11 +104,3 @@ def default_timeout() -> float:
             "configuration", f"{TIMEOUT_VARIABLE} must be a number of seconds above 0; it is {value!r}."
         )
     return seconds
-
-
-def secret(token: str | SecretStr | None) -> SecretStr | None:
-    """The token wrapped so that no repr shows it, without the white space that comes with pasting."""
-    if token is None:
-        return None
-    value = token if isinstance(token, str) else token.get_secret_value()
-    return SecretStr(value.strip())

@@ -1,8 +1,9 @@
 """One request to the API: token, headers, send, status, body."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -12,14 +13,15 @@ from pydantic import SecretStr
 from yarl import URL
 
 from producer_tools import telemetry
-from producer_tools.concurrency.sync import start_in_background
+from producer_tools.concurrency.sync import start_background_loop, start_in_background
 from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
 from producer_tools.errors import ConfigurationError, ProducerToolError
 from producer_tools.http.answers import as_submitted, describe_unreadable, has_results, read_object
 from producer_tools.http.faults import connection_fault, refusal, retry_after, unreadable, work_may_have_begun
 from producer_tools.http.safe_text import LONGEST_ID, safe_name
 from producer_tools.http.sessions import LoopSessions
-from producer_tools.http.settings import Settings, resolve_token
+from producer_tools.http.settings import Settings
+from producer_tools.http.tokens import OwnToken, ask, is_answered, is_in_block, resolve_token, token_id, token_of_call
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes that are read of one answer; 50 finished records with long lyrics take less than a sixteenth of it."""
@@ -65,14 +67,14 @@ class Transport:
 
     Args:
         settings: where it sends to, the timeouts, and whose token it needs. A look-up has the shorter of both timeouts.
-        api_token: the client's own token, if it has one.
+        api_token: the client's own token, if it has one, or the function that returns the token of a call.
         session: a session of the caller's, which is used and never closed; else each event loop gets one. Its hooks
             and tracing see the header ``Authorization``, and with it the token.
     """
 
-    def __init__(self, settings: Settings, api_token: SecretStr | None, session: aiohttp.ClientSession | None) -> None:
+    def __init__(self, settings: Settings, api_token: OwnToken, session: aiohttp.ClientSession | None) -> None:
         self._base_url = settings.base_url
-        self._api_token = api_token
+        self.own_token = api_token
         self._require_user_token = settings.require_user_token
         self._borrowed = session
         shortest = min(settings.request_timeout, settings.lookup_timeout)
@@ -124,6 +126,11 @@ class Transport:
             raise error
         return answer
 
+    async def prepare(self) -> None:
+        """Start what paid requests run in. It is done before one is sent, so that a cancellation here costs nothing."""
+        if not self._borrowed:
+            await start_background_loop()
+
     async def get_public(self, url: str, query: Mapping[str, str]) -> PublicAnswer:
         """Send one GET without a token, and return the answer whatever its status.
 
@@ -157,7 +164,29 @@ class Transport:
         Raises:
             MissingTokenError: there is none.
         """
-        return resolve_token(self._api_token, require_user_token=self._require_user_token)
+        return resolve_token(self.own_token, require_user_token=self._require_user_token)
+
+    @asynccontextmanager
+    async def token_of_call(self) -> AsyncIterator[None]:
+        """Ask the client's function, if it has one, for the token, and use it for all requests inside the block.
+
+        Raises:
+            MissingTokenError: the function returned none; nothing was sent.
+        """
+        own = self.own_token
+        if not callable(own) or is_in_block() or is_answered(own):
+            yield
+        else:
+            with token_of_call(own, await ask(own)):
+                yield
+
+    async def renewed_token(self, refused: SecretStr) -> SecretStr | None:
+        """The token that the client's function returns now; ``None`` if it is the one that was refused, or has none."""
+        own = self.own_token
+        if not callable(own) or is_in_block():
+            return None
+        token = await ask(own)
+        return None if token_id(token) == token_id(refused) else token
 
     async def aclose(self) -> None:
         """Close the sessions that were made here.

@@ -1,14 +1,14 @@
 """The base class of all nodes. Each node is written once, async, and runs in sync and async graphs."""
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import ensure_config, set_config_context
+from langchain_core.runnables.config import ensure_config
 from langgraph.runtime import Runtime, get_runtime
 
+from producer_tools.concurrency.run_context import in_run
 from producer_tools.concurrency.sync import run_sync
 
 Update = dict[str, Any]
@@ -38,10 +38,7 @@ class Node(Runnable[Any, Update]):
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Update:
         """Run the node in an async graph."""
         config = ensure_config(config)
-        with set_config_context(config) as context:
-            # LangGraph finds its stream writer and interrupts through the context. Before Python 3.11 an async node
-            # does not inherit that context, so the work runs in it explicitly.
-            return await context.run(asyncio.ensure_future, self._update(input, config))
+        return await in_run(config, lambda: self._update(input, config))
 
     async def _update(self, state: Mapping[str, Any], config: RunnableConfig) -> Update:
         return await self.update(state, config, get_runtime())

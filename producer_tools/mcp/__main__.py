@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from producer_tools import Budget, ProducerClient, ProducerToolkit, SqliteLedger
 from producer_tools.errors import ConfigurationError
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
-from producer_tools.http.settings import TOKEN_VARIABLE
+from producer_tools.http.tokens import TOKEN_VARIABLE
 from producer_tools.mcp.server import to_mcp
 
 

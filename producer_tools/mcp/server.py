@@ -18,7 +18,7 @@ from mcp.server.fastmcp import Context, FastMCP
 from pydantic import SecretStr
 
 from producer_tools.approval import describe
-from producer_tools.http.settings import api_token
+from producer_tools.http.tokens import api_token
 from producer_tools.progress import Progress
 from producer_tools.tools import ProducerDownloadResults
 from producer_tools.tools.base import ProducerTool, SubmittingTool

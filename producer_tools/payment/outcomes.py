@@ -14,7 +14,7 @@ from producer_tools.errors import (
     SubmissionUnknownError,
 )
 from producer_tools.http.safe_text import LONGEST_ID, safe_name
-from producer_tools.http.settings import NO_USER_TOKEN, token_id
+from producer_tools.http.tokens import NO_USER_TOKEN, token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry, Source
 from producer_tools.payment.keys import ledger_key

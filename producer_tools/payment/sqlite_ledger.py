@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from producer_tools.concurrency.paths import absolute_path
 from producer_tools.concurrency.threads import in_thread
 from producer_tools.errors import LedgerError
 from producer_tools.payment import sqlite_schema
@@ -31,7 +32,7 @@ class SqliteLedger:
 
     def __init__(self, path: str | Path) -> None:
         # Absolute, so that it is the same file in a worker that was started in another directory.
-        self._path = Path(path).absolute()
+        self._path = absolute_path(path)
         self._file_id: int | None = None
 
     async def begin(
@@ -129,6 +130,7 @@ class SqliteLedger:
         """
         import sqlite3  # noqa: PLC0415 - only those who use this ledger pay for the import
 
+        self._path = self._path.absolute()
         try:
             with closing(sqlite_schema.connect(self._path, may_create=self._file_id is None)) as connection:
                 if self._file_id is None:
@@ -149,7 +151,7 @@ class SqliteLedger:
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return SqliteLedger, (self._path,)
+        return SqliteLedger, (self._path.absolute(),)
 
     def __repr__(self) -> str:
         return f"SqliteLedger({str(self._path)!r})"

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.errors import ProducerError
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.budget import account_scope
 from producer_tools.payment.entry import Entry, Spent

@@ -16,7 +16,7 @@ from producer_tools.concurrency.sync import unfinished_work
 from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
 from producer_tools.errors import BeingSentError, ProducerError, SubmissionConflictError, SubmissionUnknownError
 from producer_tools.http.retries import with_retries
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import is_same_request, ledger_key
@@ -113,6 +113,7 @@ class Submissions:
         without the caller, and the next call with the key gets the task.
         """
         account = token_id(self._transport.token())
+        await self._transport.prepare()
         # Without a key each call is a new request. It gets an entry too, so that it is accounted for.
         if key is not None:
             former_keys = [*former_keys, key]  # the first version filed requests under the key alone

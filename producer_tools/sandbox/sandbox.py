@@ -14,7 +14,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from pydantic import SecretStr
 
 from producer_tools.concurrency.clock import Clock, SystemClock
-from producer_tools.http.settings import secret
+from producer_tools.http.tokens import secret
 from producer_tools.sandbox.app import Api, Controls
 from producer_tools.sandbox.backend import Backend, Charge, ReceivedRequest
 from producer_tools.sandbox.errors import ApiError

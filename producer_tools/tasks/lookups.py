@@ -12,7 +12,7 @@ from producer_tools.concurrency.limits import RateLimiter
 from producer_tools.errors import ProducerError, ProducerToolError, TaskNotFoundError
 from producer_tools.http.faults import may_concern_one_task, unreadable
 from producer_tools.http.retries import with_retries
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.requests import TASKS, GetTask, GetTasksBatch, Request
 from producer_tools.tasks.records import read_record

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.home_loop import HomeLoop
 from producer_tools.concurrency.shared_state import shared_state
-from producer_tools.http.settings import api_token, token_id
+from producer_tools.http.tokens import api_token, token_id
 from producer_tools.tasks.poll_interval import PollInterval
 from producer_tools.tasks.task import Task
 

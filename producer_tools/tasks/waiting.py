@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from pydantic import SecretStr
+
 from producer_tools import telemetry
 from producer_tools.concurrency.clock import Clock, finishes_in_time
 from producer_tools.concurrency.shared_state import shared_state
-from producer_tools.errors import AnswerError, TaskNotFoundError
+from producer_tools.errors import AnswerError, AuthenticationError, TaskNotFoundError
 from producer_tools.http.transport import Transport
 from producer_tools.tasks.lookups import LookUps
 from producer_tools.tasks.task import Task, TaskBatch
@@ -53,18 +55,28 @@ class Waits:
         self._watchers.wake(task_id)
 
     async def events(self, task_ids: list[str]) -> AsyncGenerator[Event, None]:
-        """The changes of the tasks, until each is final or can no longer be watched."""
-        watcher = self._watchers.current(self._transport.token())
-        watching, began = set(task_ids), self._clock.now()
-        async with watcher.listen(task_ids, self._submitted.get) as events:
-            while watching:
-                event = await events.get()
-                if isinstance(event.outcome, Exception):
-                    watching.discard(event.task_id)
-                elif event.outcome.is_final:
-                    watching.discard(event.task_id)
-                    telemetry.finished(event.task_id, event.outcome.state, self._clock.now() - began)
-                yield event
+        """The changes of the tasks, until each is final or can no longer be watched.
+
+        A token that the client's function has returned may expire before the tasks are final. When the service refuses
+        it, the function is asked again, and if it returns another one, the tasks are watched with that.
+        """
+        async with self._transport.token_of_call():
+            token: SecretStr | None = self._transport.token()
+        watching, began = dict.fromkeys(task_ids), self._clock.now()
+        while token is not None:
+            refused, token = token, None
+            async with self._watchers.current(refused).listen(list(watching), self._submitted.get) as events:
+                while watching and token is None:
+                    event = await events.get()
+                    if isinstance(event.outcome, AuthenticationError):
+                        token = await self._transport.renewed_token(refused)
+                    if token is None:
+                        if isinstance(event.outcome, Exception):
+                            del watching[event.task_id]
+                        elif event.outcome.is_final:
+                            del watching[event.task_id]
+                            telemetry.finished(event.task_id, event.outcome.state, self._clock.now() - began)
+                        yield event
 
     async def wait(self, task_ids: list[str], timeout: float, on_change: OnChange | None) -> TaskBatch:
         """Wait until all tasks are final or the time is over, and return their last known states.

@@ -14,7 +14,7 @@ from producer_tools.concurrency.clock import Clock, finishes_in_time
 from producer_tools.concurrency.home_loop import HomeLoop
 from producer_tools.concurrency.shared_state import shared_state
 from producer_tools.errors import ServiceUnreachableError
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.tasks.task import Task
 
 # Whoever waits wants to see soon that the task is known and has not failed, so the first look-up comes one interval

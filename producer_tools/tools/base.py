@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from typing_extensions import Self
 
 from producer_tools.client import ProducerClient
+from producer_tools.concurrency.run_context import in_run
 from producer_tools.concurrency.sync import run_sync
 from producer_tools.errors import ConfigurationError, InvalidArgumentError
 from producer_tools.payment.graph_keys import GraphKey, key_of_step, key_of_tool_call, store_of
@@ -109,11 +110,11 @@ class ProducerTool(BaseTool):
         """What a model sees of ``args_schema``: everything that is not injected."""
         return shown(self._schema)
 
-    def _run(self, **arguments: Any) -> Output:
-        return run_sync(lambda: self._arun(**arguments))
+    def _run(self, *, config: RunnableConfig, **arguments: Any) -> Output:
+        return run_sync(lambda: self._arun(config=config, **arguments))
 
-    async def _arun(self, **arguments: Any) -> Output:
-        return await self.answer(self._schema.model_validate(arguments))
+    async def _arun(self, *, config: RunnableConfig, **arguments: Any) -> Output:
+        return await in_run(ensure_config(config), lambda: self.answer(self._schema.model_validate(arguments)))
 
     def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> str | dict[str, Any]:
         """The validated arguments, without the defaults that LangChain fills in, also for nulls.

@@ -1,10 +1,12 @@
 """The tool that saves what a task made. It costs nothing."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from producer_tools import requests
+from producer_tools.concurrency.paths import absolute_path
 from producer_tools.files.downloads import DEFAULT_DIRECTORY, Downloader
 from producer_tools.tools.base import ProducerTool
 from producer_tools.tools.output import Output, downloads_output
@@ -15,7 +17,7 @@ class ProducerDownloadResults(ProducerTool):
 
     Args:
         directory: where the files go; default ``./producer-downloads``, made when it is first needed. A model cannot
-            choose another one.
+            choose another one. `producer_tools.Downloader` says when a relative one is looked up.
         timeout_seconds: how long one call may take; default 300. What is not saved by then is named in ``failed``.
     """
 
@@ -26,7 +28,9 @@ class ProducerDownloadResults(ProducerTool):
         "refused. Files already saved are not downloaded again."
     )
     args_schema: type[BaseModel] = requests.GetTask
-    directory: Path = Field(default=DEFAULT_DIRECTORY, exclude=True)
+    directory: Annotated[Path, AfterValidator(absolute_path)] = Field(
+        default=DEFAULT_DIRECTORY, exclude=True, validate_default=True
+    )
     timeout_seconds: float = Field(default=300, gt=0, exclude=True)
 
     async def answer(self, request: requests.GetTask) -> Output:

@@ -1,13 +1,14 @@
 """The toolkit: all tools, sharing one client."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from langchain_core.tools import BaseTool, BaseToolkit
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from producer_tools.client import ProducerClient
 from producer_tools.concurrency.closing import Closing
+from producer_tools.concurrency.paths import absolute_path
 from producer_tools.errors.invalid_argument import naming_arguments
 from producer_tools.files.directory import DirectoryCheck
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
@@ -26,8 +27,9 @@ class ProducerToolkit(Closing, BaseToolkit):
             the first call, not here.
         on_progress: called with each change of each task that a tool waits for.
         download_dir: where files are saved; default ``./producer-downloads``, made when it is first needed. A model
-            cannot choose another directory, and nothing is written outside it. If you give one in which no file can be
-            written, paid tools raise `ConfigurationError` and send nothing.
+            cannot choose another directory, and nothing is written outside it. `producer_tools.Downloader` says when a
+            relative one is looked up. If you give one in which no file can be written, paid tools raise
+            `ConfigurationError` and send nothing.
         paid_tools: whether the tools that cost money are included.
 
     Raises:
@@ -38,7 +40,9 @@ class ProducerToolkit(Closing, BaseToolkit):
 
     client: ProducerClient = Field(default_factory=ProducerClient, exclude=True, repr=False)
     on_progress: OnProgress | None = Field(default=None, exclude=True, repr=False)
-    download_dir: Path = Field(default=DEFAULT_DIRECTORY, exclude=True)
+    download_dir: Annotated[Path, AfterValidator(absolute_path)] = Field(
+        default=DEFAULT_DIRECTORY, exclude=True, validate_default=True
+    )
     paid_tools: bool = True
 
     def __init__(self, **arguments: Any) -> None:

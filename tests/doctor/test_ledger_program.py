@@ -10,7 +10,7 @@ import pytest
 
 from producer_tools import ProducerClient, SqliteLedger, SubmissionUnknownError
 from producer_tools.doctor.ledger import main
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import Fault, ProducerSandbox
 from tests.doctor.ledger_file import ACCOUNT, CANDIDATES, OTHER, entry, of_each_kind, read, write

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from producer_tools import CallbackReceiver, ProducerClient, SubmissionUnknownError
 from producer_tools.http.callbacks import LARGEST_BODY
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.keys import ledger_key
 from producer_tools.requests import GenerateMusic, StemsMusic

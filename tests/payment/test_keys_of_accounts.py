@@ -24,7 +24,7 @@ from producer_tools import (
     SubmissionUnknownError,
     api_token,
 )
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import fingerprint
 from producer_tools.requests import AUDIOS, GenerateMusic

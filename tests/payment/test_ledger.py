@@ -29,7 +29,7 @@ from producer_tools import (
     SubmissionConflictError,
     SubmissionUnknownError,
 )
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry
 from producer_tools.requests import GenerateLyrics, GenerateMusic

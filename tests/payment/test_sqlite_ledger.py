@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from producer_tools import LedgerError, ProducerClient, SqliteLedger
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.payment import sqlite_schema
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import fingerprint
@@ -260,7 +260,7 @@ async def test_the_id_of_a_paid_task_is_returned_if_the_file_vanishes_meanwhile(
     class VanishingLedger(SqliteLedger):
         async def begin(self, *args: Any, **options: Any) -> Entry | None:
             known = await super().begin(*args, **options)
-            path.unlink(missing_ok=True)
+            await asyncio.to_thread(path.unlink, missing_ok=True)
             return known
 
     ledger = VanishingLedger(path)

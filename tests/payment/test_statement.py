@@ -13,7 +13,7 @@ from producer_tools import (
     SubmissionUnknownError,
     api_token,
 )
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.payment.entry import Entry
 from producer_tools.requests import TASKS, GenerateCustomMusic, GenerateLyrics, GenerateMusic
 from producer_tools.sandbox import Fault, ProducerSandbox

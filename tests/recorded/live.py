@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from producer_tools.http.settings import TOKEN_VARIABLE, default_base_url
+from producer_tools.http.settings import default_base_url
+from producer_tools.http.tokens import TOKEN_VARIABLE
 from producer_tools.payment.prices import estimate as price
 from producer_tools.requests import GenerateLyrics, GenerateVideo, GenerateWav, MusicRequest, Request, UploadAudio
 from tests.recorded.cassettes import COLLECTED, FOLDER, LIVE_FOLDER, SOURCE, Source, cassette_path, read

@@ -11,7 +11,7 @@ import pytest
 
 from producer_tools import ProducerClient, api_token
 from producer_tools.concurrency.clock import Clock
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
 from tests.clocks import InstantClock, ManualClock, VirtualClock
 from tests.raw_server import answering, http

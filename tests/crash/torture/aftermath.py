@@ -8,7 +8,7 @@ from typing import Any
 
 from producer_tools import OutcomeKnownError, ProducerClient, SubmissionUnknownError, api_token
 from producer_tools.concurrency.sync import run_sync
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.langgraph import SubmitNode
 from producer_tools.payment.entry import Entry
 from producer_tools.requests import GenerateMusic

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from producer_tools import CallbackReceiver, ProducerClient, SqliteLedger
 from producer_tools.concurrency.sync import run_sync
-from producer_tools.http.settings import token_id
+from producer_tools.http.tokens import token_id
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import ledger_key
 from tests.clocks import FastClock

@@ -1,0 +1,1 @@
+"""The example in `examples/server/` on a real LangGraph server."""
