@@ -1,7 +1,5 @@
 """The client: what can be asked of the API, within its limits."""
 
-from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import aclosing
 from dataclasses import asdict
 from functools import partial
 from os import PathLike
@@ -9,15 +7,14 @@ from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
-from typing_extensions import Self, deprecated
+from typing_extensions import Self
 
 from producer_tools.client.arguments import as_ledger, check_budget
-from producer_tools.client.for_user import for_user
+from producer_tools.client.free_calls import FreeCalls
 from producer_tools.client.paid_calls import PaidCalls
 from producer_tools.concurrency.clock import Clock, SystemClock
 from producer_tools.concurrency.closing import Closing
 from producer_tools.concurrency.limits import Semaphores
-from producer_tools.concurrency.sync import run_sync, sync_twin
 from producer_tools.errors import ConfigurationError
 from producer_tools.files.fetching import FileFetcher
 from producer_tools.http.callbacks import CallbackReceiver
@@ -35,15 +32,12 @@ from producer_tools.payment.settling import Settler
 from producer_tools.payment.spending import Spending
 from producer_tools.payment.statement import Statements
 from producer_tools.payment.submit import Submissions
-from producer_tools.progress import OnProgress, progress_of
-from producer_tools.requests import GetTask, GetTasksBatch
 from producer_tools.tasks.listing import Listing
 from producer_tools.tasks.lookups import LookUps
-from producer_tools.tasks.task import Task, TaskBatch
 from producer_tools.tasks.waiting import Waits
 
 
-class ProducerClient(PaidCalls, Closing):
+class ProducerClient(PaidCalls, FreeCalls, Closing):
     """A client of the Producer API. Tools, threads and event loops may share it.
 
     Every async method has a twin for sync code, whose name ends in ``_sync``. Where an event loop is running, use the
@@ -184,119 +178,6 @@ class ProducerClient(PaidCalls, Closing):
         """Fetches the files of results."""
         return self._files
 
-    @for_user
-    async def get_task(self, task_id: str) -> Task:
-        """Look up one task.
-
-        Args:
-            task_id: the service's id of the task.
-
-        Raises:
-            TaskNotFoundError: the service knows no such task.
-            APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no connection for 10 seconds, or no readable answer for 30.
-            MissingTokenError: there is no token; nothing was sent.
-            InvalidArgumentError: the id is blank.
-        """
-        return await self._lookups.one(GetTask(task_id=task_id).task_id)
-
-    @for_user
-    async def get_tasks(self, task_ids: Iterable[str]) -> TaskBatch:
-        """Look up any number of tasks: 50 in a request, all requests at the same time, each id once.
-
-        Args:
-            task_ids: one or more task ids. A string is one id.
-
-        Returns:
-            The tasks in the order asked, and the ids that the service does not know.
-
-        Raises:
-            APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no connection for 10 seconds, or no readable answer for 30.
-            MissingTokenError: there is no token; nothing was sent.
-            InvalidArgumentError: there is no id, or one is blank.
-        """
-        return await self._lookups.many(_unique(task_ids))
-
-    async def watch(self, task_ids: Iterable[str]) -> AsyncGenerator[Task, None]:
-        """Yield each change of each task once, until all of them are final.
-
-        All watches and waits of one event loop share their look-ups. You may stop iterating early: the tasks go on and
-        can be watched again.
-
-        Args:
-            task_ids: one or more task ids. A string is one id.
-
-        Raises:
-            TaskNotFoundError: the service knows no such task.
-            APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no connection for 10 seconds, or no readable answer for 30.
-            MissingTokenError: there is no token; nothing was sent.
-            InvalidArgumentError: there is no id, or one is blank.
-        """
-        async with aclosing(self._waits.events(_unique(task_ids))) as events:
-            async for _, outcome in events:
-                if isinstance(outcome, Exception):
-                    raise outcome
-                yield outcome
-
-    @for_user
-    async def wait(self, task_ids: Iterable[str], timeout: float, on_progress: OnProgress | None = None) -> TaskBatch:
-        """Wait until all tasks are final, or until the timeout.
-
-        The timeout cancels no task: an unfinished one is returned as it is, and can be waited for again. The call ends
-        at most one second after the timeout, whatever the service does.
-
-        Args:
-            task_ids: one or more task ids. A string is one id.
-            timeout: the longest wait in seconds.
-            on_progress: called with each change of each task; in the background thread if you use `wait_sync`.
-
-        Returns:
-            The tasks in the order asked, and the ids that the service does not know.
-
-        Raises:
-            APIError: the service refused.
-            ServiceUnreachableError, AnswerError: no connection for 10 seconds, no readable answer for 30, or none at
-                all before the timeout.
-            MissingTokenError: there is no token; nothing was sent.
-            InvalidArgumentError: there is no id, or one is blank.
-        """
-
-        def report(task: Task) -> None:
-            if on_progress is not None:
-                on_progress(progress_of(task, self._clock.now()))
-
-        return await self._waits.wait(_unique(task_ids), timeout, report)
-
-    def watch_sync(self, task_ids: Iterable[str]) -> Iterator[Task]:
-        """`watch` for sync code."""
-        changes = self.watch(task_ids)
-        try:
-            while (task := run_sync(lambda: anext(changes, None))) is not None:
-                yield task
-        finally:
-            run_sync(changes.aclose)
-
-    get_task_sync = sync_twin(get_task)
-    get_tasks_sync = sync_twin(get_tasks)
-    wait_sync = sync_twin(wait)
-
-    def wake(self, task_id: str) -> None:
-        """Make everyone who waits for a task look it up at once, because something may have happened to it.
-
-        It may be called from any thread. It changes nothing else, so an untrusted source may trigger it.
-
-        Args:
-            task_id: the service's id of the task; an id that nobody waits for has no effect.
-        """
-        self._waits.wake(task_id)
-
-    @deprecated("hint is now called wake")
-    def hint(self, task_id: str) -> None:
-        """The old name of `wake`."""
-        self.wake(task_id)
-
     async def aclose(self) -> None:
         """Close the sessions that this client has made; a later call makes a new one. A caller's session stays open.
 
@@ -339,12 +220,6 @@ class ProducerClient(PaidCalls, Closing):
     def __repr__(self) -> str:
         settings = getattr(self, "_settings", None)  # not there yet in the traceback of an invalid argument
         return f"ProducerClient(base_url={settings and settings.base_url!r})"
-
-
-def _unique(task_ids: Iterable[str]) -> list[str]:
-    """The validated ids in the order given, each once."""
-    given = task_ids if isinstance(task_ids, str) else list(task_ids)
-    return list(dict.fromkeys(GetTasksBatch.model_validate({"task_ids": given}).task_ids))
 
 
 def _cannot_be_pickled(which: str, why: str) -> ConfigurationError:

@@ -28,7 +28,7 @@ class ProducerDownloadResults(ProducerTool):
         "refused. Files already saved are not downloaded again."
     )
     args_schema: type[BaseModel] = requests.GetTask
-    directory: Annotated[Path, AfterValidator(absolute_path)] = Field(
+    directory: Annotated[Path | str, AfterValidator(absolute_path)] = Field(
         default=DEFAULT_DIRECTORY, exclude=True, validate_default=True
     )
     timeout_seconds: float = Field(default=300, gt=0, exclude=True)

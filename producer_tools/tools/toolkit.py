@@ -1,7 +1,7 @@
 """The toolkit: all tools, sharing one client."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import AfterValidator, ConfigDict, Field
@@ -40,14 +40,16 @@ class ProducerToolkit(Closing, BaseToolkit):
 
     client: ProducerClient = Field(default_factory=ProducerClient, exclude=True, repr=False)
     on_progress: OnProgress | None = Field(default=None, exclude=True, repr=False)
-    download_dir: Annotated[Path, AfterValidator(absolute_path)] = Field(
+    download_dir: Annotated[Path | str, AfterValidator(absolute_path)] = Field(
         default=DEFAULT_DIRECTORY, exclude=True, validate_default=True
     )
     paid_tools: bool = True
 
-    def __init__(self, **arguments: Any) -> None:
-        with naming_arguments(type(self).model_fields):
-            super().__init__(**arguments)
+    if not TYPE_CHECKING:  # a type checker reads the arguments from the fields
+
+        def __init__(self, **arguments: Any) -> None:
+            with naming_arguments(type(self).model_fields):
+                super().__init__(**arguments)
 
     def get_tools(self) -> list[BaseTool]:
         """The tools. All of them use the toolkit's client."""

@@ -331,7 +331,7 @@ class ClientWithOneTask(ProducerClient):
         super().__init__("t", base_url, clock=InstantClock())
         self._only_task = task
 
-    async def get_task(self, task_id: str) -> Task:  # noqa: ARG002 - every id is the same task's
+    async def get_task(self, task_id: Task | str) -> Task:  # noqa: ARG002 - every id is the same task's
         return self._only_task
 
 

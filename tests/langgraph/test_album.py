@@ -122,7 +122,7 @@ class BusyOnceClient(ProducerClient):
         self._raise_once("wait")
         return await super().wait(*args, **kwargs)
 
-    async def get_task(self, task_id: str) -> Task:
+    async def get_task(self, task_id: Task | str) -> Task:
         self._raise_once("get_task")
         return await super().get_task(task_id)
 

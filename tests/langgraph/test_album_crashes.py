@@ -84,7 +84,7 @@ class CrashingClient(ProducerClient):
         self.crash.at("after the wait")
         return batch
 
-    async def get_task(self, task_id: str) -> Task:
+    async def get_task(self, task_id: Task | str) -> Task:
         self.crash.at("before the download")
         return await super().get_task(task_id)
 

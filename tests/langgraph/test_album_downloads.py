@@ -20,7 +20,7 @@ BROKEN = "https://music.example/cover-that-breaks.png"
 class BadCoverClient(ProducerClient):
     """Looks every task up with a cover that is not there for the tango."""
 
-    async def get_task(self, task_id: str) -> Task:
+    async def get_task(self, task_id: Task | str) -> Task:
         task = await super().get_task(task_id)
         (result,) = task.results
         return replace(task, results=({**result, "image_url": BROKEN},)) if result["sound"] == "a tango" else task

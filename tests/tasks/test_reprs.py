@@ -67,8 +67,10 @@ def test_downloads_are_one_line() -> None:
 
 def test_a_statement_and_its_calls_are_one_line_each() -> None:
     """A debugger would show every call of a month for one variable."""
-    call = PaidCall("k", "0a" * 32, (), "", 0, "/producer/audios", "generate", "FUZZ-2.0", "x\ny", "1a6a", Decimal("0.08"),
-                    Decimal("0.5"), "complete")  # fmt: skip
+    call = PaidCall(
+        key="k", account="0a" * 32, scopes=(), thread="", begun_at=0, endpoint="/producer/audios", action="generate",
+        model="FUZZ-2.0", title="x\ny", task_id="1a6a", usd=Decimal("0.08"), credits=Decimal("0.5"), outcome="complete",
+    )  # fmt: skip
     assert repr(Statement((call,) * 99)) == "Statement(99 calls, estimated 7.920 USD)"
     assert repr(call).startswith("PaidCall(1970-01-01 00:00:00 UTC, generate FUZZ-2.0 'x\\ny', task 1a6a")
     assert len(repr(call).splitlines()) == 1
