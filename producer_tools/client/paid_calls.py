@@ -192,6 +192,7 @@ class PaidCalls:
         """
         return await self._statements.read(self._ledger_or_default(ledger), since, scope, all_accounts=all_accounts)
 
+    @for_user
     async def paid(
         self, thread: str | None = None, *, scope: str | None = None, ledger: Ledger | None = None
     ) -> tuple[PaidCall, ...]:

@@ -112,6 +112,11 @@ def spent(account: Account) -> None:
     assert outcomes == ["complete", "unknown"]
 
 
+def paid(account: Account) -> None:
+    outcomes = [call.outcome for call in account.client.paid_sync()]
+    assert outcomes == ["unknown", "complete"]
+
+
 def save(account: Account) -> None:
     downloads = Downloader(account.client, account.directory).save_sync(account.task_id)
     assert {file.kind for file in downloads.files} == {"audio", "cover"}
@@ -119,7 +124,7 @@ def save(account: Account) -> None:
 
 
 CALLS: list[Callable[[Account], None]] = [
-    submit, get_task, get_tasks, wait, watch, release, adopt, settle, fetch_prices, spent, save,
+    submit, get_task, get_tasks, wait, watch, release, adopt, settle, fetch_prices, spent, paid, save,
 ]  # fmt: skip
 
 
