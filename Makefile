@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 RUN := $(BIN)/python -m
 
-.PHONY: help demo album fleet turns bench notebooks browser providers server test coverage mutate torture record record-live check docs wheel clean
+.PHONY: help demo album fleet turns bench notebooks browser providers server test coverage mutate torture record record-live check docs floors wheel clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,7 @@ INSTALL.check := $(INSTALL.test) --group check
 INSTALL.browser := $(INSTALL.test) --group browser
 INSTALL.mutate := $(INSTALL.test) --group mutate
 INSTALL.docs := --editable . --group docs
+INSTALL.floors := --group floors
 INSTALL.wheel := --group wheel
 
 # The Python of .venv, if it is gone or too old. Then .venv is made again, and all that was installed in it.
@@ -40,7 +41,7 @@ unusable:
 	@$(PIP) --upgrade 'pip>=25.1'
 	@touch $@
 
-.venv/.test .venv/.turns .venv/.providers .venv/.browser .venv/.check .venv/.mutate .venv/.docs .venv/.wheel: | .venv/.pip
+.venv/.test .venv/.turns .venv/.providers .venv/.browser .venv/.check .venv/.mutate .venv/.docs .venv/.floors .venv/.wheel: | .venv/.pip
 
 .venv/.%: pyproject.toml $(UNUSABLE) | $(BIN)/python
 	@echo "Installing into .venv for: $* ..."
@@ -114,6 +115,9 @@ check: .venv/.check  ## Lint, and check the format, the types, the layers of imp
 
 docs: .venv/.docs  ## Build the documentation into site/, offline; a warning fails the build
 	$(BIN)/zensical build --strict --clean
+
+floors: .venv/.floors  ## Test the lowest versions of the dependencies that pyproject.toml allows: PYTHONS=python3.10
+	.ci/floors $(firstword $(PYTHONS))
 
 wheel: .venv/.wheel  ## Build the distributions, and test the wheel in a fresh environment, on each of PYTHONS
 	rm -rf dist
