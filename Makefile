@@ -105,13 +105,16 @@ record: .venv/.test  ## Record the sandbox again, for the tests that replay reco
 record-live: .venv/.test  ## Record the service itself (needs a token, asks first); PAID=1: also the calls that cost money
 	@$(RUN) tests.recorded.live $(if $(PAID),--paid)
 
-check: .venv/.check  ## Lint, and check the format, the types, the layers of imports and the declared dependencies
+check: .venv/.check  ## Lint, and check the format, the types (the documentation's too), the layers and the dependencies
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/deptry tests --exclude mutants --ignore DEP002,DEP004
+	$(RUN) tests.docs.typed_blocks .cache/blocks
+	$(BIN)/mypy --config-file= --check-untyped-defs .cache/blocks
+	$(BIN)/basedpyright --project .cache/blocks
 
 docs: .venv/.docs  ## Build the documentation into site/, offline; a warning fails the build
 	$(BIN)/zensical build --strict --clean

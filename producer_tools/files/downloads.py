@@ -5,10 +5,10 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from producer_tools import telemetry
 from producer_tools.concurrency.paths import absolute_path
@@ -122,7 +122,7 @@ class Source(Protocol):
     def files(self) -> FileFetcher:
         """Fetches the files."""
 
-    async def get_task(self, task_id: str) -> Task:
+    def get_task(self, task_id: str) -> Coroutine[Any, Any, Task]:
         """Look up one task."""
 
 

@@ -1,10 +1,11 @@
 """What all requests share: validation before anything is sent, and the JSON body that goes to the service."""
 
 from collections.abc import Mapping
+from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, ClassVar
 
 from langchain_core.tools import InjectedToolArg
-from pydantic import BaseModel, ConfigDict, PlainSerializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
 from producer_tools.errors.invalid_argument import naming_arguments
 from producer_tools.requests.fields import Text
@@ -55,6 +56,16 @@ class Request(BaseModel):
     # Without this mark of pydantic's own, `model_validate` would call the constructor and lose the arguments' names.
     vars(__init__)["__pydantic_base_init__"] = True
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Let the signature lead with what a person passes: a notebook or a shell shows its beginning."""
+
+        def is_injected(parameter: Parameter) -> bool:
+            field = cls.model_fields.get(parameter.name)
+            return field is not None and InjectedToolArg in field.metadata
+
+        cls.__signature__ = Signature(sorted(signature(cls).parameters.values(), key=is_injected))
+
     def body(self) -> dict[str, Any]:
         """The JSON body: every field that has a value; nulls and empty strings are left out."""
         fields = self.model_dump(by_alias=True, exclude_none=True)
@@ -72,8 +83,10 @@ class PaidRequest(Request):
 
     paid = True
 
-    submission_key: Annotated[Text | None, InjectedToolArg] = None
-    runtime: Runtime = None
+    # Arguments of a tool, not of a request that a person makes: ``init=False`` only keeps them out of what an editor
+    # shows first.
+    submission_key: Annotated[Text | None, InjectedToolArg] = Field(default=None, init=False)
+    runtime: Runtime = Field(default=None, init=False)
 
 
 class NoArguments(BaseModel):

@@ -6,6 +6,7 @@ share their variables and may ``await``.
     python -m tests.docs.typed_blocks DIRECTORY
 """
 
+import json
 import sys
 from pathlib import Path
 from textwrap import indent
@@ -23,6 +24,9 @@ def write_blocks(directory: Path) -> int:
     directory.mkdir(parents=True, exist_ok=True)
     for old in directory.glob("*.py"):
         old.unlink()
+    # What pyright checks unless it is told otherwise.
+    settings = {"typeCheckingMode": "standard", "reportUnusedExpression": False, "venvPath": str(ROOT), "venv": ".venv"}
+    (directory / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
     for page in PAGES:
         name = "_".join(page.relative_to(ROOT).with_suffix("").parts)
         blocks = _blocks(page)

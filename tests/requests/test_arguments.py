@@ -1,13 +1,16 @@
 """The arguments of the tools: each is described to the model, and invalid ones are never sent."""
 
 import re
+from inspect import signature
 from typing import Any
 
 import pytest
+from langchain_core.tools import InjectedToolArg
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
 from producer_tools.http.transport import Transport
+from producer_tools.requests import GenerateMusic, GenerateWav, Request, WaitForTasks
 from producer_tools.tools.toolkit import ProducerToolkit
 
 
@@ -67,3 +70,12 @@ async def test_invalid_arguments_are_never_sent(
     with pytest.raises(ValidationError):
         tool.args_schema.model_validate(arguments)  # type: ignore[union-attr]  # LangChain allows a dict
     assert re.search(message, answer.content), answer.content
+
+
+@pytest.mark.parametrize("schema", [GenerateMusic, GenerateWav, WaitForTasks])
+def test_a_signature_leads_with_what_a_person_passes(schema: type[Request]) -> None:
+    """A notebook shows the beginning of a signature: it would be a runtime and keys that nobody passes."""
+    names = list(signature(schema).parameters)
+    shown = [name for name in names if InjectedToolArg not in schema.model_fields[name].metadata]
+    assert names[: len(shown)] == shown
+    assert len(shown) < len(names)
