@@ -1,6 +1,7 @@
 """A client whose token is a function: it serves the user for whom each LangChain run is."""
 
 import asyncio
+import inspect
 import pickle
 import traceback
 from collections.abc import Callable
@@ -45,6 +46,13 @@ async def token_from_vault(config: RunnableConfig) -> SecretStr | None:
     await asyncio.sleep(0)
     token = token_of_user(config)
     return None if token is None else SecretStr(token)
+
+
+def test_every_async_call_of_a_client_asks_the_function() -> None:
+    """A new call that does not would find no token, even where the function returns one."""
+    calls = inspect.getmembers(ProducerClient, inspect.iscoroutinefunction)
+    not_asking = {name for name, call in calls if name[0] != "_" and not hasattr(call, "__wrapped__")}
+    assert not_asking == {"aclose", "fetch_prices"}, "give the others the decorator for_user"
 
 
 @pytest.mark.parametrize("function", [token_of_user, token_from_vault], ids=["sync", "async"])
