@@ -155,14 +155,14 @@ async def test_the_function_is_called_once_for_each_call(sandbox: ProducerSandbo
 async def test_a_wait_goes_on_when_its_token_was_renewed() -> None:
     """A wait takes minutes, and tokens may live shorter: the user would be told that a paid song cannot be had."""
     answers = ["old", "new"]
-    batch = http({"items": [{"id": "t1", "state": "pending"}]})
+    pending = http({"items": [{"id": "t1", "state": "pending"}]})
     async with (
-        answering(batch, REFUSED, COMPLETE) as server,
+        answering(pending, REFUSED, pending, COMPLETE) as server,
         ProducerClient(lambda _: answers.pop(0), server.base_url, clock=FastClock()) as client,
     ):
-        waited = await client.wait(["t1"], 600)
-    assert [task.state for task in waited.tasks] == ["complete"]
-    assert tokens(server) == ["old", "old", "new"]
+        states = [task.state async for task in client.watch(["t1"])]
+    assert states == ["pending", "complete"], "each change is told once"
+    assert tokens(server) == ["old", "old", "new", "new"]
 
 
 async def test_a_wait_with_a_token_that_stays_refused_ends() -> None:
