@@ -181,7 +181,11 @@ class Transport:
                 yield
 
     async def renewed_token(self, refused: SecretStr) -> SecretStr | None:
-        """The token that the client's function returns now; ``None`` if it is the one that was refused, or has none."""
+        """The token that the client's function returns now; ``None`` if there is none but the refused one.
+
+        Raises:
+            MissingTokenError: the function returned none.
+        """
         own = self.own_token
         if not callable(own) or is_in_block():
             return None

@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from random import Random
@@ -14,6 +13,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from pydantic import SecretStr
 
 from producer_tools.concurrency.clock import Clock, SystemClock
+from producer_tools.concurrency.threads import in_thread
 from producer_tools.http.tokens import secret
 from producer_tools.sandbox.app import Api, Controls
 from producer_tools.sandbox.backend import Backend, Charge, ReceivedRequest
@@ -301,16 +301,16 @@ class ProducerSandbox:
 
     async def __aenter__(self) -> "Self":
         try:
-            await _in_thread(self.start)
+            await in_thread(self.start)
         except asyncio.CancelledError:
-            self.close()
+            await in_thread(self.close)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await _in_thread(self.close)
+        await in_thread(self.close)
 
     def __repr__(self) -> str:
         where = self._base_url if self._running is not None else "not running"
@@ -321,9 +321,3 @@ def _checked_seconds(render_seconds: float) -> float:
     if not 0 <= render_seconds < float("inf"):
         raise ValueError(f"render_seconds must be zero or more, not {render_seconds}")
     return render_seconds
-
-
-async def _in_thread(function: Callable[[], None]) -> None:
-    """Run ``function`` in a thread that ends before this returns, even when this is cancelled."""
-    with ThreadPoolExecutor(1) as thread:
-        await asyncio.get_running_loop().run_in_executor(thread, function)

@@ -62,7 +62,8 @@ class Waits:
         """
         async with self._transport.token_of_call():
             token: SecretStr | None = self._transport.token()
-        watching, began = dict.fromkeys(task_ids), self._clock.now()
+        began = self._clock.now()
+        watching: dict[str, Task | Exception | None] = dict.fromkeys(task_ids)
         while token is not None:
             refused, token = token, None
             async with self._watchers.current(refused).listen(list(watching), self._submitted.get) as events:
@@ -70,13 +71,15 @@ class Waits:
                     event = await events.get()
                     if isinstance(event.outcome, AuthenticationError):
                         token = await self._transport.renewed_token(refused)
-                    if token is None:
-                        if isinstance(event.outcome, Exception):
-                            del watching[event.task_id]
-                        elif event.outcome.is_final:
-                            del watching[event.task_id]
-                            telemetry.finished(event.task_id, event.outcome.state, self._clock.now() - began)
-                        yield event
+                    if token is not None or event.outcome == watching[event.task_id]:
+                        continue
+                    watching[event.task_id] = event.outcome
+                    if isinstance(event.outcome, Exception):
+                        del watching[event.task_id]
+                    elif event.outcome.is_final:
+                        del watching[event.task_id]
+                        telemetry.finished(event.task_id, event.outcome.state, self._clock.now() - began)
+                    yield event
 
     async def wait(self, task_ids: list[str], timeout: float, on_change: OnChange | None) -> TaskBatch:
         """Wait until all tasks are final or the time is over, and return their last known states.

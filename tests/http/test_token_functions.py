@@ -1,6 +1,7 @@
 """A client whose token is a function: it serves the user for whom each LangChain run is."""
 
 import asyncio
+import inspect
 import pickle
 import traceback
 from collections.abc import Callable
@@ -45,6 +46,13 @@ async def token_from_vault(config: RunnableConfig) -> SecretStr | None:
     await asyncio.sleep(0)
     token = token_of_user(config)
     return None if token is None else SecretStr(token)
+
+
+def test_every_async_call_of_a_client_asks_the_function() -> None:
+    """A new call that does not would find no token, even where the function returns one."""
+    calls = inspect.getmembers(ProducerClient, inspect.iscoroutinefunction)
+    not_asking = {name for name, call in calls if name[0] != "_" and not hasattr(call, "__wrapped__")}
+    assert not_asking == {"aclose", "fetch_prices"}, "give the others the decorator for_user"
 
 
 @pytest.mark.parametrize("function", [token_of_user, token_from_vault], ids=["sync", "async"])
@@ -147,14 +155,14 @@ async def test_the_function_is_called_once_for_each_call(sandbox: ProducerSandbo
 async def test_a_wait_goes_on_when_its_token_was_renewed() -> None:
     """A wait takes minutes, and tokens may live shorter: the user would be told that a paid song cannot be had."""
     answers = ["old", "new"]
-    batch = http({"items": [{"id": "t1", "state": "pending"}]})
+    pending = http({"items": [{"id": "t1", "state": "pending"}]})
     async with (
-        answering(batch, REFUSED, COMPLETE) as server,
+        answering(pending, REFUSED, pending, COMPLETE) as server,
         ProducerClient(lambda _: answers.pop(0), server.base_url, clock=FastClock()) as client,
     ):
-        waited = await client.wait(["t1"], 600)
-    assert [task.state for task in waited.tasks] == ["complete"]
-    assert tokens(server) == ["old", "old", "new"]
+        states = [task.state async for task in client.watch(["t1"])]
+    assert states == ["pending", "complete"], "each change is told once"
+    assert tokens(server) == ["old", "old", "new", "new"]
 
 
 async def test_a_wait_with_a_token_that_stays_refused_ends() -> None:
