@@ -57,13 +57,15 @@ class Records(logging.Handler):
 
 @pytest.fixture
 def records() -> Iterator[Records]:
-    handler, root = Records(), logging.getLogger()
-    before = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
+    handler, loggers = Records(), [logging.getLogger(), logging.getLogger("producer_tools")]
+    before = [logger.level for logger in loggers]
+    loggers[0].addHandler(handler)
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
     yield handler
-    root.removeHandler(handler)
-    root.setLevel(before)
+    loggers[0].removeHandler(handler)
+    for logger, level in zip(loggers, before, strict=True):
+        logger.setLevel(level)
 
 
 async def test_a_song_is_logged_from_the_submit_to_the_file(records: Records, tmp_path: Path) -> None:
