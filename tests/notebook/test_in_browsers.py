@@ -10,6 +10,7 @@ import pytest
 
 from tests.notebook.servers import chromium_page, jupyterlab, marimo, need, notebook
 
+pytestmark = pytest.mark.timeout(120)  # a first start of JupyterLab takes half a minute
 CELLS = [
     """
 import wave
