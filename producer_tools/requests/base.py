@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 from langchain_core.tools import InjectedToolArg
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
-from producer_tools.errors.invalid_argument import naming_arguments
+from producer_tools.errors.invalid_argument import CheckedModel
 from producer_tools.requests.fields import Text
 
 AUDIOS = "/producer/audios"
@@ -21,7 +21,7 @@ Runtime = Annotated[Any, InjectedToolArg, PlainSerializer(lambda _: None)]
 _NEVER_SENT = frozenset({"submission_key", "runtime"})
 
 
-class Request(BaseModel):
+class Request(CheckedModel):
     """One call to the API. The fields are validated before anything is sent.
 
     Attributes:
@@ -37,14 +37,6 @@ class Request(BaseModel):
 
     endpoint: ClassVar[str]
     paid: ClassVar[bool] = False
-
-    def __init__(self, /, **arguments: Any) -> None:
-        shown = [name for name, field in type(self).model_fields.items() if InjectedToolArg not in field.metadata]
-        with naming_arguments(shown):
-            super().__init__(**arguments)
-
-    # Without this mark of pydantic's own, `model_validate` would call the constructor and lose the arguments' names.
-    vars(__init__)["__pydantic_base_init__"] = True
 
     def body(self) -> dict[str, Any]:
         """The JSON body: every field that has a value; nulls and empty strings are left out."""

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from producer_tools.client import ProducerClient
 from producer_tools.concurrency.closing import Closing
-from producer_tools.errors.invalid_argument import naming_arguments
+from producer_tools.errors.invalid_argument import CheckedModel
 from producer_tools.files.directory import DirectoryCheck
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.progress import OnProgress
@@ -18,7 +18,7 @@ from producer_tools.tools.files import ProducerDownloadResults
 from producer_tools.tools.tasks import ProducerWaitForTasks
 
 
-class ProducerToolkit(Closing, BaseToolkit):
+class ProducerToolkit(Closing, CheckedModel, BaseToolkit):
     """All tools of the package, sharing one client.
 
     Args:
@@ -40,10 +40,6 @@ class ProducerToolkit(Closing, BaseToolkit):
     on_progress: OnProgress | None = Field(default=None, exclude=True, repr=False)
     download_dir: Path = Field(default=DEFAULT_DIRECTORY, exclude=True)
     paid_tools: bool = True
-
-    def __init__(self, **arguments: Any) -> None:
-        with naming_arguments(type(self).model_fields):
-            super().__init__(**arguments)
 
     def get_tools(self) -> list[BaseTool]:
         """The tools. All of them use the toolkit's client."""
