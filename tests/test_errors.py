@@ -6,9 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+import producer_tools.errors
 from producer_tools import (
+    AuthenticationError,
     BadRequestError,
     ProducerClient,
+    ProducerError,
+    ProducerGenerateMusic,
     ProducerToolError,
     RateLimitError,
     SubmissionConflictError,
@@ -63,3 +67,24 @@ def test_a_copy_of_an_error_is_complete(clone: Callable[[Exception], Exception])
     error = RateLimitError("rate_limited", "slower", status=429, trace_id="tr", task_id="t")
     copied = clone(error)
     assert (type(copied), str(copied), vars(copied)) == (RateLimitError, str(error), vars(error))
+
+
+@pytest.mark.parametrize("name", producer_tools.errors.__all__)
+def test_a_person_is_not_told_to_tell_the_user(name: str) -> None:
+    """Whoever reads a traceback is the application's owner, and has no tools to call."""
+    kind: type[ProducerError] = getattr(producer_tools.errors, name)
+    for words in ("tell the user", "owner", "producer_"):
+        assert words not in kind.advice.lower()
+
+
+async def test_a_model_and_a_person_read_different_words() -> None:
+    """The model must stop and tell the user; the person must know where to look."""
+    refusing = http({"error": {"code": "invalid_token", "message": "no"}}, "401 Unauthorized")
+    async with answering(refusing) as server, ProducerClient("token", server.base_url) as client:
+        with pytest.raises(AuthenticationError) as caught:
+            await client.submit(GenerateMusic(prompt="a song"))
+        call = {"type": "tool_call", "id": "c", "name": "producer_generate_music", "args": {"prompt": "a song"}}
+        message = await ProducerGenerateMusic(client=client).ainvoke(call)
+    assert "Check the API token" in str(caught.value)
+    assert message.content == caught.value.for_model()
+    assert message.content.endswith("tell the user; do not retry.")

@@ -1,10 +1,10 @@
 """The error for arguments that are not valid, in place of pydantic's, which names internal classes."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from langchain_core.tools import InjectedToolArg
+from pydantic import BaseModel, ValidationError
 
 from producer_tools.errors.base import ProducerToolError
 
@@ -47,14 +47,19 @@ class InvalidArgumentError(ProducerToolError, ValueError):
         return cls(problems)
 
 
-@contextmanager
-def naming_arguments(expected: Iterable[str] = ()) -> Iterator[None]:
-    """Raise `InvalidArgumentError` in place of pydantic's error.
+class CheckedModel(BaseModel):
+    """A model whose constructor raises `InvalidArgumentError` in place of pydantic's error.
 
-    Args:
-        expected: the arguments that there are, named if one was given that does not exist.
+    `model_validate` raises pydantic's, as LangChain expects.
     """
-    try:
-        yield
-    except ValidationError as error:
-        raise InvalidArgumentError.of(error, expected) from None
+
+    def __init__(self, /, **arguments: Any) -> None:
+        try:
+            super().__init__(**arguments)
+        except ValidationError as error:
+            fields = type(self).model_fields.items()
+            expected = [name for name, field in fields if InjectedToolArg not in field.metadata]
+            raise InvalidArgumentError.of(error, expected) from None
+
+    # Without this mark of pydantic's own, `model_validate` would call the constructor and lose the arguments' names.
+    vars(__init__)["__pydantic_base_init__"] = True

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 from langchain_core.tools import InjectedToolArg
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
-from producer_tools.errors.invalid_argument import naming_arguments
+from producer_tools.errors.invalid_argument import CheckedModel
 from producer_tools.requests.fields import Text
 
 AUDIOS = "/producer/audios"
@@ -23,7 +23,7 @@ Runtime = Annotated[Any, InjectedToolArg, PlainSerializer(lambda _: None)]
 _NEVER_SENT = frozenset({"submission_key", "runtime"})
 
 
-class Request(BaseModel):
+class Request(CheckedModel):
     """One call to the API. The fields are validated before anything is sent.
 
     Attributes:
@@ -47,14 +47,6 @@ class Request(BaseModel):
         if not isinstance(given, Mapping):
             return given
         return {name: value for name, value in given.items() if value is not None}
-
-    def __init__(self, /, **arguments: Any) -> None:
-        shown = [name for name, field in type(self).model_fields.items() if InjectedToolArg not in field.metadata]
-        with naming_arguments(shown):
-            super().__init__(**arguments)
-
-    # Without this mark of pydantic's own, `model_validate` would call the constructor and lose the arguments' names.
-    vars(__init__)["__pydantic_base_init__"] = True
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:

@@ -1,7 +1,7 @@
 """The toolkit: all tools, sharing one client."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import AfterValidator, ConfigDict, Field
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from producer_tools.client import ProducerClient
 from producer_tools.concurrency.closing import Closing
 from producer_tools.concurrency.paths import absolute_path
-from producer_tools.errors.invalid_argument import naming_arguments
+from producer_tools.errors.invalid_argument import CheckedModel
 from producer_tools.files.directory import DirectoryCheck
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.progress import OnProgress
@@ -19,7 +19,7 @@ from producer_tools.tools.files import ProducerDownloadResults
 from producer_tools.tools.tasks import ProducerWaitForTasks
 
 
-class ProducerToolkit(Closing, BaseToolkit):
+class ProducerToolkit(Closing, CheckedModel, BaseToolkit):
     """All tools of the package, sharing one client.
 
     Args:
@@ -44,12 +44,6 @@ class ProducerToolkit(Closing, BaseToolkit):
         default=DEFAULT_DIRECTORY, exclude=True, validate_default=True
     )
     paid_tools: bool = True
-
-    if not TYPE_CHECKING:  # a type checker reads the arguments from the fields
-
-        def __init__(self, **arguments: Any) -> None:
-            with naming_arguments(type(self).model_fields):
-                super().__init__(**arguments)
 
     def get_tools(self) -> list[BaseTool]:
         """The tools. All of them use the toolkit's client."""

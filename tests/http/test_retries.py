@@ -2,7 +2,8 @@
 
 import pytest
 
-from producer_tools import ProducerClient, RateLimitError
+from producer_tools import ProducerClient, RateLimitError, ServiceUnreachableError
+from producer_tools.http.transport import CONNECT_SECONDS, Transport
 from producer_tools.requests import GenerateMusic
 from tests.clocks import InstantClock
 from tests.raw_server import answering, http
@@ -38,3 +39,27 @@ async def test_a_longer_pause_that_a_server_asks_for_is_kept() -> None:
     assert len(clock.slept) == 2
     assert all(12 <= seconds <= 13 for seconds in clock.slept)
     assert clock.slept[0] != clock.slept[1]
+
+
+@pytest.mark.parametrize("paid", [True, False])
+@pytest.mark.parametrize("seconds", [0.0, CONNECT_SECONDS], ids=["refused", "silent"])
+async def test_a_dead_host_is_reported_within_ten_seconds(
+    seconds: float, paid: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong address or a firewall: whoever set it up waits for this error."""
+    clock = InstantClock()
+    attempts = 0
+
+    async def connect(*_: object, **__: object) -> None:
+        nonlocal attempts
+        attempts += 1
+        clock.time += seconds
+        raise ServiceUnreachableError("connection_error", "no connection")
+
+    monkeypatch.setattr(Transport, "post", connect)
+    async with ProducerClient("t", "http://127.0.0.1:9", clock=clock) as client:
+        began = clock.time
+        with pytest.raises(ServiceUnreachableError):
+            await (client.submit(GenerateMusic(prompt="x")) if paid else client.get_task("a"))
+    assert attempts >= 2, "a packet may be lost"
+    assert clock.time - began <= 10

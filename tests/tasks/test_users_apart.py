@@ -66,6 +66,8 @@ async def test_hanging_submits_of_one_user_do_not_hold_up_another() -> None:
     async with accounts.client() as client:
         with api_token("slow"):
             hanging = [asyncio.create_task(client.submit(SONG)) for _ in range(6)]
+        while len(accounts.requests) < 5:
+            await asyncio.sleep(0)
         await turns()
         with api_token("quick"):
             assert (await client.submit(SONG)).task_id == "of quick"
