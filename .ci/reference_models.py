@@ -50,9 +50,10 @@ def _tool(tool: Any) -> str:
 
 def _arguments(tool: Any) -> str:
     """A table of the arguments that a model may give."""
-    required = set(tool.tool_call_schema.model_json_schema().get("required", ()))
+    schema = tool.args_schema.model_json_schema()  # what a model sees has no defaults
     rows = [
-        f"| `{name}` | {_type(field)} | {'required' if name in required else _default(field)} "
+        f"| `{name}` | {_type(field)} "
+        f"| {'required' if name in schema.get('required', ()) else _default(schema['properties'][name])} "
         f"| {_plain(field.get('description', ''))} |"
         for name, field in tool.args.items()
     ]
@@ -69,10 +70,6 @@ def _plain(text: str) -> str:
 
 
 def _type(field: dict[str, Any]) -> str:
-    """The type in a JSON schema, with its limits."""
-    least, most = field.get("minimum"), field.get("maximum")
-    if least is not None:
-        return f"{field['type']} from {least}" if most is None else f"{field['type']} from {least} to {most}"
-    if "maxLength" in field:
-        return f"{field['type']} of at most {field['maxLength']} characters"
-    return str(field["type"])
+    """The type in a JSON schema, without the null that any optional argument may be. Limits are in the description."""
+    given = field.get("type") or [kind["type"] for kind in field["anyOf"]]
+    return " or ".join(kind for kind in ([given] if isinstance(given, str) else given) if kind != "null")
