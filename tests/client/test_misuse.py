@@ -23,7 +23,7 @@ from producer_tools.sandbox import ProducerSandbox
 SONG = GenerateMusic(prompt="a slow waltz")
 CALLS: dict[str, tuple[Callable[[ProducerClient], Any], str]] = {
     "an empty prompt": (lambda _: GenerateMusic(prompt=""), "prompt: String should have at least 1 character"),
-    "a misspelt argument": (lambda _: GenerateMusic(promt="x"), "promt: There is no such argument; there are prompt,"),  # type: ignore[call-arg]  # that is tested
+    "a misspelt argument": (lambda _: GenerateMusic(promt="x"), "promt: There is no such argument. The arguments are"),  # type: ignore[call-arg]  # that is tested
     "no task": (lambda client: client.wait_sync([], 1), "task_ids: "),
     "no task to look up": (lambda client: client.get_tasks_sync([]), "task_ids: "),
     "a blank task id": (lambda client: client.get_task_sync(" "), "task_id: "),
