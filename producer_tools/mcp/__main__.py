@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=8000, help="with --http: the port (default: %(default)s)")
     add("--ledger", metavar="FILE", help="keep what was paid for in this SQLite file (default: in memory)")
     add("--budget", metavar="USD", help="the most to spend, estimated: each day with --ledger, else in this process")
-    add("--approve", action="store_true", help="a person must agree to each paid call; a host that cannot ask gets an error")
+    add("--approve", action="store_true", help="a person must agree to each paid call, or it is refused")
     add("--download-dir", default=DEFAULT_DIRECTORY, help="where files are saved (default: %(default)s)")
     return parser
 
