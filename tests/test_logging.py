@@ -205,7 +205,7 @@ async def test_a_dead_host_is_logged_at_each_retry(records: Records) -> None:
 
 
 def test_an_unused_log_costs_microseconds() -> None:
-    """Every request passes through it, whether anybody listens or not."""
+    """Every request runs this code, also if nobody reads the log."""
     began = time.perf_counter()
     for _ in range(1000):
         with telemetry.operation("submit", action="generate", key="k"):
