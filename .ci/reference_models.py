@@ -50,11 +50,14 @@ def _tool(tool: Any) -> str:
 
 def _arguments(tool: Any) -> str:
     """A table of the arguments that a model may give."""
-    required = set(tool.tool_call_schema.model_json_schema().get("required", ()))
+    # The schema that a call is checked against. The one that a model reads has neither defaults nor limits as keywords.
+    schema = tool.args_schema.model_json_schema()
+    required = set(schema.get("required", ()))
+    fields = {name: schema["properties"][name] for name in tool.args}
     rows = [
         f"| `{name}` | {_type(field)} | {'required' if name in required else _default(field)} "
         f"| {_plain(field.get('description', ''))} |"
-        for name, field in tool.args.items()
+        for name, field in fields.items()
     ]
     return "\n".join(["| argument | type | default | description |", "|---|---|---|---|", *rows]) if rows else ""
 
@@ -69,10 +72,13 @@ def _plain(text: str) -> str:
 
 
 def _type(field: dict[str, Any]) -> str:
-    """The type in a JSON schema, with its limits."""
-    least, most = field.get("minimum"), field.get("maximum")
+    """The type in a JSON schema, with its limits. That an optional argument may be null is not said."""
+    kind = next(branch for branch in field.get("anyOf", [field]) if branch["type"] != "null")
+    least, most = kind.get("minimum"), kind.get("maximum")
     if least is not None:
-        return f"{field['type']} from {least}" if most is None else f"{field['type']} from {least} to {most}"
-    if "maxLength" in field:
-        return f"{field['type']} of at most {field['maxLength']} characters"
-    return str(field["type"])
+        return f"{kind['type']} from {least}" if most is None else f"{kind['type']} from {least} to {most}"
+    if "exclusiveMinimum" in kind:
+        return f"{kind['type']} above {kind['exclusiveMinimum']}, at most {most}"
+    if "maxLength" in kind:
+        return f"{kind['type']} of at most {kind['maxLength']} characters"
+    return str(kind["type"])
