@@ -9,14 +9,15 @@ from typing import Any
 
 import griffe
 
-from producer_tools import ProducerTool, ProducerToolkit
+from producer_tools import ProducerListPaidTasks, ProducerTool, ProducerToolkit
 
 
 def _path(cls: Any) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-_TOOLS: dict[str, Any] = {_path(type(tool)): tool for tool in ProducerToolkit().get_tools()}
+_ALL_TOOLS = [*ProducerToolkit().get_tools(), ProducerListPaidTasks()]
+_TOOLS: dict[str, Any] = {_path(type(tool)): tool for tool in _ALL_TOOLS}
 _MODELS = {_path(ProducerToolkit), _path(ProducerTool)}
 _TOOL_OF_REQUEST = {_path(tool.args_schema): tool for tool in _TOOLS.values() if tool.metadata["paid"]}
 
