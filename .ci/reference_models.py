@@ -9,14 +9,15 @@ from typing import Any
 
 import griffe
 
-from producer_tools import ProducerTool, ProducerToolkit
+from producer_tools import ProducerListPaidTasks, ProducerTool, ProducerToolkit
 
 
 def _path(cls: Any) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-_TOOLS: dict[str, Any] = {_path(type(tool)): tool for tool in ProducerToolkit().get_tools()}
+_ALL_TOOLS = [*ProducerToolkit().get_tools(), ProducerListPaidTasks()]
+_TOOLS: dict[str, Any] = {_path(type(tool)): tool for tool in _ALL_TOOLS}
 _MODELS = {_path(ProducerToolkit), _path(ProducerTool)}
 _TOOL_OF_REQUEST = {_path(tool.args_schema): tool for tool in _TOOLS.values() if tool.metadata["paid"]}
 
@@ -50,12 +51,14 @@ def _tool(tool: Any) -> str:
 
 def _arguments(tool: Any) -> str:
     """A table of the arguments that a model may give."""
-    schema = tool.args_schema.model_json_schema()  # what a model sees has no defaults
+    # The schema that a call is checked against. The one that a model reads has neither defaults nor limits as keywords.
+    schema = tool.args_schema.model_json_schema()
+    required = set(schema.get("required", ()))
+    fields = {name: schema["properties"][name] for name in tool.args}
     rows = [
-        f"| `{name}` | {_type(field)} "
-        f"| {'required' if name in schema.get('required', ()) else _default(schema['properties'][name])} "
+        f"| `{name}` | {_type(field)} | {'required' if name in required else _default(field)} "
         f"| {_plain(field.get('description', ''))} |"
-        for name, field in tool.args.items()
+        for name, field in fields.items()
     ]
     return "\n".join(["| argument | type | default | description |", "|---|---|---|---|", *rows]) if rows else ""
 
@@ -70,6 +73,13 @@ def _plain(text: str) -> str:
 
 
 def _type(field: dict[str, Any]) -> str:
-    """The type in a JSON schema, without the null that any optional argument may be. Limits are in the description."""
-    given = field.get("type") or [kind["type"] for kind in field["anyOf"]]
-    return " or ".join(kind for kind in ([given] if isinstance(given, str) else given) if kind != "null")
+    """The type in a JSON schema, with its limits. That an optional argument may be null is not said."""
+    kind = next(branch for branch in field.get("anyOf", [field]) if branch["type"] != "null")
+    least, most = kind.get("minimum"), kind.get("maximum")
+    if least is not None:
+        return f"{kind['type']} from {least}" if most is None else f"{kind['type']} from {least} to {most}"
+    if "exclusiveMinimum" in kind:
+        return f"{kind['type']} above {kind['exclusiveMinimum']}, at most {most}"
+    if "maxLength" in kind:
+        return f"{kind['type']} of at most {kind['maxLength']} characters"
+    return str(kind["type"])

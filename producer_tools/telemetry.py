@@ -1,10 +1,10 @@
-"""What is logged, traced and counted. This module alone decides the words, the level and the names.
+"""What is logged, traced and counted. The words, levels and names of all of it are here.
 
 Log records go to the logger ``producer_tools``. Spans and metrics go to OpenTelemetry, if the application has imported
-it: whoever configures its SDK has. Else nothing is imported and nothing is recorded.
+it, which it must do to configure the SDK. Otherwise nothing is imported and nothing is recorded.
 
-Neither has a token, a prompt, lyrics or a title in it. The words of an error's message may be the service's; they are
-safe and bounded (`producer_tools.http.safe_text`).
+No log record, span or metric holds a token, a prompt, lyrics or a title. An error's message may quote the service;
+`producer_tools.http.safe_text` has made that text safe and bounded.
 """
 
 import logging
@@ -27,7 +27,7 @@ _NAME = "producer_tools"
 
 
 class _Instruments:
-    """OpenTelemetry's tracer and the metrics of this package."""
+    """OpenTelemetry's tracer, and this package's metrics."""
 
     def __init__(self) -> None:
         from opentelemetry import metrics, trace  # noqa: PLC0415 - only if the application has imported it
@@ -39,7 +39,7 @@ class _Instruments:
         self.submits = meter.create_counter(f"{_NAME}.submits", "{submit}", "Paid requests that became a task.")
         self.charges = meter.create_counter(f"{_NAME}.estimated_charges", "USD", "What these are estimated to cost.")
         self.waits = meter.create_histogram(f"{_NAME}.wait.duration", "s", "How long a final task was waited for.")
-        self.retries = meter.create_counter(f"{_NAME}.retries", "{retry}", "Requests that are made again.")
+        self.retries = meter.create_counter(f"{_NAME}.retries", "{retry}", "Requests that are sent again.")
         self.unknowns = meter.create_counter(
             f"{_NAME}.unknown_outcomes", "{submit}", "Paid requests whose outcome is unknown."
         )
@@ -113,7 +113,7 @@ def operation(name: Literal["submit", "wait", "download"], **facts: Any) -> Iter
 
     Args:
         name: what was asked for.
-        facts: what is known of it; what the caller adds to the result is recorded too. Neither prompts nor secrets.
+        facts: what is known of it; what the caller adds to the result is recorded too. No prompts and no secrets.
     """
     with _span(f"{_NAME}.{name}") as span:
         try:
@@ -168,15 +168,15 @@ def waits_for_a_place(what: str, key: str, limit: int) -> None:
 
 
 def retrying(what: str, error: object, code: str, seconds: float) -> None:
-    """A request failed, and is made again after a pause that begins now.
+    """A request failed, and is sent again after a pause that begins now.
 
     Args:
-        what: the request: a path of the API, or ``a file``.
+        what: the request: a path of the API, or ``download`` for a file.
         error: why, in words.
         code: why, as a code.
         seconds: the length of the pause.
     """
-    _logger.warning("%s is made again in %.1f s: %s", what, seconds, error)
+    _logger.warning("%s failed and is sent again in %.1f s: %s", what, seconds, error)
     if otel := _opentelemetry():
         otel.retries.add(1, {f"{_NAME}.request": what, "error.type": code})
 
@@ -189,7 +189,7 @@ def finished(task_id: str, state: str, seconds: float) -> None:
         state: ``complete`` or ``failed``.
         seconds: how long this caller has waited for it.
     """
-    _logger.info("Task %s is %s; it was waited for for %.1f s.", task_id, state, seconds)
+    _logger.info("Task %s is %s after a wait of %.1f s.", task_id, state, seconds)
     if otel := _opentelemetry():
         otel.waits.record(seconds, {f"{_NAME}.state": state})
 

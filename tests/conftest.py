@@ -23,7 +23,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_blocking_call() -> Iterator[None]:
-    """Make each blocking call an error that the package makes in an event loop: it would hold up all users of a server.
+    """Make a blocking call of the package in an event loop an error: it would hold up all users of a server.
 
     The sandbox may block. It stands in for a service, and has a thread and an event loop of its own.
     """

@@ -81,7 +81,7 @@ async def test_a_song_is_logged_from_the_submit_to_the_file(records: Records, tm
     submitted, reused, finished, *files = records.texts(logging.INFO)
     assert submitted == f"Submitted generate: task {task.task_id}, key 'order-4711', estimated 0.08 US dollars."
     assert reused == f"Reused from the ledger, nothing was sent: generate, task {task.task_id}, key 'order-4711'."
-    assert finished.startswith(f"Task {task.task_id} is complete; it was waited for for ")
+    assert finished.startswith(f"Task {task.task_id} is complete after a wait of ")
     assert len(files) == len(saved.files)
     for file in saved.files:
         (text,) = [text for text in files if f"({file.bytes} bytes)" in text]
@@ -109,7 +109,7 @@ async def test_a_retry_is_logged_before_its_pause(records: Records) -> None:
         submitting = asyncio.ensure_future(client.submit(SONG))
         await asyncio.to_thread(clock.wait_for_sleepers, 1)
         (text,) = records.texts(logging.WARNING)
-        assert re.fullmatch(r"/producer/audios is made again in [12]\.\d s: rate_limited: slower", text)
+        assert re.fullmatch(r"/producer/audios failed and is sent again in [12]\.\d s: rate_limited: slower", text)
         submitting.cancel()
         await asyncio.wait([submitting])
 
@@ -205,7 +205,7 @@ async def test_a_dead_host_is_logged_at_each_retry(records: Records) -> None:
 
 
 def test_an_unused_log_costs_microseconds() -> None:
-    """Every request passes through it, whether anybody listens or not."""
+    """Every request runs this code, also if nobody reads the log."""
     began = time.perf_counter()
     for _ in range(1000):
         with telemetry.operation("submit", action="generate", key="k"):

@@ -7,9 +7,10 @@ import pytest
 
 from producer_tools.progress import ProgressBar
 
-HIDE = "import sys\nfor name in ('langgraph', 'rich'): sys.modules[name] = None\n"
+HIDE = "import sys\nfor name in ('langgraph', 'mcp', 'rich'): sys.modules[name] = None\n"
 RUN = {
     "import producer_tools.langgraph": 'pip install "producer-tools[langgraph]"',
+    "import producer_tools.mcp": 'pip install "producer-tools[mcp]"',
     "from producer_tools.progress import ProgressBar; ProgressBar()": 'pip install "producer-tools[progress]"',
 }
 

@@ -160,7 +160,7 @@ async def test_what_is_counted(otel: Recorded) -> None:
 
 
 async def test_no_connection_is_an_error_of_the_span(otel: Recorded) -> None:
-    """Without an answer there is no status to see it by."""
+    """There is no HTTP status, so only the span's error tells that the request failed."""
     async with ProducerClient("t", "http://127.0.0.1:9", clock=InstantClock()) as client:
         with pytest.raises(ServiceUnreachableError):
             await client.submit(SONG)

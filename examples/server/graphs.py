@@ -17,8 +17,8 @@ from producer_tools.approval import interrupt_on
 from producer_tools.langgraph import album_graph
 from producer_tools.sandbox import ScriptedChatModel
 
-# The ledger knows what was paid for, also when a server is killed. Servers on several machines need one in a database:
-# leave it out, and the store of the LangGraph server is used.
+# The ledger keeps what was paid for, also if the server is killed. Servers on several machines need a ledger in a
+# database: leave out `ledger=`, and the store of the LangGraph server is used.
 client = ProducerClient(token_of_user, ledger=SqliteLedger("songs.sqlite"))
 tools = ProducerToolkit(client=client, download_dir="songs").get_tools()
 model = ScriptedChatModel()  # with a key: "anthropic:claude-sonnet-4-5", or any other that LangChain knows

@@ -1,4 +1,4 @@
-"""Who asks, and whose token pays: the server's own auth, and the application's vault."""
+"""Which user sends a request, and whose token pays for it: stand-ins for a login and a vault of tokens."""
 
 import json
 import os
@@ -34,10 +34,10 @@ async def own_threads_only(ctx: Auth.types.AuthContext, value: dict[str, Any]) -
 
 @auth.on
 async def nothing_else(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> bool:  # noqa: ARG001 - the SDK's signature
-    """Of everything else, let users see the graphs only, and not the server's store."""
+    """Of everything else, users may only see the graphs, and not the server's store."""
     return ctx.resource == "assistants" and ctx.action in ("read", "search")
 
 
 async def token_of_user(config: RunnableConfig) -> str | None:
-    """The Producer token of the user for whom a run is. `ProducerClient` calls this for each of its calls."""
+    """The Producer token of the user for whom a run is made. `ProducerClient` calls this at the start of each call."""
     return VAULT.get(config["configurable"]["langgraph_auth_user_id"])

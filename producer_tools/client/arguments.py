@@ -1,4 +1,4 @@
-"""Checks what a caller gives to the client, so that a mistake fails at once, and says what was expected."""
+"""Checks what a caller gives to the client: a mistake fails at once, with an error that says what was expected."""
 
 import os
 from typing import Any
@@ -16,7 +16,7 @@ def check_paid_request(request: Any) -> None:
     """Refuse what is not a paid request.
 
     Raises:
-        InvalidArgumentError: it is something else.
+        InvalidArgumentError: it is not one.
     """
     if isinstance(request, PaidRequest):
         return
@@ -41,10 +41,10 @@ def check_key(key: Any) -> None:
 
 
 def check_budget(budget: Any) -> Budget | None:
-    """The budget.
+    """The budget, as it is.
 
     Raises:
-        ConfigurationError: it is something else.
+        ConfigurationError: it is no `Budget`.
     """
     if budget is None or isinstance(budget, Budget):
         return budget
@@ -55,7 +55,7 @@ def as_ledger(ledger: Any) -> Ledger | None:
     """The ledger; a path stands for a `SqliteLedger`.
 
     Raises:
-        ConfigurationError: it is neither, or an address of a database.
+        ConfigurationError: it is neither a ledger nor a path, or it is the address of a database.
     """
     if isinstance(ledger, str) and "://" in ledger:
         scheme = ledger.partition("://")[0]

@@ -45,8 +45,9 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
 
     Args:
         api_token: the API token; default ``ACEDATACLOUD_API_TOKEN``, read at each call. Or a sync or async function
-            that gets the run's ``RunnableConfig`` and returns its user's token. Each call of this client calls it once,
-            in the event loop, so it must not block. A surrounding `producer_tools.api_token` block takes precedence.
+            that gets the run's ``RunnableConfig`` and returns its user's token. It is called once for each call of this
+            client, in the event loop, so it must not block. A surrounding `producer_tools.api_token` block takes
+            precedence.
         base_url: default ``ACEDATACLOUD_API_BASE_URL``, else the service.
         session: an aiohttp session of the caller's. It is used only in its own event loop, and never closed. Its hooks
             (`aiohttp.TraceConfig`, middlewares) see the header ``Authorization``, and so the token.

@@ -20,7 +20,7 @@ Client = TypeVar("Client", bound=_HasTransport)
 def for_user(
     method: Callable[Concatenate[Client, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[Client, P], Coroutine[Any, Any, T]]:
-    """Make a public call ask the client's token function once, before anything else, and use that token to its end.
+    """Make a public call get its token from the client's function once, at its start, and keep that token to its end.
 
     Every async method of a client that needs a token has this decorator.
     """

@@ -1,4 +1,4 @@
-"""Paths that stay where they are when the process changes its current directory."""
+"""Paths that stay the same when the process changes its current directory."""
 
 import asyncio
 import os
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def absolute_path(path: str | os.PathLike[str]) -> Path:
-    """The absolute path, taken now; but a relative path as it is where an event loop is running.
+    """The absolute path. In a running event loop, a relative path is returned unchanged.
 
-    Asking for the current directory counts as a blocking call there, and ends a run on a LangGraph development server.
-    Then whoever uses the path makes it absolute in a thread.
+    Asking for the current directory is a blocking call, which ends a run on a LangGraph development server. There the
+    code that uses the path makes it absolute in a thread.
     """
     try:
         asyncio.get_running_loop()

@@ -58,7 +58,7 @@ def run_sync(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def start_background_loop() -> None:
-    """Start the background loop, unless it runs. In the caller's own loop, that would hold up everybody else."""
+    """Start the background loop in a thread, unless it runs already. Its start would block the caller's event loop."""
     if _background is None:
         await in_thread(_started)
 

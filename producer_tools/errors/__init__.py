@@ -211,7 +211,8 @@ class SubmissionUnknownError(ProducerToolError):
             return super().__str__()
         return self._text(
             "The outcome of this paid call is unknown: it may have been carried out and charged. It is never sent "
-            f"again by itself. Its key is {self.key!r}. Call client.settle(), which searches the account for its task. "
+            f"again automatically. Its key is {self.key!r}. Call client.settle(), which searches the account for its "
+            "task. "
             f"If you see the task in the account, call client.adopt({self.key!r}, task_id); if it is not there, call "
             f"client.release({self.key!r}), and the next submit under this key sends it again."
         )
@@ -229,7 +230,10 @@ class SubmissionConflictError(ProducerToolError):
 
 
 class CutOffError(ProducerToolError):
-    """The model's message was cut off. LangChain repairs its calls: they may end in the middle of a line."""
+    """The model's message was cut off, so the call was not sent.
+
+    LangChain closes the JSON of such a call, so an argument, such as the lyrics, may end in the middle of a line.
+    """
 
     advice = (
         "Nothing was sent and nothing was charged. Make the whole call again, in fewer or other words; "

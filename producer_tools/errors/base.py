@@ -18,8 +18,8 @@ class ProducerError(Exception):
         trace_id: the service's id of the request, for its support.
         task_id: the task concerned, if there is one.
         retry_after: seconds to wait before a retry, if the service asks for that.
-        advice: what to do next.
-        advice_to_model: what a model is told in place of that, where a person has other ways to act.
+        advice: what a person should do next.
+        advice_to_model: what a model should do next, if it is not the same.
     """
 
     advice: ClassVar[str] = ""

@@ -32,7 +32,7 @@ class InvalidArgumentError(ProducerToolError, ValueError):
 
         Args:
             error: pydantic's error.
-            expected: the arguments that there are, named if one was given that does not exist.
+            expected: the names of all arguments, which the error lists if an unknown one was given.
         """
         problems: dict[str, str] = {}
         for detail in error.errors(include_url=False, include_context=False, include_input=False):
@@ -41,7 +41,7 @@ class InvalidArgumentError(ProducerToolError, ValueError):
             name = str(detail["loc"][0]) if detail["loc"] else "arguments"
             problem = detail["msg"].removeprefix("Value error, ")
             if detail["type"] == "extra_forbidden" and expected:
-                problem = f"There is no such argument; there are {', '.join(expected)}"
+                problem = f"There is no such argument. The arguments are {', '.join(expected)}"
             if problem not in (before := problems.get(name, "")):
                 problems[name] = f"{before}; {problem}" if before else problem
         return cls(problems)
@@ -61,5 +61,5 @@ class CheckedModel(BaseModel):
             expected = [name for name, field in fields if InjectedToolArg not in field.metadata]
             raise InvalidArgumentError.of(error, expected) from None
 
-    # Without this mark of pydantic's own, `model_validate` would call the constructor and lose the arguments' names.
+    # With this mark pydantic's `model_validate` does not call the constructor, so its errors keep the arguments' names.
     vars(__init__)["__pydantic_base_init__"] = True

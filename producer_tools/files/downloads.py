@@ -154,7 +154,7 @@ class Downloader:
     Args:
         client: the `ProducerClient` that looks tasks up and fetches files.
         directory: where the files go; made when the first one is saved. Nothing is written outside it. A relative one
-            is below the current directory of this moment; or, if an event loop is running now, of the moment of a save.
+            is made absolute now; or at each save, if this is called in a running event loop.
     """
 
     def __init__(self, client: Source, directory: str | os.PathLike[str] = DEFAULT_DIRECTORY) -> None:

@@ -62,7 +62,7 @@ async def with_download_retries(call: Callable[[], Awaitable[T]], clock: Clock, 
         until: Unix seconds after which no attempt starts.
     """
     retrying = _retrying(
-        "A file",
+        "download",
         SAFE_TO_RETRY_IF_FREE,
         2,
         lambda state: (

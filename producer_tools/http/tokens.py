@@ -103,9 +103,15 @@ def resolve_token(own: OwnToken, *, require_user_token: bool = False) -> SecretS
     # A blank token counts as given: if one user's token is missing, the call must not go to another's account.
     candidates = (of_user, None if callable(own) else own, secret(os.environ.get(TOKEN_VARIABLE)))
     token = next((candidate for candidate in candidates if candidate is not None), SecretStr(""))
+    if not token and of_user is not None:
+        raise MissingTokenError(
+            NO_USER_TOKEN,
+            "The user's token is blank, so nothing was sent. No other token is used in its place. Give the user's "
+            "token to `producer_tools.api_token(...)`, or to an MCP server in the header `Authorization: Bearer`.",
+        )
     if not token:
         raise MissingTokenError(
-            "no_token" if of_user is None else NO_USER_TOKEN,
+            "no_token",
             f"There is no API token, so nothing was sent. Set {TOKEN_VARIABLE}, pass ProducerClient(api_token=...), or "
             "wrap the call in `with producer_tools.api_token(...)`. To try without one, use "
             "producer_tools.sandbox.ProducerSandbox.",
@@ -134,7 +140,7 @@ async def ask(function: TokenFunction) -> SecretStr:
 
 
 def token_id(token: str | SecretStr) -> str:
-    """What stands for a token where something is kept for each token: the token itself must not be in memory there.
+    """A hash of a token, for what is kept for each token: the token itself is not kept there.
 
     Args:
         token: the API token.

@@ -27,7 +27,7 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes that are read of one answer; 50 finished records with long lyrics take less than a sixteenth of it."""
 
 CONNECT_SECONDS = 4.0
-"""Seconds for a connection; a lost packet is repeated twice in that time."""
+"""Seconds to make a connection, in which the system repeats a lost packet twice."""
 
 USER_AGENT = "producer-tools"
 
@@ -80,7 +80,8 @@ class Transport:
         shortest = min(settings.request_timeout, settings.lookup_timeout)
         timeout = partial(
             aiohttp.ClientTimeout,
-            # With the look-up of the host's name. But a session of the caller's may make calls wait for one another.
+            # It includes the look-up of the host's name. In a session of the caller's it would also include the wait
+            # for a free connection.
             connect=None if session else CONNECT_SECONDS,
             sock_connect=CONNECT_SECONDS,
         )
@@ -127,7 +128,7 @@ class Transport:
         return answer
 
     async def prepare(self) -> None:
-        """Start what paid requests run in. It is done before one is sent, so that a cancellation here costs nothing."""
+        """Start the background loop of paid requests. No request is sent yet, so a cancellation here costs nothing."""
         if not self._borrowed:
             await start_background_loop()
 

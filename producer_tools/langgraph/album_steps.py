@@ -79,7 +79,7 @@ class SubmitStep(SubmitNode):
         unknown = unknown_outcome(state)
         if unknown and unknown["key"] == former:
             return GraphKey(former)
-        # Keys are logged, and a wish is what a person wrote: so the key holds its hash.
+        # Keys are logged, and a wish is a person's own words, so the key holds only its hash.
         key = named_key(config, f"{call}: {hashlib.sha256(wish.encode(errors='surrogatepass')).hexdigest()[:16]}")
         return GraphKey(key, (former,))
 
@@ -87,14 +87,14 @@ class SubmitStep(SubmitNode):
         try:
             return await super()._submit(request, filed, ledger, was_sent=was_sent)
         except SubmissionConflictError as error:
-            # The request was sent in other words, which a crash has lost.
+            # The request was sent with another wording, which a crash has lost.
             if not self._accept_other_words:
-                raise  # a person has approved these words and no others
+                raise  # a person has approved this wording and no other
             if error.task_id is None:
-                unknown = SubmissionUnknownError("unknown_outcome", "It was sent before, in other words.")
+                unknown = SubmissionUnknownError("unknown_outcome", "This song was sent before, with another wording.")
                 unknown.key = filed.key
                 raise unknown from None
-            _logger.warning("%s was sent before, in other words: task %s is used.", filed.key, error.task_id)
+            _logger.warning("%s was sent before, with another wording: task %s is used.", filed.key, error.task_id)
             return Task(error.task_id, "pending")
 
 

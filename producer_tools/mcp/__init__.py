@@ -1,8 +1,10 @@
 """Serves tools to MCP hosts. Needs the extra ``mcp``."""
 
-try:
-    from producer_tools.mcp.server import to_mcp
-except ModuleNotFoundError as missing:
-    raise ImportError("An MCP server needs the extra mcp: pip install 'producer-tools[mcp]'.") from missing
+from producer_tools.errors.missing_extra import needing_extra
+
+with needing_extra("mcp", "producer_tools.mcp"):
+    import mcp  # noqa: F401 - only to see whether it is there
+
+from producer_tools.mcp.server import to_mcp
 
 __all__ = ["to_mcp"]

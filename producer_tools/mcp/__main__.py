@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Sequence
 
-from producer_tools import Budget, ProducerClient, ProducerToolkit, SqliteLedger
+from producer_tools import Budget, ProducerClient, ProducerToolkit
 from producer_tools.errors import ConfigurationError
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.http.tokens import TOKEN_VARIABLE
@@ -27,24 +27,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    ledger = None if options.ledger is None else SqliteLedger(options.ledger)
-    budget = None if options.budget is None else Budget(max_usd=options.budget, per="day" if ledger else None)
+    budget = None if options.budget is None else Budget(max_usd=options.budget, per="day" if options.ledger else None)
     user_tokens = options.http and not os.environ.get(TOKEN_VARIABLE)
-    async with ProducerClient(ledger=ledger, budget=budget) as client:
+    async with ProducerClient(ledger=options.ledger, budget=budget) as client:
         tools = ProducerToolkit(client=client, download_dir=options.download_dir).get_tools()
         server = to_mcp(tools, approve=options.approve, user_tokens=user_tokens, host=options.host, port=options.port)
         await (server.run_streamable_http_async() if options.http else server.run_stdio_async())
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m producer_tools.mcp", description="All tools for an MCP host.")
+    parser = argparse.ArgumentParser(
+        prog="python -m producer_tools.mcp",
+        description=f"Serve all tools to an MCP host, over stdio. The API token is read from {TOKEN_VARIABLE}.",
+    )
     add = parser.add_argument
     add("--http", action="store_true", help="serve streamable HTTP at /mcp, in place of stdio")
     add("--host", default="127.0.0.1", help="with --http: the address to listen on (default: %(default)s)")
     add("--port", type=int, default=8000, help="with --http: the port (default: %(default)s)")
     add("--ledger", metavar="FILE", help="keep what was paid for in this SQLite file (default: in memory)")
-    add("--budget", metavar="USD", help="the most to spend: each day with --ledger, else in this process")
-    add("--approve", action="store_true", help="ask a person before each paid call, and refuse it if the host cannot")
+    add("--budget", metavar="USD", help="the most to spend, estimated: each day with --ledger, else in this process")
+    add("--approve", action="store_true", help="a person must agree to each paid call, or it is refused")
     add("--download-dir", default=DEFAULT_DIRECTORY, help="where files are saved (default: %(default)s)")
     return parser
 

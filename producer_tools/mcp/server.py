@@ -25,7 +25,7 @@ from producer_tools.tools.base import ProducerTool, SubmittingTool
 from producer_tools.tools.output_schema import output_schema
 from producer_tools.tools.reference import ReferenceTool
 
-_BEAT_SECONDS = 5.0  # hosts give up a call of which they have heard nothing for some time, mostly a minute
+_BEAT_SECONDS = 5.0  # a host gives up a call of which it hears nothing for some time, usually a minute
 
 
 def to_mcp(
@@ -42,9 +42,9 @@ def to_mcp(
             estimated price. If a host cannot ask (it has no elicitation), each paid call is an error at no cost.
         user_tokens: whether each HTTP request brings the API token that pays for it in its header ``Authorization:
             Bearer``. Without it, the tokens of the tools' clients pay, and the header is ignored.
-        settings: of the SDK's ``FastMCP``, such as ``host`` and ``port``.
+        settings: arguments of the SDK's ``FastMCP``, such as ``host`` and ``port``.
     """
-    # The ids of requests start from 0 in each session, so each gets a name that no other one has, in any process.
+    # The ids of requests start from 0 in each session, so each session gets a name that is unique in all processes.
     session = {"lifespan": lambda _: nullcontext(f"mcp {uuid4().hex}"), "log_level": "WARNING"}
     server = _Server("producer-tools", **{**session, **settings})
     server.tools, server.approve, server.user_tokens = {tool.name: tool for tool in tools}, approve, user_tokens
@@ -115,7 +115,7 @@ async def _ask(tool: SubmittingTool, call: ToolCall, context: Context[Any, str])
 
 @asynccontextmanager
 async def _reporting(context: Context[Any, str]) -> AsyncIterator[Callable[[Progress], None]]:
-    """Report progress to the host during the block, if it has asked for that: the seconds so far, which always rise."""
+    """Report progress to the host during the block, if it has asked for that: the seconds so far, and what changed."""
     news: asyncio.Queue[Progress] = asyncio.Queue()
 
     async def report() -> None:
@@ -131,7 +131,7 @@ async def _reporting(context: Context[Any, str]) -> AsyncIterator[Callable[[Prog
         yield news.put_nowait
     finally:
         reporting.cancel()
-        await asyncio.gather(reporting, return_exceptions=True)  # that a host is gone is no fault of the call
+        await asyncio.gather(reporting, return_exceptions=True)  # a host that is gone is not an error of the call
 
 
 def _token_of(context: Context[Any, str]) -> SecretStr:

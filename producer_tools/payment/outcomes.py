@@ -63,7 +63,7 @@ class Outcomes:
             return read_answer({"task_id": finding.task_ids[0]})
         raise SubmissionUnknownError(
             "unknown_outcome",
-            f"This call was sent before, or was about to be. {finding.in_words()}",
+            f"This call was sent before, or its process ended just before that. {finding.in_words()}",
         )
 
     async def settle(self, ledger: Ledger) -> list[Settled]:

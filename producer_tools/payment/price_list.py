@@ -87,7 +87,8 @@ class PriceList:
         """Read what is listed for each paid endpoint.
 
         Raises:
-            ServiceUnreachableError, AnswerError, RateLimitError, ServerError: there was no answer for 30 seconds.
+            ServiceUnreachableError: no connection could be made within 10 seconds.
+            AnswerError, RateLimitError, ServerError: there was no good answer for 30 seconds.
         """
         reading = (with_retries(_APIS, partial(self._listed, each), self._clock, paid=False) for each in _ENDPOINTS)
         listed: list[ListedPrice] = []

@@ -40,7 +40,7 @@ class Waits:
         self._submitted: dict[str, float] = {}
 
     def remember(self, task: Task) -> None:
-        """Remember for five minutes when a task was submitted: its first look-up waits until it may be finished."""
+        """Remember for five minutes when a task was submitted: its first two look-ups are timed from then."""
         if task.task_id is None or task.is_final:
             return
         now = self._clock.now()

@@ -168,7 +168,7 @@ class SubmittingTool(ProducerTool):
         return self
 
     def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> str | dict[str, Any]:
-        """The validated arguments of a call that is complete. Else an argument may seem wrong only by being cut off."""
+        """The validated arguments. A call that was cut off is refused first: that may be why an argument is invalid."""
         if isinstance(tool_input, dict):
             refuse_cut_off_call(tool_input.get("runtime"))
         return super()._parse_input(tool_input, tool_call_id)

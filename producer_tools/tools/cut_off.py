@@ -1,4 +1,7 @@
-"""Refuses a call whose message was cut off: LangChain repairs its arguments, which then end in the middle of a line."""
+"""Refuses a tool call whose message was cut off.
+
+LangChain closes the JSON of such a call, so an argument, such as the lyrics, may end in the middle of a line.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -66,12 +69,12 @@ def _refuse(cut_off_by: str | None) -> None:
 
 def _reason(message: Any) -> str | None:
     ends = " ".join(_ends(getattr(message, "response_metadata", None) or {})).lower()
-    # A part is looked for, because merging the chunks of a stream may repeat the word without a space.
+    # A part of the text is enough: merging the chunks of a stream may repeat the word without a space.
     return next((reason for part, reason in _REASONS.items() if part in ends), None)
 
 
 def _ends(metadata: dict[str, Any]) -> Iterator[str]:
-    """What a provider's package says about the end of a message, in any of the places where one says it."""
+    """What a provider's package says about why a message ended, from each place where one may say it."""
     for name in ("finish_reason", "stop_reason", "stopReason", "done_reason"):
         yield str(metadata.get(name) or "")
     incomplete = metadata.get("incomplete_details")

@@ -17,7 +17,7 @@ class ProducerDownloadResults(ProducerTool):
 
     Args:
         directory: where the files go; default ``./producer-downloads``, made when it is first needed. A model cannot
-            choose another one. `producer_tools.Downloader` says when a relative one is looked up.
+            choose another one. `producer_tools.Downloader` says when a relative one is made absolute.
         timeout_seconds: how long one call may take; default 300. What is not saved by then is named in ``failed``.
     """
 

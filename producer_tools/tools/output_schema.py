@@ -1,4 +1,4 @@
-"""The JSON Schema of what each tool returns as its content, for those who read it by program."""
+"""The JSON Schema of each tool's content, for programs that read it."""
 
 from typing import Any, get_args, get_type_hints
 
@@ -11,7 +11,7 @@ from producer_tools.tools.tasks import ProducerGetTask, ProducerGetTasksBatch, P
 
 
 def output_schema(tool: ProducerTool) -> dict[str, Any] | None:
-    """The schema of a tool's content; ``None`` for a tool of which none is known."""
+    """The schema of a tool's content; ``None`` if it is not known."""
     if isinstance(tool, ReferenceTool):
         return _object({key: {} for key in tool.page}, *tool.page)
     if isinstance(tool, ProducerWaitForTasks | ProducerGetTasksBatch):

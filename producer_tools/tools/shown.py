@@ -12,7 +12,8 @@ from pydantic_core.core_schema import CoreSchema
 _NOT_SHOWN = frozenset(
     {"title", "description", "default", "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength", "minItems"}
 )
-"""What is dropped or put in words. Strict modes refuse defaults, lengths (OpenAI's) and ranges (Anthropic's)."""
+"""Keywords that are left out; limits are put into words. Strict modes refuse defaults, lengths (OpenAI's) and ranges
+(Anthropic's)."""
 _NULL = {"type": "null"}
 
 
@@ -63,13 +64,14 @@ def _nullable(kind: JsonSchemaValue) -> JsonSchemaValue:
     """The kind of an argument, or null, in the shortest form that providers take.
 
     The short form is for texts only. Google's converter turns other types in a list into texts, and Anthropic refuses
-    an enum beside a list. Ollama's client drops ``anyOf``, so there a model knows these arguments by their description.
+    an enum beside a list. Ollama's client drops ``anyOf``, so its models learn only from the description what such an
+    argument is.
     """
     return {"type": ["string", "null"]} if kind == {"type": "string"} else {"anyOf": [kind, _NULL]}
 
 
 def limits(argument: JsonSchemaValue) -> str:
-    """The limits of an argument in words. That a required text or list is not empty goes without saying.
+    """The limits of an argument in words. That a required text or list must not be empty is not mentioned.
 
     Args:
         argument: its JSON schema.

@@ -28,7 +28,7 @@ class ProducerToolkit(Closing, CheckedModel, BaseToolkit):
         on_progress: called with each change of each task that a tool waits for.
         download_dir: where files are saved; default ``./producer-downloads``, made when it is first needed. A model
             cannot choose another directory, and nothing is written outside it. `producer_tools.Downloader` says when a
-            relative one is looked up. If you give one in which no file can be written, paid tools raise
+            relative one is made absolute. If you give one in which no file can be written, paid tools raise
             `ConfigurationError` and send nothing.
         paid_tools: whether the tools that cost money are included.
 

@@ -1,8 +1,8 @@
 """The part of ``make turns`` about MCP hosts: one song with this package's server, and with ``mcp-producer``.
 
 The host is scripted. It does what the servers' texts say: with ``mcp-producer`` it looks again and again, once with the
-pause of 15 s that the texts ask for, and once like a model, which cannot pause. That server itself pauses 5 s in a look
-at an unfinished song.
+pause of 15 s that the texts ask for, and once like a model, which cannot pause. That server itself pauses 5 s in a
+look-up of an unfinished song.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ class Cost(NamedTuple):
     """What one song has cost.
 
     Attributes:
-        calls: of tools.
-        turns: of the model, with the last one, in which it answers the user.
+        calls: how often a tool was called.
+        turns: how often the model was called, including the last time, when it answers the user.
         characters: all that was sent to the model: in each turn the tools, and everything so far.
     """
 
@@ -86,7 +86,8 @@ async def ours() -> Cost:
 async def theirs(pause: float) -> Cost:
     """One song with ``mcp-producer``, and a pause between two looks.
 
-    Its look fails at an unfinished record as the API's specification has it, so it gets records as its texts have them.
+    Its look-up fails on an unfinished record in the format of the API's specification. So the sandbox sends the format
+    that the server's own texts describe.
     """
     with ProducerSandbox(render_seconds=SONG_SECONDS, vocabulary="state", clock=FastClock(SPEED)) as sandbox:
         async with stdio_program(sandbox, module="tests.bench.fast_mcp_producer") as session:

@@ -23,7 +23,7 @@ from producer_tools.sandbox import ProducerSandbox
 SONG = GenerateMusic(prompt="a slow waltz")
 CALLS: dict[str, tuple[Callable[[ProducerClient], Any], str]] = {
     "an empty prompt": (lambda _: GenerateMusic(prompt=""), "prompt: String should have at least 1 character"),
-    "a misspelt argument": (lambda _: GenerateMusic(promt="x"), "promt: There is no such argument; there are prompt,"),  # type: ignore[call-arg]  # that is tested
+    "a misspelt argument": (lambda _: GenerateMusic(promt="x"), "promt: There is no such argument. The arguments are"),  # type: ignore[call-arg]  # that is tested
     "no task": (lambda client: client.wait_sync([], 1), "task_ids: "),
     "no task to look up": (lambda client: client.get_tasks_sync([]), "task_ids: "),
     "a blank task id": (lambda client: client.get_task_sync(" "), "task_id: "),
@@ -58,7 +58,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("settings", "message"), SETTINGS.values(), ids=SETTINGS)
 def test_a_setting_that_makes_no_sense(settings: dict[str, Any], message: str) -> None:
-    """Else the first paid call fails, in the middle of a run."""
+    """Otherwise the first paid call fails, in the middle of a run."""
     with pytest.raises(ConfigurationError, match=message) as caught:
         ProducerClient("t", **settings)
     assert "secret" not in str(caught.value)
@@ -66,7 +66,7 @@ def test_a_setting_that_makes_no_sense(settings: dict[str, Any], message: str) -
 
 @pytest.mark.parametrize("key", ["", "  ", "\n", 5])
 async def test_a_key_that_is_no_key(key: Any, client: ProducerClient, sandbox: ProducerSandbox) -> None:
-    """It comes from a variable that is not set: all requests under it would be one, or each would be paid for."""
+    """Such a key comes from a variable that is not set. All requests under it would be one, or each be paid for."""
     with pytest.raises(ConfigurationError, match="must be text that is not blank, so nothing was sent"):
         await client.submit(SONG, key=key)
     assert not sandbox.charges
@@ -74,7 +74,7 @@ async def test_a_key_that_is_no_key(key: Any, client: ProducerClient, sandbox: P
 
 @pytest.mark.parametrize("as_given", [str, Path])
 async def test_a_path_is_a_ledger(as_given: Any, sandbox: ProducerSandbox, tmp_path: Path) -> None:
-    """It is what one tries first."""
+    """A path is what a newcomer tries first. It would fail only at the first paid call."""
     path = tmp_path / "songs.sqlite"
     for _ in range(2):
         settings: Any = {"ledger": as_given(path), "budget": Budget(max_calls=1)}

@@ -25,7 +25,7 @@ def task(client: ProducerClient) -> Task:
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_a_task_stands_for_its_id(call: Callable[..., list[Task]], client: ProducerClient, task: Task) -> None:
-    """A script must take the id out of each task, and a type checker complains that it may be missing."""
+    """Otherwise a script must take the id out of each task, and a type checker complains that it may be missing."""
     assert [each.task_id for each in call(client, task)] == [task.task_id]
     assert [each.task_id for each in call(client, task.task_id)] == [task.task_id]
 

@@ -26,7 +26,7 @@ async def test_a_tool_does_not_pay(
     """The song would be made and paid for, and the file could not be handed over."""
     toolkit = ProducerToolkit(client=client, download_dir=unwritable)
     tool = {tool.name: tool for tool in toolkit.get_tools()}[CALL["name"]]
-    with pytest.raises(ConfigurationError, match=r"not sent and not charged\. Make the directory writable") as caught:
+    with pytest.raises(ConfigurationError, match=r"nothing was charged\. Make the directory writable") as caught:
         tool.invoke(CALL) if sync else await tool.ainvoke(CALL)
     assert str(unwritable) in str(caught.value)
     assert not sandbox.charges

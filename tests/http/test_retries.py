@@ -46,7 +46,7 @@ async def test_a_longer_pause_that_a_server_asks_for_is_kept() -> None:
 async def test_a_dead_host_is_reported_within_ten_seconds(
     seconds: float, paid: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wrong address or a firewall: whoever set it up waits for this error."""
+    """With a wrong address, or behind a firewall, a person would wait half a minute for the error."""
     clock = InstantClock()
     attempts = 0
 

@@ -49,7 +49,7 @@ async def token_from_vault(config: RunnableConfig) -> SecretStr | None:
 
 
 def test_every_async_call_of_a_client_asks_the_function() -> None:
-    """A new call that does not would find no token, even where the function returns one."""
+    """A new call that forgets it would find no token, although the function returns one."""
     calls = inspect.getmembers(ProducerClient, inspect.iscoroutinefunction)
     not_asking = {name for name, call in calls if name[0] != "_" and not hasattr(call, "__wrapped__")}
     assert not_asking == {"aclose", "fetch_prices"}, "give the others the decorator for_user"
@@ -57,7 +57,7 @@ def test_every_async_call_of_a_client_asks_the_function() -> None:
 
 @pytest.mark.parametrize("function", [token_of_user, token_from_vault], ids=["sync", "async"])
 async def test_each_run_has_the_token_of_its_user(function: Any) -> None:
-    """In tools, sync and async, and in code of the application's. Mixed up, one user would pay for another's song."""
+    """Otherwise one user would pay for another's song: in tools, sync or async, or in the application's own code."""
     async with (
         answering(PENDING) as server,
         ProducerClient(function, server.base_url, poll_interval=0) as client,
@@ -135,7 +135,7 @@ async def test_without_a_token_nothing_is_sent_and_none_is_shown(function: Any, 
 
 
 async def test_the_function_is_called_once_for_each_call(sandbox: ProducerSandbox) -> None:
-    """Called for each attempt, a renewed token would be another account's in the middle of a paid call."""
+    """If it were called for each attempt, the account could change in the middle of a paid call."""
     asked: list[str] = []
 
     def function(_: RunnableConfig) -> str:
@@ -153,7 +153,7 @@ async def test_the_function_is_called_once_for_each_call(sandbox: ProducerSandbo
 
 
 async def test_a_wait_goes_on_when_its_token_was_renewed() -> None:
-    """A wait takes minutes, and tokens may live shorter: the user would be told that a paid song cannot be had."""
+    """A wait takes minutes, and a token may expire earlier: the user would be told that a paid song cannot be had."""
     answers = ["old", "new"]
     pending = http({"items": [{"id": "t1", "state": "pending"}]})
     async with (
@@ -166,7 +166,7 @@ async def test_a_wait_goes_on_when_its_token_was_renewed() -> None:
 
 
 async def test_a_wait_with_a_token_that_stays_refused_ends() -> None:
-    """It would ask for ever."""
+    """Otherwise the client would ask the function again for ever."""
     async with (
         answering(REFUSED) as server,
         ProducerClient(lambda _: "old", server.base_url, clock=FastClock()) as client,
@@ -197,7 +197,7 @@ async def test_users_have_their_own_keys_and_statements(tmp_path: Path) -> None:
 
 
 async def test_another_client_does_not_get_the_answer_of_the_function() -> None:
-    """It may be of another service, and would get a user's token of this one."""
+    """The other client may be of another service, which would get a token of this one."""
     async with (
         answering(COMPLETE) as server,
         answering(PENDING) as other_server,
@@ -228,7 +228,7 @@ def test_a_function_that_may_hold_tokens_is_not_pickled(function: Any, tmp_path:
 
 
 def test_something_else_is_refused_at_once_and_not_shown() -> None:
-    """At the first call it would be an error that names none of the application's code."""
+    """Otherwise the error comes with the first call, far from the line that has the mistake."""
     with pytest.raises(ConfigurationError, match="it is of type bytes") as caught:
         ProducerClient(b"sk-secret", "http://127.0.0.1:1")  # type: ignore[arg-type]  # what is tested
     assert "sk-secret" not in str(caught.value)

@@ -153,3 +153,11 @@ async def test_a_block_is_carried_into_a_plain_thread() -> None:
         await client.aclose()
     assert outcomes == ["no_user_token", "t1"]
     assert tokens(server) == ["user"]
+
+
+async def test_a_blank_user_token_says_where_to_give_one(client: ProducerClient) -> None:
+    """A person who is told to set the application's token would do so in vain: it is not used in its place."""
+    with producer_tools.api_token(" "), pytest.raises(MissingTokenError, match=r"blank, .*api_token\(") as caught:
+        await client.get_task("t1")
+    assert caught.value.code == "no_user_token"
+    assert "ACEDATACLOUD_API_TOKEN" not in str(caught.value)

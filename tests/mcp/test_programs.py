@@ -109,10 +109,17 @@ async def test_each_user_pays_with_their_own_token_over_http(tmp_path: Path) -> 
     assert bob.api_token not in (tmp_path / "errors").read_text()
 
 
-def test_a_wrong_setting_says_what_it_must_be() -> None:
-    """A person who has mistyped a budget must not read a traceback, nor have a server without a budget."""
-    with pytest.raises(SystemExit, match=r"max_usd must be a number of 0 or more; it is 'two'"):
-        main(["--budget", "two"])
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--budget", "two", r"max_usd must be a number of 0 or more; it is 'two'"),
+        ("--ledger", "postgres://db/songs", r"ledger is an address \(postgres://"),
+    ],
+)
+def test_a_wrong_setting_says_what_it_must_be(option: str, value: str, message: str) -> None:
+    """Otherwise a typo gives a person a traceback, a server without a budget, or a ledger in a file of an odd name."""
+    with pytest.raises(SystemExit, match=message):
+        main([option, value])
 
 
 def test_the_package_does_not_import_the_sdk() -> None:

@@ -32,7 +32,7 @@ def shout(words: str) -> str:
 
 
 async def test_every_tool_is_listed_as_a_host_needs_it(tools: list[BaseTool]) -> None:
-    """A host asks its user by the hints, and an argument that only the application may set must not be there."""
+    """A host decides by the hints whether to ask its user, and must not see what only the application may set."""
     async with in_memory(to_mcp([*tools, shout])) as session:
         listed = {each.name: each for each in (await session.list_tools()).tools}
     assert set(listed) == {each.name for each in [*tools, shout]}
@@ -156,7 +156,7 @@ async def test_a_host_cannot_forge_whose_call_it_is(tools: list[BaseTool], sandb
 
 
 async def test_a_request_is_paid_for_once_in_each_session(tools: list[BaseTool], sandbox: ProducerSandbox) -> None:
-    """A host that sends a request again must not pay twice, and another host's first request is another one."""
+    """A host that sends a request again must not pay twice, and another host's first request is a different one."""
     mcp = to_mcp(tools)
 
     async def first_request(session: ClientSession) -> str:

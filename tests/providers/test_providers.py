@@ -38,7 +38,7 @@ def sent_tools(provider: Provider, tools: list[Any]) -> Any:
 
 @each_provider
 def test_what_is_sent_is_the_snapshot(provider: Provider, toolkit: ProducerToolkit) -> None:
-    """A person sees in the difference what each provider's models would read of a changed tool."""
+    """The diff of a snapshot shows a person what each provider's models read of a changed tool."""
     sent = json.dumps(tools_on_the_wire(sent_tools(provider, toolkit.get_tools())), indent=1, sort_keys=True) + "\n"
     snapshot = SNAPSHOTS / f"{provider.name}.json"
     if os.environ.get("UPDATE"):
@@ -48,7 +48,7 @@ def test_what_is_sent_is_the_snapshot(provider: Provider, toolkit: ProducerToolk
 
 @each_provider
 def test_every_tool_is_sent_with_every_argument(provider: Provider, toolkit: ProducerToolkit) -> None:
-    """What a converter drops, the model does not know: ranges and meanings must stand in the descriptions."""
+    """A model never sees what a converter drops, so ranges and meanings must be in the descriptions."""
     tools = toolkit.get_tools()
     sent = arguments_on_the_wire(sent_tools(provider, tools))
     assert list(sent) == [tool.name for tool in tools]

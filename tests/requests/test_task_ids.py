@@ -37,7 +37,7 @@ def test_a_text_without_an_id_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["producer_get_tasks_batch", "producer_wait_for_tasks"])
 async def test_tools_take_a_text(name: str, toolkit: ProducerToolkit) -> None:
-    """The model would look at a task that it has paid for in vain."""
+    """Otherwise the model could not look up a task that it has paid for."""
     (tool,) = (tool for tool in toolkit.get_tools() if tool.name == name)
     task = await toolkit.client.submit(GenerateMusic(prompt="a waltz"))
     for text in (task.task_id, json.dumps([task.task_id])):

@@ -91,7 +91,7 @@ async def test_a_call_cut_off_by_the_length_limit_is_refused(
 async def test_a_call_cut_off_by_a_content_filter_is_refused(
     metadata: dict[str, Any], tool: Any, sandbox: ProducerSandbox
 ) -> None:
-    """A filter stops a message anywhere, too; the model must know that other words are needed."""
+    """A filter too may stop a message in the middle of a call; the model must know that other words are needed."""
     answer = await answer_of(tool, metadata)
     assert answer.status == "error"
     assert "cut off by a content filter" in answer.text
@@ -114,7 +114,7 @@ async def test_the_cut_is_named_before_a_wrong_argument(tool: Any) -> None:
 
 
 async def test_a_free_call_is_not_refused(client: ProducerClient) -> None:
-    """It costs nothing, and is repeated easily."""
+    """A free call costs nothing and can be repeated, so a refusal would only cost the model a turn."""
     call: Any = {"type": "tool_call", "id": "c1", "name": "producer_get_task", "args": {"task_id": "t"}}
     cut = AIMessage("", id="m", tool_calls=[call], response_metadata={"finish_reason": "length"})
     state = await tool_node(ProducerGetTask(client=client)).ainvoke({"messages": [cut]})
@@ -171,7 +171,7 @@ def streamed() -> AIMessage:
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_an_agent_calls_again_and_pays_once(way: str, tool: Any, sandbox: ProducerSandbox) -> None:
-    """The whole way: the model reads why the call was refused, and its next, shorter call is the only one paid for."""
+    """The model reads why the call was refused, and its next, shorter call is the only one that is paid for."""
     assert streamed().tool_calls[0]["args"] == CALL["args"], "LangChain repairs the call"
     shorter = AIMessage("", id="m2", tool_calls=[{**CALL, "args": {"lyric": "[Verse]\nLights", "title": "T"}}])
     model = FakeModel(answers=[lambda _: streamed(), lambda _: shorter, lambda _: AIMessage("done")])
@@ -184,7 +184,7 @@ async def test_an_agent_calls_again_and_pays_once(way: str, tool: Any, sandbox: 
 
 @pytest.mark.parametrize("decision", ["approve", "edit"])
 def test_a_person_is_told_that_the_call_will_be_refused(decision: str, tool: Any, sandbox: ProducerSandbox) -> None:
-    """A person would read the price of a call that does nothing, and think about half of its lyrics."""
+    """Otherwise a person would review the price and half of the lyrics of a call that is refused afterwards."""
     model = FakeModel(answers=[lambda _: message({"finish_reason": "length"}), lambda _: AIMessage("done")])
     middleware = [HumanInTheLoopMiddleware(interrupt_on=interrupt_on([tool]))]
     agent: Any = create_agent(model, [tool], middleware=middleware, checkpointer=InMemorySaver())
@@ -203,7 +203,7 @@ def test_a_person_is_told_that_the_call_will_be_refused(decision: str, tool: Any
 
 
 async def test_a_cut_off_message_writes_no_song_of_an_album() -> None:
-    """An album takes its requests from messages, not from tool calls."""
+    """An album reads its requests from the model's messages and runs no tool, so it needs a check of its own."""
     author = write_with(FakeModel(answers=[lambda _: message({"stop_reason": "max_tokens"})]))
     with pytest.raises(Exception, match=r"cut_off: .* Nothing was sent"):
         await author.ainvoke({"wish": "a waltz"})

@@ -91,7 +91,7 @@ def limits_of(argument: dict[str, Any]) -> list[float]:
 
 
 def test_limits_are_found_where_they_are_declared() -> None:
-    """Else the test of their descriptions would pass without them."""
+    """Otherwise the test of the descriptions would find no limits, and pass."""
     found = {name: limits_of(each) for name, each in full_schema(ProducerGenerateMusic())["properties"].items()}
     assert {name: sorted(numbers) for name, numbers in found.items() if numbers} == {
         "prompt": [200], "lyrics_strength": [0, 1], "sound_strength": [0.2, 1], "weirdness": [0, 1],
@@ -106,7 +106,7 @@ class Jingle(Request):
 
 
 def test_a_tool_of_ones_own_keeps_a_type_that_is_a_choice() -> None:
-    """Such an argument would be shown as something else than it is."""
+    """Otherwise a model would be shown the wrong type for such an argument."""
 
     class JingleTool(ProducerTool):
         name: str = "jingle"
