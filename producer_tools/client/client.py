@@ -96,7 +96,7 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
     ) -> None:
         ledger, budget = as_ledger(ledger), check_budget(budget)
         api_token = own_token(api_token)  # a traceback shows this frame's variables
-        base_url = (base_url or default_base_url()).rstrip("/")
+        base_url = str(base_url or default_base_url()).rstrip("/")
         self._settings = Settings(
             base_url=base_url,
             request_timeout=default_timeout() if request_timeout is None else request_timeout,
@@ -104,7 +104,7 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
             poll_interval=poll_interval,
             max_paid_in_flight=max_paid_in_flight,
             require_user_token=require_user_token,
-            platform_base_url=platform_base_url or default_platform(base_url),
+            platform_base_url=str(platform_base_url or default_platform(base_url)),
             failures_until_down=failures_until_down,
         )
         self._clock = clock = clock or SystemClock()

@@ -43,7 +43,7 @@ class FreeCalls:
             MissingTokenError: there is no token; nothing was sent.
             InvalidArgumentError: the id is blank, or the task has none.
         """
-        return await self._lookups.one(GetTask(task_id=_id_of(task_id)).task_id)
+        return await self._lookups.one(GetTask(task_id=_id_of(task_id, "task_id")).task_id)
 
     @for_user
     async def get_tasks(self, task_ids: TaskOrId | Iterable[TaskOrId]) -> TaskBatch:
@@ -148,12 +148,12 @@ class FreeCalls:
 def _ids_of(tasks: TaskOrId | Iterable[TaskOrId]) -> list[str]:
     """The validated ids in the order given, each once."""
     given = [tasks] if isinstance(tasks, Task | str) else tasks
-    return list(dict.fromkeys(GetTasksBatch(task_ids=[_id_of(each) for each in given]).task_ids))
+    return list(dict.fromkeys(GetTasksBatch(task_ids=[_id_of(each, "task_ids") for each in given]).task_ids))
 
 
-def _id_of(task: TaskOrId) -> str:
+def _id_of(task: TaskOrId, argument: str) -> str:
     if not isinstance(task, Task):
         return task
     if task.task_id is None:
-        raise InvalidArgumentError({"task_ids": "this task has no id: its answer was final at once"})
+        raise InvalidArgumentError({argument: "this task has no id: its answer was final at once"})
     return task.task_id

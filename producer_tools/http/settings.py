@@ -43,25 +43,27 @@ class Settings:
     failures_until_down: int = 3
 
     def __post_init__(self) -> None:
-        problem = None
-        if not _is_plain_url(self.base_url):
-            problem = f"base_url, or {BASE_URL_VARIABLE}, {_PLAIN_URL} {self.base_url.rpartition('@')[2]!r}."
-        elif not self.request_timeout > 0:
-            problem = f"request_timeout must be a number of seconds above 0; it is {self.request_timeout!r}."
-        elif not self.lookup_timeout > 0:
-            problem = f"lookup_timeout must be a number of seconds above 0; it is {self.lookup_timeout!r}."
-        elif not self.poll_interval >= 0:
-            problem = f"poll_interval must be a number of seconds, 0 or more; it is {self.poll_interval!r}."
-        elif self.max_paid_in_flight < 1:
-            problem = f"max_paid_in_flight must be 1 or more; it is {self.max_paid_in_flight!r}."
-        elif not _is_plain_url(self.platform_base_url):
-            problem = f"platform_base_url {_PLAIN_URL} {self.platform_base_url.rpartition('@')[2]!r}."
-        elif self.failures_until_down < 1:
-            problem = f"failures_until_down must be 1 or more; it is {self.failures_until_down!r}."
-        if problem:
+        base_url, platform = (url.rpartition("@")[2] for url in (self.base_url, self.platform_base_url))
+        checks = {
+            f"base_url, or {BASE_URL_VARIABLE}, {_PLAIN_URL} {base_url!r}.": _is_plain_url(self.base_url),
+            f"platform_base_url {_PLAIN_URL} {platform!r}.": _is_plain_url(self.platform_base_url),
+            f"request_timeout {_ABOVE_0} {self.request_timeout!r}.": _is_number(self.request_timeout, above=0),
+            f"lookup_timeout {_ABOVE_0} {self.lookup_timeout!r}.": _is_number(self.lookup_timeout, above=0),
+            f"poll_interval must be a number of seconds, 0 or more; it is {self.poll_interval!r}.": _is_number(
+                self.poll_interval, least=0
+            ),
+            f"max_paid_in_flight must be 1 or more; it is {self.max_paid_in_flight!r}.": _is_number(
+                self.max_paid_in_flight, least=1
+            ),
+            f"failures_until_down must be 1 or more; it is {self.failures_until_down!r}.": _is_number(
+                self.failures_until_down, least=1
+            ),
+        }
+        if problem := next((problem for problem, is_met in checks.items() if not is_met), None):
             raise ConfigurationError("configuration", problem)
 
 
+_ABOVE_0 = "must be a number of seconds above 0; it is"
 _PLAIN_URL = "must be an http(s) URL with a valid host, and without a user or a password; it is"
 
 
@@ -74,6 +76,11 @@ def _is_plain_url(text: str) -> bool:
     except ValueError:  # a UnicodeError too
         return False
     return url.scheme in ("http", "https") and bool(url.host) and url.user is None and url.password is None
+
+
+def _is_number(value: object, *, least: float = float("-inf"), above: float = float("-inf")) -> bool:
+    """Whether it is a number in the range; a text that looks like one is none."""
+    return isinstance(value, int | float) and value >= least and value > above
 
 
 def default_base_url() -> str:

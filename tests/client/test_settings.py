@@ -16,6 +16,13 @@ from producer_tools import ConfigurationError, ProducerClient
         ({"lookup_timeout": 0}, "lookup_timeout must be a number of seconds above 0"),
         ({"poll_interval": -1}, "poll_interval must be a number of seconds, 0 or more"),
         ({"max_paid_in_flight": 0}, "max_paid_in_flight must be 1 or more"),
+        ({"base_url": 5}, "base_url, or ACEDATACLOUD_API_BASE_URL, must be an http"),
+        ({"platform_base_url": 5}, "platform_base_url must be an http"),
+        ({"request_timeout": "9"}, "request_timeout must be a number of seconds above 0; it is '9'"),
+        ({"poll_interval": "a"}, "poll_interval must be a number of seconds, 0 or more; it is 'a'"),
+        ({"poll_interval": float("nan")}, "poll_interval must be a number of seconds, 0 or more; it is nan"),
+        ({"max_paid_in_flight": "5"}, "max_paid_in_flight must be 1 or more; it is '5'"),
+        ({"failures_until_down": 0}, "failures_until_down must be 1 or more; it is 0"),
     ],
 )
 def test_an_invalid_setting_is_refused(settings: dict[str, object], message: str) -> None:
