@@ -1,7 +1,6 @@
 """Sends paid requests: each idempotency key once, within the budgets, a few at a time."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,7 +26,6 @@ from producer_tools.requests import MusicRequest, PaidRequest
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
 
-_logger = logging.getLogger("producer_tools")
 _RECHECK_SECONDS = 0.25
 
 
@@ -151,7 +149,9 @@ class Submissions:
             if not call.is_abandoned:
                 raise
             # No caller is left to handle the error, and asyncio would report it as never retrieved.
-            _logger.warning("The submit under the key %s, whose caller was cancelled, failed: %s", call.key, error)
+            telemetry.logger.warning(
+                "The submit under the key %s, whose caller was cancelled, failed: %s", call.key, error
+            )
             raise asyncio.CancelledError from None
 
     async def _until_known(self, call: _Call) -> Task:
