@@ -22,13 +22,14 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
+    _Adapter = logging.LoggerAdapter[logging.Logger]
+else:
+    _Adapter = logging.LoggerAdapter  # it takes no parameter on Python 3.10
+
 SECONDS_OF_A_LONG_WAIT = 5.0
 """A wait for a place among the paid requests that takes longer than this is logged."""
 
 _NAME = "producer_tools"
-
-# `LoggerAdapter` takes a type's parameter from Python 3.11 on.
-_Adapter = logging.LoggerAdapter[logging.Logger] if TYPE_CHECKING else logging.LoggerAdapter
 
 
 @contextmanager

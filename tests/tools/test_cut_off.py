@@ -16,6 +16,7 @@ from langgraph.types import Command
 from producer_tools import ProducerClient, ProducerGenerateCustomMusic, ProducerGetTask
 from producer_tools.approval import interrupt_on
 from producer_tools.langgraph import write_with
+from producer_tools.requests import GenerateCustomMusic
 from producer_tools.sandbox import ProducerSandbox
 from tests.langgraph.fake_model import FakeModel
 
@@ -111,6 +112,35 @@ async def test_the_cut_is_named_before_a_wrong_argument(tool: Any) -> None:
     cut = AIMessage("", id="m", tool_calls=[call], response_metadata={"finish_reason": "length"})
     state = await tool_node(tool).ainvoke({"messages": [cut]})
     assert state["messages"][-1].text.startswith("cut_off: ")
+
+
+@pytest.mark.parametrize("earlier", ["the same key", "the key of the first version"])
+async def test_a_cut_off_call_that_was_paid_for_has_its_task(
+    earlier: str, client: ProducerClient, tool: Any, sandbox: ProducerSandbox
+) -> None:
+    """A thread that an earlier version has paid in is resumed: its song would be lost, and paid for a second time."""
+    asked: list[bool] = []
+
+    async def ask() -> None:
+        asked.append(True)
+
+    tool.before_submit = ask
+    key = "thread/m/c1" if earlier == "the same key" else "thread/c1"
+    paid = await client.submit(GenerateCustomMusic(lyric=LYRICS, title="T"), key=key)
+    graph = StateGraph(MessagesState).add_node("t", ToolNode([tool])).add_edge(START, "t")
+    config: Any = {"configurable": {"thread_id": "thread"}}
+    cut = message({"finish_reason": "length"})
+    state = await graph.compile(checkpointer=InMemorySaver()).ainvoke({"messages": [cut]}, config)
+    assert (state["messages"][-1].status, state["messages"][-1].artifact["task_id"]) == ("success", paid.task_id)
+    assert len(sandbox.charges) == 1
+    other = message({"finish_reason": "length"}, "m2")
+    state = await graph.compile(checkpointer=InMemorySaver()).ainvoke(
+        {"messages": [other]}, {"configurable": {"thread_id": "2"}}
+    )
+    assert state["messages"][-1].text.startswith("cut_off: ")
+    assert len(sandbox.charges) == 1
+    assert asked == [], "nobody is asked about a call that is not sent"
+    assert len(await client.paid()) == 1, "a call that is refused leaves no entry"
 
 
 async def test_a_free_call_is_not_refused(client: ProducerClient) -> None:
