@@ -21,6 +21,9 @@ _REASONS = {
     "blocklist": "a content filter",
     "prohibited_content": "a content filter",
     "spii": "a content filter",
+    "insufficient_system_resource": "a failure of the provider",  # DeepSeek
+    "error": "a failure of the provider",  # OpenRouter, in the middle of a stream; Cohere; Mistral
+    "abort": "a failure of the provider",  # vLLM
 }
 """Parts of the reasons that providers give for the end of a message that is not complete."""
 
@@ -38,7 +41,7 @@ def refuse_cut_off_message(message: BaseMessage) -> None:
     """Raise if a model's message is not complete.
 
     Raises:
-        CutOffError: it was cut off by the length limit or a content filter.
+        CutOffError: it was cut off by the length limit, a content filter or a failure of the provider.
     """
     if error := _error(_reason(message)):
         raise error

@@ -38,6 +38,11 @@ FILTERED: list[dict[str, Any]] = [
     {"stopReason": "guardrail_intervened"},
     {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}},
 ]
+BROKEN: list[dict[str, Any]] = [
+    {"finish_reason": "insufficient_system_resource"},
+    {"finish_reason": "error"},
+    {"finish_reason": "abort"},
+]
 COMPLETE: list[dict[str, Any]] = [
     {},
     {"finish_reason": "tool_calls"},
@@ -96,6 +101,15 @@ async def test_a_call_cut_off_by_a_content_filter_is_refused(
     answer = await answer_of(tool, metadata)
     assert answer.status == "error"
     assert "cut off by a content filter" in answer.text
+    assert sandbox.requests == ()
+
+
+@pytest.mark.parametrize("metadata", BROKEN, ids=str)
+async def test_a_call_cut_off_by_a_failure_of_the_provider_is_refused(
+    metadata: dict[str, Any], tool: Any, sandbox: ProducerSandbox
+) -> None:
+    """A provider that runs out of memory ends a message anywhere, and says so only in this one word."""
+    assert "cut off by a failure of the provider" in (await answer_of(tool, metadata)).text
     assert sandbox.requests == ()
 
 
