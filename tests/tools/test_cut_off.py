@@ -184,10 +184,18 @@ class Studio:
     talk: list[Any] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class SlottedStudio:
+    """The same without a ``__dict__``."""
+
+    talk: list[Any] = field(default_factory=list)
+
+
 STATES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a list": (lambda cut: [cut], "messages"),
     "another key": (lambda cut: {"talk": [cut]}, "talk"),
     "an object": (lambda cut: Studio([cut]), "talk"),
+    "an object with slots": (lambda cut: SlottedStudio([cut]), "talk"),
 }
 
 
@@ -195,7 +203,7 @@ STATES: dict[str, tuple[Callable[[Any], Any], str]] = {
 async def test_the_message_is_found_in_every_kind_of_state(state: str, tool: Any, sandbox: ProducerSandbox) -> None:
     """A graph's state need not have messages under the usual name."""
     of, key = STATES[state]
-    schema: Any = {"a list": list, "another key": dict, "an object": Studio}[state]
+    schema: Any = type(of(None))
     graph: Any = StateGraph(schema).add_node("t", ToolNode([tool], messages_key=key)).add_edge(START, "t").compile()
     await graph.ainvoke(of(message({"finish_reason": "length"})))
     assert sandbox.requests == ()
