@@ -124,7 +124,12 @@ class ProducerTool(BaseTool):
         parsed = super()._parse_input(tool_input, tool_call_id)
         if isinstance(parsed, str) or isinstance(tool_input, str):
             return parsed
-        return {name: value for name, value in parsed.items() if tool_input.get(name) is not None}
+        aliases = {name: field.alias or name for name, field in self._schema.model_fields.items()}
+        return {
+            name: value
+            for name, value in parsed.items()
+            if tool_input.get(name) is not None or tool_input.get(aliases.get(name, name)) is not None
+        }
 
     @property
     def _schema(self) -> type[BaseModel]:

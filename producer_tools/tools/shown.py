@@ -9,10 +9,20 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core.core_schema import CoreSchema
 
-_NOT_SHOWN = frozenset(
-    {"title", "description", "default", "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength", "minItems"}
-)
+_LIMITS = {
+    "minLength": "min {} characters",
+    "maxLength": "max {} characters",
+    "minItems": "min {} items",
+    "maxItems": "max {} items",
+    "minimum": "at least {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "below {}",
+}
+_NOT_SHOWN = frozenset({"title", "description", "default", *_LIMITS})
 """What is dropped or put in words. Strict modes refuse defaults, lengths (OpenAI's) and ranges (Anthropic's)."""
+
+_NOT_EMPTY = ("minLength", "minItems")
 _NULL = {"type": "null"}
 
 
@@ -74,14 +84,22 @@ def limits(argument: JsonSchemaValue) -> str:
     Args:
         argument: its JSON schema.
     """
-    if "maxLength" in argument:
-        return f"Max {argument['maxLength']} characters."
-    least, above, most = (argument.get(name) for name in ("minimum", "exclusiveMinimum", "maximum"))
-    if least is None and above is None and most is None:
-        return ""
-    if most is None:
-        return f"{least:g} or more."
-    return f"{least:g} to {most:g}." if above is None else f"Above {above:g}, at most {most:g}."
+    given = {name: _number(argument[name]) for name in _LIMITS if name in argument}
+    if given.keys() == {"minimum"}:
+        words = f"{given['minimum']} or more"
+    elif given.keys() == {"minimum", "maximum"}:
+        words = f"{given['minimum']} to {given['maximum']}"
+    else:
+        words = ", ".join(
+            _LIMITS[name].format(number)
+            for name, number in given.items()
+            if name not in _NOT_EMPTY or number not in ("0", "1")
+        )
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
+
+
+def _number(limit: float) -> str:
+    return str(int(limit)) if limit == int(limit) else str(limit)
 
 
 def _or_null(field: FieldInfo) -> Any:
