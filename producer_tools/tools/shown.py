@@ -56,12 +56,9 @@ class _Shown(BaseModel):
 def _shown_argument(argument: JsonSchemaValue) -> JsonSchemaValue:
     branches = argument.get("anyOf", [argument])
     kinds = [branch for branch in branches if branch != _NULL]
-    if len(kinds) != 1:
-        return argument
-    kind = _without_keywords(kinds[0])
-    description = " ".join(filter(None, [argument.get("description"), limits(kinds[0])]))
+    description = " ".join(filter(None, [argument.get("description"), *map(limits, kinds)]))
     described = {"description": description} if description else {}
-    return {**(_nullable(kind) if _NULL in branches else kind), **described}
+    return {**_choice([_without_keywords(kind) for kind in kinds], or_null=_NULL in branches), **described}
 
 
 def _without_keywords(kind: JsonSchemaValue) -> JsonSchemaValue:
@@ -69,13 +66,16 @@ def _without_keywords(kind: JsonSchemaValue) -> JsonSchemaValue:
     return {**rest, "items": _without_keywords(rest["items"])} if "items" in rest else rest
 
 
-def _nullable(kind: JsonSchemaValue) -> JsonSchemaValue:
-    """The kind of an argument, or null, in the shortest form that providers take.
+def _choice(kinds: list[JsonSchemaValue], *, or_null: bool) -> JsonSchemaValue:
+    """An argument of one of these kinds, or also null, in the shortest form that providers take.
 
     The short form is for texts only. Google's converter turns other types in a list into texts, and Anthropic refuses
     an enum beside a list. Ollama's client drops ``anyOf``, so there a model knows these arguments by their description.
     """
-    return {"type": ["string", "null"]} if kind == {"type": "string"} else {"anyOf": [kind, _NULL]}
+    if or_null and kinds == [{"type": "string"}]:
+        return {"type": ["string", "null"]}
+    choices = [*kinds, _NULL] if or_null else kinds
+    return choices[0] if len(choices) == 1 else {"anyOf": choices}
 
 
 def limits(argument: JsonSchemaValue) -> str:

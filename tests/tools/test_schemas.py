@@ -1,7 +1,7 @@
 """The schemas that a model reads: strict modes take them, each optional argument may be null, limits are in words."""
 
 import json
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -165,6 +165,7 @@ class OwnArguments(GenerateMusic):
     bpm: float | None = Field(default=None, gt=0.5, lt=300)
     voices: int | None = Field(default=None, le=8)
     rest: int | None = Field(default=None, gt=0)
+    when: Literal["now", "later"] | Annotated[int, Field(ge=0, le=23)] = Field(default="now", description="When.")
     style: str = Field(default="", alias="theStyle")
 
 
@@ -177,13 +178,15 @@ class OwnTool(SubmittingTool):
 def test_a_tool_of_ones_own_may_have_any_limits(client: ProducerClient) -> None:
     """An agent could not even be made of the tool, or the model would break a limit that it was not told."""
     arguments = parameters(OwnTool(client=client))["properties"]
-    assert {name: arguments[name]["description"] for name in ("tags", "year", "bpm", "voices", "rest")} == {
+    assert {name: arguments[name]["description"] for name in ("tags", "year", "bpm", "voices", "rest", "when")} == {
         "tags": "Tags. Min 2 items, max 3 items.",
         "year": "Year. Below 12000000.",
         "bpm": "Above 0.5, below 300.",
         "voices": "At most 8.",
         "rest": "Above 0.",
+        "when": "When. 0 to 23.",
     }
+    assert not keywords(parameters(OwnTool(client=client), strict=True)) & REFUSED_IF_STRICT
 
 
 @pytest.mark.parametrize("name", ["style", "theStyle"])
