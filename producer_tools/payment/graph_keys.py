@@ -83,8 +83,11 @@ def messages_with(call_id: str, state: Any) -> Iterator[tuple[int, Any]]:
     """
     for messages in _lists_in(state):
         for place, message in enumerate(messages):
-            calls = getattr(message, "tool_calls", None) or []
-            if any(call.get("id") == call_id for call in calls):
+            calls = getattr(message, "tool_calls", None)
+            # A state may hold other software's messages too, whose calls are objects.
+            if isinstance(calls, list) and any(
+                isinstance(call, Mapping) and call.get("id") == call_id for call in calls
+            ):
                 yield place, message
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -208,6 +209,18 @@ async def test_the_message_is_found_in_every_kind_of_state(state: str, tool: Any
     await graph.ainvoke(of(message({"finish_reason": "length"})))
     assert sandbox.requests == ()
     await graph.ainvoke(of(message({"finish_reason": "stop"})))
+    assert len(sandbox.charges) == 1
+
+
+async def test_the_state_may_hold_other_software_s_messages(tool: Any, sandbox: ProducerSandbox) -> None:
+    """A graph that also keeps the raw answers of OpenAI's client could not make a song."""
+
+    class State(MessagesState):
+        raw: list[Any]
+
+    answers = [SimpleNamespace(tool_calls=[SimpleNamespace(id="c1")]), SimpleNamespace(tool_calls=1)]
+    graph: Any = StateGraph(State).add_node("t", ToolNode([tool])).add_edge(START, "t").compile()
+    await graph.ainvoke({"messages": [message({})], "raw": answers})
     assert len(sandbox.charges) == 1
 
 
