@@ -10,6 +10,7 @@ safe and bounded (`producer_tools.http.safe_text`).
 """
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -186,7 +187,7 @@ def unknown_outcome(what: str, key: str, code: str) -> None:
     )  # fmt: skip
     with _harmless():
         if otel := _opentelemetry():
-            otel.unknowns.add(1, {f"{_NAME}.action": what, "error.type": code})
+            otel.unknowns.add(1, {f"{_NAME}.action": what, "error.type": _kind(code)})
 
 
 def waits_for_a_place(what: str, key: str, limit: int) -> None:
@@ -210,7 +211,7 @@ def retrying(what: str, error: object, code: str, seconds: float) -> None:
     logger.warning("%s is made again in %.1f s: %s", what, seconds, error)
     with _harmless():
         if otel := _opentelemetry():
-            otel.retries.add(1, {f"{_NAME}.request": what, "error.type": code})
+            otel.retries.add(1, {f"{_NAME}.request": what, "error.type": _kind(code)})
 
 
 def finished(task_id: str, state: str, seconds: float) -> None:
@@ -235,6 +236,11 @@ def saved(path: str, size: int) -> None:
         size: its length in bytes.
     """
     logger.info("Saved %s (%d bytes).", path, size)
+
+
+def _kind(code: str) -> str:
+    """An error's code for a metric. Whatever else the service sends as one would begin a new time series each time."""
+    return code if re.fullmatch(r"[a-z_]{1,40}|http_\d{3}", code) else "other"
 
 
 @contextmanager

@@ -159,6 +159,19 @@ async def test_what_is_counted(otel: Recorded) -> None:
     assert otel.metric("producer_tools.unknown_outcomes")[0].value == 1
 
 
+@pytest.mark.parametrize(
+    ("code", "counted"), [("api_error", "api_error"), (None, "http_500"), ("no task 5f1c2b for a waltz", "other")]
+)
+async def test_a_metric_has_few_kinds_of_errors(code: str | None, counted: str, otel: Recorded) -> None:
+    """Each new text begins a time series, which is kept and paid for; and it may repeat the prompt."""
+    failed = http({"error": {"code": code, "message": "no"}}, "500 Internal Server Error")
+    async with answering(failed) as server, ProducerClient("t", server.base_url, clock=InstantClock()) as client:
+        with pytest.raises(SubmissionUnknownError):
+            await client.submit(SONG)
+    (unknowns,) = otel.metric("producer_tools.unknown_outcomes")
+    assert unknowns.attributes["error.type"] == counted
+
+
 async def test_no_connection_is_an_error_of_the_span(otel: Recorded) -> None:
     """Without an answer there is no status to see it by."""
     async with ProducerClient("t", "http://127.0.0.1:9", clock=InstantClock()) as client:
