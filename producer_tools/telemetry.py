@@ -253,9 +253,10 @@ def _span(name: str, *, client: bool = False) -> Iterator["Span | None"]:
             entered = otel.tracer.start_as_current_span(
                 name, kind=kind, record_exception=False, set_status_on_exception=False
             )
-            span = ending.enter_context(entered)
+            current = ending.enter_context(entered)
+            span = current if current.is_recording() else None
     try:
-        yield span if span is not None and span.is_recording() else None
+        yield span
     finally:
         with _harmless():
             ending.close()
