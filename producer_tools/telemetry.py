@@ -3,14 +3,18 @@
 Log records go to the logger ``producer_tools``. Spans and metrics go to OpenTelemetry, if the application has imported
 it, which it must do to configure the SDK. Otherwise nothing is imported and nothing is recorded.
 
+A call may have been paid for when it is recorded, so what a log handler or an SDK raises never reaches it.
+
 No log record, span or metric holds a token, a prompt, lyrics or a title. An error's message may quote the service;
 `producer_tools.http.safe_text` has made that text safe and bounded.
 """
 
 import logging
+import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,11 +23,37 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
+    _Adapter = logging.LoggerAdapter[logging.Logger]
+else:
+    _Adapter = logging.LoggerAdapter  # it takes no parameter on Python 3.10
+
 SECONDS_OF_A_LONG_WAIT = 5.0
 """A wait for a place among the paid requests that takes longer than this is logged."""
 
-_logger = logging.getLogger("producer_tools")
 _NAME = "producer_tools"
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """Print what is raised in the block, as `logging` does with an error of its own handlers, and go on."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - handlers, filters and SDKs are the application's
+        with suppress(Exception):  # there may be no stderr
+            traceback.print_exc()
+
+
+class _HarmlessLogger(_Adapter):
+    """The logger ``producer_tools``. What its handlers and filters raise does not reach the caller."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log a record. All other methods for that call this one."""
+        with _harmless():
+            super().log(level, msg, *args, stacklevel=2, **kwargs)
+
+
+logger = _HarmlessLogger(logging.getLogger(_NAME), {})
+"""What the whole package logs with."""
 
 
 class _Instruments:
@@ -92,12 +122,12 @@ def request(method: str, url: str, path: str | None = None) -> Iterator[RequestF
             raise
         finally:
             if span is not None:
-                span.set_attributes(_http_attributes(method, url, path, facts))
-                if facts.error or (facts.status or 0) >= HTTPStatus.BAD_REQUEST:
-                    _fail(span, facts.error or str(facts.status))
-            if _logger.isEnabledFor(logging.DEBUG):
+                is_refused = (facts.status or 0) >= HTTPStatus.BAD_REQUEST
+                failure = facts.error or (str(facts.status) if is_refused else None)
+                _describe(span, _http_attributes(method, url, path, facts), failure)
+            if logger.isEnabledFor(logging.DEBUG):
                 outcome = facts.error or f"HTTP {facts.status}"
-                _logger.debug(
+                logger.debug(
                     "%s %s: %s, %.0f ms%s",
                     method,
                     path or urlsplit(url).hostname,
@@ -115,16 +145,16 @@ def operation(name: Literal["submit", "wait", "download"], **facts: Any) -> Iter
         name: what was asked for.
         facts: what is known of it; what the caller adds to the result is recorded too. No prompts and no secrets.
     """
+    failure = None
     with _span(f"{_NAME}.{name}") as span:
         try:
             yield facts
         except BaseException as error:
-            if span is not None:
-                _fail(span, type(error).__name__)
+            failure = type(error).__name__
             raise
         finally:
             if span is not None:
-                span.set_attributes({f"{_NAME}.{fact}": value for fact, value in facts.items() if value is not None})
+                _describe(span, {f"{_NAME}.{fact}": value for fact, value in facts.items()}, failure)
 
 
 def submitted(what: str, task_id: str | None, key: str, usd: str) -> None:
@@ -136,31 +166,33 @@ def submitted(what: str, task_id: str | None, key: str, usd: str) -> None:
         key: the idempotency key.
         usd: the estimated price in US dollars.
     """
-    _logger.info("Submitted %s: task %s, key %r, estimated %s US dollars.", what, task_id, key, usd)
-    if otel := _opentelemetry():
-        otel.submits.add(1, {f"{_NAME}.action": what})
-        otel.charges.add(float(usd), {f"{_NAME}.action": what})
+    logger.info("Submitted %s: task %s, key %r, estimated %s US dollars.", what, task_id, key, usd)
+    with _harmless():
+        if otel := _opentelemetry():
+            otel.submits.add(1, {f"{_NAME}.action": what})
+            otel.charges.add(float(usd), {f"{_NAME}.action": what})
 
 
 def reused(what: str, task_id: str | None, key: str) -> None:
     """A request was sent before, and the ledger has its task: nothing was sent."""
-    _logger.info("Reused from the ledger, nothing was sent: %s, task %s, key %r.", what, task_id, key)
+    logger.info("Reused from the ledger, nothing was sent: %s, task %s, key %r.", what, task_id, key)
 
 
 def unknown_outcome(what: str, key: str, code: str) -> None:
     """A paid request was sent, now or before, and its outcome is unknown."""
-    _logger.warning(
+    logger.warning(
         "The outcome of %s under the key %r is unknown (%s): you may have been charged. Call client.settle() to search "
         "the account for its task. If the account shows it, call client.adopt(%r, task_id); else client.release(%r).",
         what, key, code, key, key,
     )  # fmt: skip
-    if otel := _opentelemetry():
-        otel.unknowns.add(1, {f"{_NAME}.action": what, "error.type": code})
+    with _harmless():
+        if otel := _opentelemetry():
+            otel.unknowns.add(1, {f"{_NAME}.action": what, "error.type": _kind(code)})
 
 
 def waits_for_a_place(what: str, key: str, limit: int) -> None:
     """A paid request has waited for a place for `SECONDS_OF_A_LONG_WAIT`, and goes on waiting."""
-    _logger.warning(
+    logger.warning(
         "%s under the key %r has waited for %.0f s and goes on waiting: %d paid requests of its token are in flight "
         "already (max_paid_in_flight).",
         what, key, SECONDS_OF_A_LONG_WAIT, limit,
@@ -176,9 +208,10 @@ def retrying(what: str, error: object, code: str, seconds: float) -> None:
         code: why, as a code.
         seconds: the length of the pause.
     """
-    _logger.warning("%s failed and is sent again in %.1f s: %s", what, seconds, error)
-    if otel := _opentelemetry():
-        otel.retries.add(1, {f"{_NAME}.request": what, "error.type": code})
+    logger.warning("%s failed and is sent again in %.1f s: %s", what, seconds, error)
+    with _harmless():
+        if otel := _opentelemetry():
+            otel.retries.add(1, {f"{_NAME}.request": what, "error.type": _kind(code)})
 
 
 def finished(task_id: str, state: str, seconds: float) -> None:
@@ -189,9 +222,10 @@ def finished(task_id: str, state: str, seconds: float) -> None:
         state: ``complete`` or ``failed``.
         seconds: how long this caller has waited for it.
     """
-    _logger.info("Task %s is %s after a wait of %.1f s.", task_id, state, seconds)
-    if otel := _opentelemetry():
-        otel.waits.record(seconds, {f"{_NAME}.state": state})
+    logger.info("Task %s is %s after a wait of %.1f s.", task_id, state, seconds)
+    with _harmless():
+        if otel := _opentelemetry():
+            otel.waits.record(seconds, {f"{_NAME}.state": state})
 
 
 def saved(path: str, size: int) -> None:
@@ -201,32 +235,46 @@ def saved(path: str, size: int) -> None:
         path: where, with ``*`` in place of the title: a title may repeat the prompt.
         size: its length in bytes.
     """
-    _logger.info("Saved %s (%d bytes).", path, size)
+    logger.info("Saved %s (%d bytes).", path, size)
+
+
+def _kind(code: str) -> str:
+    """An error's code for a metric. Whatever else the service sends as one would begin a new time series each time."""
+    return code if re.fullmatch(r"[a-z_]{1,40}|http_\d{3}", code) else "other"
 
 
 @contextmanager
 def _span(name: str, *, client: bool = False) -> Iterator["Span | None"]:
     """A span that is current during the block. An exception's message may hold anything, so it is not recorded."""
-    if (otel := _opentelemetry()) is None:
-        yield None
-        return
-    kind = otel.kind.CLIENT if client else otel.kind.INTERNAL
-    with otel.tracer.start_as_current_span(
-        name, kind=kind, record_exception=False, set_status_on_exception=False
-    ) as span:
-        yield span if span.is_recording() else None
+    span, ending = None, ExitStack()
+    with _harmless():
+        if otel := _opentelemetry():
+            kind = otel.kind.CLIENT if client else otel.kind.INTERNAL
+            entered = otel.tracer.start_as_current_span(
+                name, kind=kind, record_exception=False, set_status_on_exception=False
+            )
+            current = ending.enter_context(entered)
+            span = current if current.is_recording() else None
+    try:
+        yield span
+    finally:
+        with _harmless():
+            ending.close()
 
 
-def _fail(span: "Span", kind: str) -> None:
-    span.set_attribute("error.type", kind)
-    if otel := _opentelemetry():
-        span.set_status(otel.failed)
+def _describe(span: "Span", attributes: Mapping[str, Any], failure: str | None = None) -> None:
+    """Add attributes to a span, and the kind of its failure if it has failed."""
+    with _harmless():
+        span.set_attributes({name: value for name, value in attributes.items() if value is not None})
+        if failure and (otel := _opentelemetry()):
+            span.set_attribute("error.type", failure)
+            span.set_status(otel.failed)
 
 
-def _http_attributes(method: str, url: str, path: str | None, facts: RequestFacts) -> dict[str, str | int]:
+def _http_attributes(method: str, url: str, path: str | None, facts: RequestFacts) -> dict[str, str | int | None]:
     """By OpenTelemetry's conventions for HTTP client spans."""
     address = urlsplit(url)
-    attributes: dict[str, str | int | None] = {
+    return {
         "http.request.method": method,
         "server.address": address.hostname,
         "server.port": address.port or (443 if address.scheme == "https" else 80),
@@ -235,4 +283,3 @@ def _http_attributes(method: str, url: str, path: str | None, facts: RequestFact
         "http.response.status_code": facts.status,
         f"{_NAME}.trace_id": facts.trace_id,
     }
-    return {name: value for name, value in attributes.items() if value is not None}

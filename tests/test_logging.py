@@ -17,6 +17,7 @@ from producer_tools import (
     Downloader,
     MemoryLedger,
     ProducerClient,
+    RateLimitError,
     ServiceUnreachableError,
     SubmissionUnknownError,
     telemetry,
@@ -222,3 +223,36 @@ def test_the_import_brings_no_opentelemetry() -> None:
         "import producer_tools; sys.exit(('opentelemetry' in sys.modules) != before)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+async def test_a_log_that_fails_does_not_lose_what_was_paid_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sandbox: ProducerSandbox
+) -> None:
+    """The song is charged when it is logged: a full disk under the log would lose its task id."""
+
+    class Full(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError(f"no space for {record.levelname}")
+
+    log = logging.getLogger("producer_tools")
+    monkeypatch.setattr(log, "handlers", [Full()])
+    monkeypatch.setattr(log, "level", logging.DEBUG)
+    log.manager._clear_cache()  # type: ignore[attr-defined]  # noqa: SLF001 - `setLevel` does that
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0) as client:
+        task = await client.submit(SONG)
+        assert (await client.wait(task, 10)).tasks[0].state == "complete"
+    assert len(sandbox.charges) == 1
+    assert "no space for INFO" in capsys.readouterr().err, "the operator sees that the log fails"
+
+
+async def test_a_record_is_one_line_and_names_where_it_was_made(records: Records) -> None:
+    """Whoever chooses a key, or the service that names a code, could add lines to the log that look true."""
+    refused = {"error": {"code": "rate_limited\nPAID", "message": "slower\nPAID"}, "trace_id": "t\nPAID"}
+    async with answering(http(refused, "429 Too Many Requests")) as server:
+        async with ProducerClient("token", server.base_url, clock=InstantClock()) as client:
+            with pytest.raises(RateLimitError) as caught:
+                await client.submit(SONG, key="order\nPAID")
+    assert "\n" not in str(caught.value)
+    assert records.texts(logging.WARNING)
+    assert all("\n" not in record.getMessage() for record in records.all if record.name == "producer_tools")
+    assert {record.filename for record in records.all if record.name == "producer_tools"} == {"telemetry.py"}

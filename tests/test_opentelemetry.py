@@ -9,7 +9,7 @@ import pytest
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -159,6 +159,19 @@ async def test_what_is_counted(otel: Recorded) -> None:
     assert otel.metric("producer_tools.unknown_outcomes")[0].value == 1
 
 
+@pytest.mark.parametrize(
+    ("code", "counted"), [("api_error", "api_error"), (None, "http_500"), ("no task 5f1c2b for a waltz", "other")]
+)
+async def test_a_metric_has_few_kinds_of_errors(code: str | None, counted: str, otel: Recorded) -> None:
+    """Each new text begins a time series, which is kept and paid for; and it may repeat the prompt."""
+    failed = http({"error": {"code": code, "message": "no"}}, "500 Internal Server Error")
+    async with answering(failed) as server, ProducerClient("t", server.base_url, clock=InstantClock()) as client:
+        with pytest.raises(SubmissionUnknownError):
+            await client.submit(SONG)
+    (unknowns,) = otel.metric("producer_tools.unknown_outcomes")
+    assert unknowns.attributes["error.type"] == counted
+
+
 async def test_no_connection_is_an_error_of_the_span(otel: Recorded) -> None:
     """There is no HTTP status, so only the span's error tells that the request failed."""
     async with ProducerClient("t", "http://127.0.0.1:9", clock=InstantClock()) as client:
@@ -185,3 +198,22 @@ async def test_spans_have_no_secret_and_no_words_of_a_song(otel: Recorded, tmp_p
     whole = "".join(span.to_json() for span in otel.spans) + repr(otel.reader.get_metrics_data())
     for mark in MARKS:
         assert mark not in whole
+
+
+@pytest.mark.parametrize("moment", ["on_start", "on_end"])
+async def test_an_sdk_that_fails_does_not_lose_what_was_paid_for(
+    moment: str, otel: Recorded, monkeypatch: pytest.MonkeyPatch, sandbox: ProducerSandbox
+) -> None:
+    """The SDK ends a span after the song is charged: what its processor raises would take the place of the task."""
+    tracers = TracerProvider()
+    processor = SpanProcessor()
+    monkeypatch.setattr(processor, moment, lambda *_, **__: 1 / 0)
+    tracers.add_span_processor(processor)
+    monkeypatch.setattr(trace, "get_tracer", tracers.get_tracer)
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0) as client:
+        task = await client.submit(SONG)
+        assert (await client.wait(task, 10)).tasks[0].state == "complete"
+    assert len(sandbox.charges) == 1
+    assert not trace.get_current_span().is_recording()
+    assert otel.metric("producer_tools.submits")[0].value == 1
+    tracers.shutdown()

@@ -67,8 +67,9 @@ def as_ledger(ledger: Any) -> Ledger | None:
         )
     if isinstance(ledger, str | os.PathLike):
         return SqliteLedger(os.fspath(ledger))
-    if ledger is None or all(callable(getattr(ledger, name, None)) for name in _METHODS_OF_A_LEDGER):
-        return ledger  # type: ignore[no-any-return]  # it has the methods of a ledger
+    has_methods = all(callable(getattr(ledger, name, None)) for name in _METHODS_OF_A_LEDGER)
+    if ledger is None or (has_methods and not isinstance(ledger, type)):
+        return ledger
     raise ConfigurationError(
         "configuration",
         f"ledger must be a SqliteLedger, a StoreLedger, a MemoryLedger or a path; it is of the type "

@@ -147,7 +147,7 @@ class FreeCalls:
 
 def _ids_of(tasks: TaskOrId | Iterable[TaskOrId]) -> list[str]:
     """The validated ids in the order given, each once."""
-    given = [tasks] if isinstance(tasks, Task | str) else tasks
+    given = tasks if isinstance(tasks, Iterable) and not isinstance(tasks, Task | str) else [tasks]
     return list(dict.fromkeys(GetTasksBatch(task_ids=[_id_of(each, "task_ids") for each in given]).task_ids))
 
 

@@ -8,6 +8,7 @@ from typing_extensions import deprecated
 from producer_tools.client.arguments import as_ledger, check_key, check_paid_request
 from producer_tools.client.for_user import for_user
 from producer_tools.concurrency.sync import sync_twin
+from producer_tools.errors import ProducerError
 from producer_tools.http.transport import Transport
 from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.outcomes import Outcomes, Settled
@@ -41,6 +42,7 @@ class PaidCalls:
         ledger: Ledger | None = None,
         former_keys: Sequence[str] = (),
         was_sent: bool = False,
+        refusal: ProducerError | None = None,
     ) -> Task:
         """Send one paid request, or return its task if it was sent before.
 
@@ -53,6 +55,7 @@ class PaidCalls:
             was_sent: whether the caller knows that the request was sent under this key before. If the ledger does not
                 know that, because it was lost, nothing is sent. The ledger then gets an entry with an unknown outcome
                 for the request, so that `adopt` and `release` can settle it.
+            refusal: why the request must not be sent. It is raised unless the ledger knows the request from before.
 
         Returns:
             The task: pending with its id, or final at once if the endpoint answers with its result.
@@ -73,7 +76,7 @@ class PaidCalls:
         check_paid_request(request)
         check_key(key)
         return await self._submissions.submit(
-            request, key, self._ledger_or_default(ledger), former_keys, was_sent=was_sent
+            request, key, self._ledger_or_default(ledger), former_keys, was_sent=was_sent, refusal=refusal
         )
 
     @for_user

@@ -1,7 +1,6 @@
 """Saves the files of a finished task in a directory: complete, checked, safely named, each downloaded once."""
 
 import asyncio
-import logging
 import os
 import time
 from collections import Counter
@@ -29,8 +28,6 @@ from producer_tools.files.types import HEAD, TYPES
 from producer_tools.tasks.display import count, minutes, quote, to_html
 from producer_tools.tasks.results import RESULT_KEYS, Kind, Result
 from producer_tools.tasks.task import Task
-
-_logger = logging.getLogger("producer_tools")
 
 DEFAULT_TIMEOUT = 600.0
 """Seconds for all files of a task."""
@@ -230,8 +227,8 @@ class Downloader:
             return FailedFile(file.kind, file.url, error)
         except ProducerError:
             raise  # the application is set up wrongly, which concerns every file
-        except Exception as error:  # the URL is untrusted; what it breaks must not end the other files
-            _logger.warning("A %s file could not be saved.", file.kind, exc_info=error)
+        except Exception as error:  # noqa: BLE001 - the URL is untrusted; what it breaks must not end the other files
+            telemetry.logger.warning("A %s file could not be saved.", file.kind, exc_info=error)
             reason = f"The file could not be saved ({type(error).__name__}: {error})."
             return FailedFile(file.kind, file.url, DownloadError("unexpected_error", reason))
 

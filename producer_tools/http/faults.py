@@ -179,5 +179,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def _clean(value: object, token: SecretStr, longest: int = LONGEST_ID) -> str | None:
     if not isinstance(value, str) or not value.strip():
         return None
-    # The token is replaced first: cut in two, it would not be recognised.
-    return safe_text(without_token(value.strip(), token), longest)
+    # The token is replaced first: cut in two, it would not be recognised. A line break could imitate a line of a log.
+    line = " ".join(without_token(value, token).split())
+    return safe_text(line, longest)

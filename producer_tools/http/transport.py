@@ -18,7 +18,7 @@ from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
 from producer_tools.errors import ConfigurationError, ProducerToolError
 from producer_tools.http.answers import as_submitted, describe_unreadable, has_results, read_object
 from producer_tools.http.faults import connection_fault, refusal, retry_after, unreadable, work_may_have_begun
-from producer_tools.http.safe_text import LONGEST_ID, safe_name
+from producer_tools.http.safe_text import LONGEST_ID, safe_text
 from producer_tools.http.sessions import LoopSessions
 from producer_tools.http.settings import Settings
 from producer_tools.http.tokens import OwnToken, ask, is_answered, is_in_block, resolve_token, token_id, token_of_call
@@ -247,7 +247,7 @@ def _note(outcome: _Outcome, facts: telemetry.RequestFacts) -> None:
     if isinstance(outcome, _Answer):
         trace_id = (outcome.body or {}).get("trace_id")
         facts.status = outcome.status
-        facts.trace_id = safe_name(trace_id, LONGEST_ID) if isinstance(trace_id, str) else None
+        facts.trace_id = safe_text(" ".join(trace_id.split()), LONGEST_ID) if isinstance(trace_id, str) else None
     else:
         facts.error = outcome.code if isinstance(outcome, ProducerToolError) else type(outcome).__name__
 

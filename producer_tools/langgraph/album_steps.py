@@ -1,7 +1,6 @@
 """The steps of one song of an album: write, submit, review, download."""
 
 import hashlib
-import logging
 import os
 from collections.abc import Mapping
 from typing import Any, cast
@@ -21,8 +20,7 @@ from producer_tools.payment.graph_keys import GraphKey, named_key
 from producer_tools.payment.ledger import Ledger
 from producer_tools.requests import PaidRequest
 from producer_tools.tasks.task import Task
-
-_logger = logging.getLogger("producer_tools")
+from producer_tools.telemetry import logger
 
 Author = RunnableLike[Song, SongRequest | None]
 """Writes or reviews a song: a function, an async function or a runnable. It returns a request, or ``None`` for none."""
@@ -94,7 +92,7 @@ class SubmitStep(SubmitNode):
                 unknown = SubmissionUnknownError("unknown_outcome", "This song was sent before, with another wording.")
                 unknown.key = filed.key
                 raise unknown from None
-            _logger.warning("%s was sent before, with another wording: task %s is used.", filed.key, error.task_id)
+            logger.warning("%r was sent before, with another wording: task %s is used.", filed.key, error.task_id)
             return Task(error.task_id, "pending")
 
 
@@ -155,7 +153,7 @@ def _checked(request: Any) -> SongRequest | None:
 
 
 def _author_failed(code: str, error: Exception) -> SongError:
-    _logger.warning("A song is %s.", code.replace("_", " "), exc_info=error)
+    logger.warning("A song is %s.", code.replace("_", " "), exc_info=error)
     return SongError(code=code, message=shorten(f"{type(error).__name__}: {error}"))
 
 

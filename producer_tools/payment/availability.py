@@ -7,7 +7,6 @@ again by the same client.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -25,8 +24,7 @@ from producer_tools.requests import AUDIOS
 from producer_tools.tasks.failures import failed_by_service
 from producer_tools.tasks.stuck import STUCK_AFTER
 from producer_tools.tasks.task import STUCK, Task
-
-_logger = logging.getLogger("producer_tools")
+from producer_tools.telemetry import logger
 
 _SECONDS_BETWEEN_READS = 5.0
 # A ledger that does not answer must not hold a call up. By the machine's time, as every timeout.
@@ -194,7 +192,7 @@ class Availability:
         try:
             read = {str(endpoint): ServiceState.from_note(state, now) for endpoint, state in (note or {}).items()}
         except Exception as fault:  # noqa: BLE001 - a damaged note is no reason to stop a call
-            _logger.warning("The ledger's note %r cannot be read: %s", self._note, type(fault).__name__)
+            logger.warning("The ledger's note %r cannot be read: %s", self._note, type(fault).__name__)
             return
         with shared_state:
             for endpoint, state in read.items():
@@ -205,7 +203,7 @@ class Availability:
         try:
             return await asyncio.wait_for(call(), _LONGEST_NOTE_SECONDS)
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is no reason to stop a call
-            _logger.warning("The ledger did not share whether the service works: %s: %s", type(fault).__name__, fault)
+            logger.warning("The ledger did not share whether the service works: %s: %s", type(fault).__name__, fault)
             return None
 
     def _remember(self, task_id: str, submitted: _Submitted | None) -> None:

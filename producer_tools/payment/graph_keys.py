@@ -1,6 +1,7 @@
 """Idempotency keys of the requests in a graph. A key stays the same when the graph runs the request's step again."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
 from producer_tools.payment.graph_steps import first_name, has_checkpointer, next_submit, runtime_of, step_of
@@ -82,8 +83,11 @@ def messages_with(call_id: str, state: Any) -> Iterator[tuple[int, Any]]:
     """
     for messages in _lists_in(state):
         for place, message in enumerate(messages):
-            calls = getattr(message, "tool_calls", None) or []
-            if any(call.get("id") == call_id for call in calls):
+            calls = getattr(message, "tool_calls", None)
+            # A state may hold other software's messages too, whose calls are objects.
+            if isinstance(calls, list) and any(
+                isinstance(call, Mapping) and call.get("id") == call_id for call in calls
+            ):
                 yield place, message
 
 
@@ -109,7 +113,10 @@ def _lists_in(state: Any) -> list[Any]:
     """The lists in a graph's state, which may be a list itself, a mapping, or an object with attributes."""
     if isinstance(state, list | tuple):
         return [state]
-    values = state if isinstance(state, Mapping) else getattr(state, "__dict__", {})
+    if is_dataclass(state):  # with slots it has no `__dict__`
+        values: Mapping[str, Any] = {field.name: getattr(state, field.name, None) for field in fields(state)}
+    else:
+        values = state if isinstance(state, Mapping) else getattr(state, "__dict__", {})
     # The usual name comes last, so that what it holds counts as the newest.
     named = sorted(values.items(), key=lambda item: item[0] == "messages")
     return [value for _, value in named if isinstance(value, list | tuple)]

@@ -1,6 +1,5 @@
 """Settles requests whose outcome is unknown: by a search of the account, or by what a person decides."""
 
-import logging
 from dataclasses import replace
 from typing import NamedTuple
 from uuid import uuid4
@@ -22,8 +21,7 @@ from producer_tools.payment.ledger import Ledger, guarded
 from producer_tools.payment.settling import GRACE_SECONDS, Finding, Settler
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
-
-_logger = logging.getLogger("producer_tools")
+from producer_tools.telemetry import logger
 
 
 class Settled(NamedTuple):
@@ -120,7 +118,7 @@ class Outcomes:
         try:
             return await self._write_down(finding, entry, ledger)
         except LedgerError:  # what was found must reach the caller: an error would say that nothing was charged
-            _logger.exception("The ledger could not record what was found about the request under %s.", entry.key)
+            logger.exception("The ledger could not record what was found about the request under %r.", entry.key)
             return finding
 
     async def _write_down(self, finding: Finding, entry: Entry, ledger: Ledger) -> Finding:

@@ -1,7 +1,6 @@
 """Sends one paid request whose ledger entry was begun, and writes its outcome down."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -24,10 +23,10 @@ from producer_tools.payment.spending import Spending
 from producer_tools.requests import MusicRequest, PaidRequest
 from producer_tools.tasks.records import read_answer, storable_answer
 from producer_tools.tasks.task import Task
+from producer_tools.telemetry import logger
 
 T = TypeVar("T")
 
-_logger = logging.getLogger("producer_tools")
 
 _LEASE_SECONDS = 15.0
 _RENEWAL_SECONDS = 5.0
@@ -238,18 +237,18 @@ class _Record:
             if known is not None and known.owner == answered.owner and known.answer is None:
                 await self._to_the_end(partial(_put, known, answered, self.ledger))
             elif known is not None and (known.answer or {}).get("task_id") != task_id:
-                _logger.error("Task %s was paid for, but its key now belongs to another.", task_id)
+                logger.error("Task %s was paid for, but its key now belongs to another.", task_id)
         except LedgerError:
-            _logger.exception("Task %s was submitted, but the ledger could not record it.", task_id)
+            logger.exception("Task %s was submitted, but the ledger could not record it.", task_id)
         except asyncio.CancelledError:
-            _logger.exception("Task %s was submitted, but the ledger did not record it in time.", task_id)
+            logger.exception("Task %s was submitted, but the ledger did not record it in time.", task_id)
             raise
 
     async def _try_to_put(self, changed: Entry | None) -> bool:
         try:
             return await self._to_the_end(partial(_put, self.entry, changed, self.ledger))
         except LedgerError:
-            _logger.exception("The ledger could not record what became of the request under %s.", self.entry.key)
+            logger.exception("The ledger could not record what became of the request under %r.", self.entry.key)
             return False
 
     async def _to_the_end(self, start: Callable[[], Awaitable[T]]) -> T:

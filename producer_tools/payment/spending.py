@@ -1,6 +1,5 @@
 """What one call is estimated to cost, and the budgets that it counts in."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,8 +8,7 @@ from producer_tools.payment.budget import Budget, account_scope, budgets_now
 from producer_tools.payment.entry import Entry, Limit
 from producer_tools.payment.prices import Price, Prices
 from producer_tools.requests import PaidRequest
-
-_logger = logging.getLogger("producer_tools")
+from producer_tools.telemetry import logger
 
 
 class Spending:
@@ -40,7 +38,7 @@ class Spending:
             budgets = budgets_now(self._budget)
             if not budgets or any(each.needs_prices for each in budgets):
                 raise
-            _logger.warning("The call is filed with the built-in price. %s", error.message)
+            logger.warning("The call is filed with the built-in price. %s", error.message)
             return Prices().of(request)
 
     def scopes(self, account: str) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """What was paid for: one line for each paid call in the ledger, and the totals."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -19,6 +18,7 @@ from producer_tools.payment.settling import is_task_claim
 from producer_tools.tasks.lookups import LookUps
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import STUCK, Task
+from producer_tools.telemetry import logger
 
 Outcome = Literal["complete", "failed", "unknown", "released", "pending"]
 """How a paid call ended. ``unknown``: it was sent, and nobody knows what became of it. ``released``: the same, and a
@@ -29,8 +29,6 @@ _BATCH = 50
 _LONGEST_TITLE = 60
 # What tells a request from others, the best first.
 _TITLES = ("title", "prompt", "lyric", "audio_url", "audio_id")
-
-_logger = logging.getLogger("producer_tools")
 
 
 @dataclass(frozen=True)
@@ -188,7 +186,7 @@ class Statements:
                     ended[entry.key] = entry.changed(outcome=task.state)
                     await guarded(ledger.replace(entry, ended[entry.key]))
         except ProducerError as error:  # the calls are worth more than their newest outcomes
-            _logger.warning("Some outcomes could not be looked up: %s", error)
+            logger.warning("Some outcomes could not be looked up: %s", error)
         return ended
 
     def _wanted(self, entries: Sequence[Entry]) -> dict[str, Entry]:

@@ -1,7 +1,6 @@
 """Sends paid requests: each idempotency key once, within the budgets, a few at a time."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,14 +19,13 @@ from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import is_same_request, ledger_key
-from producer_tools.payment.ledger import Ledger
+from producer_tools.payment.ledger import Ledger, guarded
 from producer_tools.payment.outcomes import Outcomes
 from producer_tools.payment.sending import Sender, begun
 from producer_tools.requests import MusicRequest, PaidRequest
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
 
-_logger = logging.getLogger("producer_tools")
 _RECHECK_SECONDS = 0.25
 
 
@@ -42,6 +40,7 @@ class _Call:
         former_keys: further keys under which the same request may have been filed.
         ledger: where it is written down.
         was_sent: whether the caller knows that it was sent before, even if the ledger does not.
+        refusal: why it must not be sent; ``None`` if it may be.
         owner: the id of this call in the ledger.
         is_being_sent: whether it may have been sent; then it goes on without its caller.
         is_abandoned: whether its caller has been cancelled.
@@ -53,6 +52,7 @@ class _Call:
     former_keys: Sequence[str]
     ledger: Ledger
     was_sent: bool
+    refusal: ProducerError | None
     owner: str = field(default_factory=lambda: uuid4().hex)
     is_being_sent: bool = False
     is_abandoned: bool = False
@@ -60,6 +60,17 @@ class _Call:
     @property
     def ledger_key(self) -> str:
         return ledger_key(self.key, self.account)
+
+    @property
+    def former_ledger_keys(self) -> list[str]:
+        return [ledger_key(key, self.account) for key in self.former_keys] + list(self.former_keys)
+
+    def is_of(self, known: Entry) -> bool:
+        """Whether an entry is this request's. Under a former key, another one or another account's may be filed."""
+        if known.key == self.ledger_key:
+            return True
+        is_same = known.key == self.key or is_same_request(self.request, known.fingerprint)
+        return is_same and known.may_belong_to(self.account)
 
     @property
     def what(self) -> str:
@@ -106,8 +117,9 @@ class Submissions:
         former_keys: Sequence[str] = (),
         *,
         was_sent: bool = False,
+        refusal: ProducerError | None = None,
     ) -> Task:
-        """Send a request once for each ``key``, and return its task.
+        """Send a request once for each ``key``, and return its task; or raise ``refusal`` where it would be sent.
 
         If the caller is cancelled once the request may have been sent, sending it and writing down its outcome go on
         without the caller, and the next call with the key gets the task.
@@ -117,7 +129,7 @@ class Submissions:
         # Without a key each call is a new request. It gets an entry too, so that it is accounted for.
         if key is not None:
             former_keys = [*former_keys, key]  # the first version filed requests under the key alone
-        call = _Call(request, key or f"once {uuid4().hex}", account, former_keys, ledger, was_sent)
+        call = _Call(request, key or f"once {uuid4().hex}", account, former_keys, ledger, was_sent, refusal)
         work = asyncio.create_task(self._run(call))
         self._running[work] = call  # asyncio itself does not keep a reference
         work.add_done_callback(self._running.pop)
@@ -151,7 +163,9 @@ class Submissions:
             if not call.is_abandoned:
                 raise
             # No caller is left to handle the error, and asyncio would report it as never retrieved.
-            _logger.warning("The submit under the key %s, whose caller was cancelled, failed: %s", call.key, error)
+            telemetry.logger.warning(
+                "The submit under the key %s, whose caller was cancelled, failed: %s", call.key, error
+            )
             raise asyncio.CancelledError from None
 
     async def _until_known(self, call: _Call) -> Task:
@@ -203,7 +217,9 @@ class Submissions:
         entry = self._sender.new_entry(call.request, call.ledger_key, call.account, call.owner)
         call.is_being_sent = True
         try:
-            known = await self._begin(call, entry)
+            known = await (self._begin(call, entry) if call.refusal is None else self._sent_before(call))
+            if known is None and call.refusal is not None:
+                raise call.refusal
             if known is None and call.was_sent and not await self._outcomes.is_released(entry.key, call.ledger):
                 known = await self._outcomes.record_as_unknown(entry, call.ledger)
             if known is None and call.is_abandoned:
@@ -220,19 +236,23 @@ class Submissions:
 
     async def _begin(self, call: _Call, entry: Entry) -> Entry | None:
         """Begin the entry and return ``None``; or return the entry of the same request, sent before."""
-        former_keys = [ledger_key(key, call.account) for key in call.former_keys] + list(call.former_keys)
+        former_keys = call.former_ledger_keys
         limits = self._sender.limits(entry)
         while True:
             known = await to_the_end(partial(begun, entry, call.ledger, tuple(former_keys), limits))
             if known is None or known.owner == entry.owner:
                 return None
-            if known.key == call.ledger_key:
+            if call.is_of(known):
                 return known
-            is_same = known.key == call.key or is_same_request(call.request, known.fingerprint)
-            if is_same and known.may_belong_to(call.account):
-                return known
-            # Another request, or another account's, happens to be filed under this former key.
             former_keys = [key for key in former_keys if key != known.key]
+
+    async def _sent_before(self, call: _Call) -> Entry | None:
+        """The entry of the same request, sent before; ``None`` if there is none. Nothing is written."""
+        for key in (call.ledger_key, *call.former_ledger_keys):
+            known = await guarded(call.ledger.get(key))
+            if known is not None and call.is_of(known):
+                return known
+        return None
 
     async def _task_of(self, call: _Call, known: Entry) -> Task:
         """The task of a request that was sent before.

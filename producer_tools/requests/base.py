@@ -52,11 +52,13 @@ class Request(CheckedModel):
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
         """Let the signature lead with what a person passes: a notebook or a shell shows its beginning."""
 
-        def is_injected(parameter: Parameter) -> bool:
+        def place(parameter: Parameter) -> tuple[int, bool]:
             field = cls.model_fields.get(parameter.name)
-            return field is not None and InjectedToolArg in field.metadata
+            is_injected = field is not None and InjectedToolArg in field.metadata
+            # The constructor of a subclass may take arguments by position, which stay where they are, or any others.
+            return parameter.kind, parameter.kind is Parameter.KEYWORD_ONLY and is_injected
 
-        cls.__signature__ = Signature(sorted(signature(cls).parameters.values(), key=is_injected))
+        cls.__signature__ = Signature(sorted(signature(cls).parameters.values(), key=place))
 
     def body(self) -> dict[str, Any]:
         """The JSON body: every field that has a value; nulls and empty strings are left out."""

@@ -16,7 +16,7 @@ from producer_tools.concurrency.sync import run_sync
 from producer_tools.errors import ConfigurationError, InvalidArgumentError
 from producer_tools.payment.graph_keys import GraphKey, key_of_step, key_of_tool_call, store_of
 from producer_tools.requests import DELIVERY, PaidRequest, Request
-from producer_tools.tools.cut_off import refuse_cut_off_call
+from producer_tools.tools.cut_off import cut_off_error
 from producer_tools.tools.output import Output, task_output
 from producer_tools.tools.shown import shown
 
@@ -124,7 +124,12 @@ class ProducerTool(BaseTool):
         parsed = super()._parse_input(tool_input, tool_call_id)
         if isinstance(parsed, str) or isinstance(tool_input, str):
             return parsed
-        return {name: value for name, value in parsed.items() if tool_input.get(name) is not None}
+        aliases = {name: field.alias or name for name, field in self._schema.model_fields.items()}
+        return {
+            name: value
+            for name, value in parsed.items()
+            if tool_input.get(name) is not None or tool_input.get(aliases.get(name, name)) is not None
+        }
 
     @property
     def _schema(self) -> type[BaseModel]:
@@ -168,10 +173,13 @@ class SubmittingTool(ProducerTool):
         return self
 
     def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> str | dict[str, Any]:
-        """The validated arguments. A call that was cut off is refused first: that may be why an argument is invalid."""
-        if isinstance(tool_input, dict):
-            refuse_cut_off_call(tool_input.get("runtime"))
-        return super()._parse_input(tool_input, tool_call_id)
+        """The validated arguments. If the call was cut off, that is reported, and not the argument that it lacks."""
+        try:
+            return super()._parse_input(tool_input, tool_call_id)
+        except ValidationError:
+            if isinstance(tool_input, dict) and (cut_off := cut_off_error(tool_input.get("runtime"))):
+                raise cut_off from None
+            raise
 
     def request(self, arguments: Mapping[str, Any]) -> PaidRequest:
         """The request that a call with these arguments would send, for example to estimate its price.
@@ -182,14 +190,20 @@ class SubmittingTool(ProducerTool):
         return cast("PaidRequest", self._schema.model_validate(arguments))
 
     async def answer(self, request: PaidRequest) -> Output:
-        """Submit the request, once for each tool call of a graph, or else for each submit of its step."""
-        if self.before_submit is not None:
-            await self.before_submit()
+        """Submit the request, once for each tool call of a graph, or else for each submit of its step.
+
+        A call that was cut off is not sent. If an earlier version has sent it, its task is returned.
+        """
         runtime, config = request.runtime, ensure_config()
+        cut_off = cut_off_error(runtime)
+        if cut_off is None and self.before_submit is not None:
+            await self.before_submit()
         if request.submission_key:
             filed = GraphKey(request.submission_key)
         else:
             filed = key_of_step(config) if runtime is None else key_of_tool_call(runtime)
         ledger = self.client.graph_ledger(store_of(config) if runtime is None else getattr(runtime, "store", None))
-        task = await self.client.submit(request, key=filed.key, ledger=ledger, former_keys=filed.former_keys)
+        task = await self.client.submit(
+            request, key=filed.key, ledger=ledger, former_keys=filed.former_keys, refusal=cut_off
+        )
         return task_output(task)

@@ -24,29 +24,30 @@ _REASONS = {
     "blocklist": "a content filter",
     "prohibited_content": "a content filter",
     "spii": "a content filter",
+    "insufficient_system_resource": "a failure of the provider",  # DeepSeek
+    "error": "a failure of the provider",  # OpenRouter, in the middle of a stream; Cohere; Mistral
+    "abort": "a failure of the provider",  # vLLM
 }
 """Parts of the reasons that providers give for the end of a message that is not complete."""
 
 
-def refuse_cut_off_call(runtime: Any) -> None:
-    """Raise if the message that made this call is not complete.
+def cut_off_error(runtime: Any) -> CutOffError | None:
+    """The error for a tool call whose message is not complete; ``None`` if it is complete, or not known.
 
     Args:
         runtime: LangGraph's ``ToolRuntime``; ``None`` outside a graph, where the message is not known.
-
-    Raises:
-        CutOffError: the message was cut off by the length limit or a content filter.
     """
-    _refuse(reason_of_call(getattr(runtime, "tool_call_id", None), getattr(runtime, "state", None)))
+    return _error(reason_of_call(getattr(runtime, "tool_call_id", None), getattr(runtime, "state", None)))
 
 
 def refuse_cut_off_message(message: BaseMessage) -> None:
     """Raise if a model's message is not complete.
 
     Raises:
-        CutOffError: it was cut off by the length limit or a content filter.
+        CutOffError: it was cut off by the length limit, a content filter or a failure of the provider.
     """
-    _refuse(_reason(message))
+    if error := _error(_reason(message)):
+        raise error
 
 
 def reason_of_call(call_id: str | None, state: Any) -> str | None:
@@ -60,11 +61,12 @@ def reason_of_call(call_id: str | None, state: Any) -> str | None:
     return _reason(messages[-1]) if messages else None
 
 
-def _refuse(cut_off_by: str | None) -> None:
-    if cut_off_by:
-        raise CutOffError(
-            "cut_off", f"The message with this call was cut off by {cut_off_by}, so the call may not be complete."
-        )
+def _error(cut_off_by: str | None) -> CutOffError | None:
+    if cut_off_by is None:
+        return None
+    return CutOffError(
+        "cut_off", f"The message with this call was cut off by {cut_off_by}, so the call may not be complete."
+    )
 
 
 def _reason(message: Any) -> str | None:

@@ -9,11 +9,20 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core.core_schema import CoreSchema
 
-_NOT_SHOWN = frozenset(
-    {"title", "description", "default", "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength", "minItems"}
-)
-"""Keywords that are left out; limits are put into words. Strict modes refuse defaults, lengths (OpenAI's) and ranges
-(Anthropic's)."""
+_LIMITS = {
+    "minLength": "min {} characters",
+    "maxLength": "max {} characters",
+    "minItems": "min {} items",
+    "maxItems": "max {} items",
+    "minimum": "at least {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "below {}",
+}
+_NOT_SHOWN = frozenset({"title", "description", "default", *_LIMITS})
+"""Keywords that are left out; limits are put into words. Strict modes refuse defaults, lengths (OpenAI's) and ranges (Anthropic's)."""
+
+_NOT_EMPTY = ("minLength", "minItems")
 _NULL = {"type": "null"}
 
 
@@ -47,12 +56,9 @@ class _Shown(BaseModel):
 def _shown_argument(argument: JsonSchemaValue) -> JsonSchemaValue:
     branches = argument.get("anyOf", [argument])
     kinds = [branch for branch in branches if branch != _NULL]
-    if len(kinds) != 1:
-        return argument
-    kind = _without_keywords(kinds[0])
-    description = " ".join(filter(None, [argument.get("description"), limits(kinds[0])]))
+    description = " ".join(filter(None, [argument.get("description"), *map(limits, kinds)]))
     described = {"description": description} if description else {}
-    return {**(_nullable(kind) if _NULL in branches else kind), **described}
+    return {**_choice([_without_keywords(kind) for kind in kinds], or_null=_NULL in branches), **described}
 
 
 def _without_keywords(kind: JsonSchemaValue) -> JsonSchemaValue:
@@ -60,14 +66,17 @@ def _without_keywords(kind: JsonSchemaValue) -> JsonSchemaValue:
     return {**rest, "items": _without_keywords(rest["items"])} if "items" in rest else rest
 
 
-def _nullable(kind: JsonSchemaValue) -> JsonSchemaValue:
-    """The kind of an argument, or null, in the shortest form that providers take.
+def _choice(kinds: list[JsonSchemaValue], *, or_null: bool) -> JsonSchemaValue:
+    """An argument of one of these kinds, or also null, in the shortest form that providers take.
 
     The short form is for texts only. Google's converter turns other types in a list into texts, and Anthropic refuses
     an enum beside a list. Ollama's client drops ``anyOf``, so its models learn only from the description what such an
     argument is.
     """
-    return {"type": ["string", "null"]} if kind == {"type": "string"} else {"anyOf": [kind, _NULL]}
+    if or_null and kinds == [{"type": "string"}]:
+        return {"type": ["string", "null"]}
+    choices = [*kinds, _NULL] if or_null else kinds
+    return choices[0] if len(choices) == 1 else {"anyOf": choices}
 
 
 def limits(argument: JsonSchemaValue) -> str:
@@ -76,14 +85,22 @@ def limits(argument: JsonSchemaValue) -> str:
     Args:
         argument: its JSON schema.
     """
-    if "maxLength" in argument:
-        return f"Max {argument['maxLength']} characters."
-    least, above, most = (argument.get(name) for name in ("minimum", "exclusiveMinimum", "maximum"))
-    if least is None and above is None and most is None:
-        return ""
-    if most is None:
-        return f"{least:g} or more."
-    return f"{least:g} to {most:g}." if above is None else f"Above {above:g}, at most {most:g}."
+    given = {name: _number(argument[name]) for name in _LIMITS if name in argument}
+    if given.keys() == {"minimum"}:
+        words = f"{given['minimum']} or more"
+    elif given.keys() == {"minimum", "maximum"}:
+        words = f"{given['minimum']} to {given['maximum']}"
+    else:
+        words = ", ".join(
+            _LIMITS[name].format(number)
+            for name, number in given.items()
+            if name not in _NOT_EMPTY or number not in ("0", "1")
+        )
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
+
+
+def _number(limit: float) -> str:
+    return str(int(limit)) if limit == int(limit) else str(limit)
 
 
 def _or_null(field: FieldInfo) -> Any:

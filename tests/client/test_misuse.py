@@ -10,6 +10,7 @@ from producer_tools import (
     Budget,
     ConfigurationError,
     InvalidArgumentError,
+    MemoryLedger,
     ProducerClient,
     ProducerError,
     ProducerGenerateMusic,
@@ -26,6 +27,7 @@ CALLS: dict[str, tuple[Callable[[ProducerClient], Any], str]] = {
     "a misspelt argument": (lambda _: GenerateMusic(promt="x"), "promt: There is no such argument. The arguments are"),  # type: ignore[call-arg]  # that is tested
     "no task": (lambda client: client.wait_sync([], 1), "task_ids: "),
     "no task to look up": (lambda client: client.get_tasks_sync([]), "task_ids: "),
+    "nothing to look up": (lambda client: client.get_tasks_sync(None), "task_ids: Input should be a valid string"),  # type: ignore[arg-type]  # that is tested
     "a blank task id": (lambda client: client.get_task_sync(" "), "task_id: "),
     "a text as request": (lambda client: client.submit_sync("a song"), "request: a paid request .* type str"),  # type: ignore[arg-type]  # that is tested
     "a free request": (lambda client: client.submit_sync(GetTask(task_id="a")), "GetTask is free: use get_task"),  # type: ignore[arg-type]  # that is tested
@@ -52,6 +54,10 @@ def test_an_invalid_argument_is_named(
 SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "a number as budget": ({"budget": 5}, r"must be a Budget, such as Budget\(max_usd=5\); it is 5"),
     "a number as ledger": ({"ledger": 3}, "SqliteLedger, a StoreLedger, a MemoryLedger or a path; .* type int"),
+    "a ledger's class": (
+        {"ledger": MemoryLedger},
+        "SqliteLedger, a StoreLedger, a MemoryLedger or a path; .* type type",
+    ),
     "a database as ledger": ({"ledger": "postgresql://me:secret@db/songs"}, "AsyncPostgresStore, and give StoreLedger"),
 }
 

@@ -143,6 +143,7 @@ async def test_the_error_of_a_refused_connection_says_why() -> None:
     async with answering(http({})) as server:
         pass
     transport = transport_to(server)
+    await transport.prepare()
     with pytest.raises(ServiceUnreachableError) as caught:
         await transport.post(AUDIOS, {}, paid=True)
     await transport.aclose()

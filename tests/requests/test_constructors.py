@@ -1,11 +1,12 @@
 """A request is made by its constructor in a program, and by `model_validate` in LangChain: each has its own error."""
 
+from inspect import signature
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, ToolMessage
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from producer_tools import InvalidArgumentError, ProducerToolkit
 from producer_tools.requests import ExtendMusic, GenerateMusic, ReplaceSection
@@ -57,3 +58,19 @@ async def test_an_agent_reads_what_to_correct(sync: bool, toolkit: ProducerToolk
     answers = [message for message in state["messages"] if isinstance(message, ToolMessage)]
     assert answers[0].content == expected
     assert not sandbox.charges
+
+
+def test_a_subclass_may_have_any_constructor() -> None:
+    """An application that adds to a request could not even import its own class."""
+
+    class Open(GenerateMusic):
+        model_config = ConfigDict(extra="allow")
+
+    class Positional(GenerateMusic):
+        def __init__(self, callback_url: str, prompt: str) -> None:
+            super().__init__(callback_url=callback_url, prompt=prompt)
+
+    assert Open(prompt="a waltz", mood="calm").body()["mood"] == "calm"
+    assert next(iter(signature(Open).parameters)) == "prompt"
+    assert list(signature(Positional).parameters) == ["callback_url", "prompt"]
+    assert Positional("https://example.com/done", "a waltz").prompt == "a waltz"

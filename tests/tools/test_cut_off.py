@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from langgraph.types import Command
 from producer_tools import ProducerClient, ProducerGenerateCustomMusic, ProducerGetTask
 from producer_tools.approval import interrupt_on
 from producer_tools.langgraph import write_with
+from producer_tools.requests import GenerateCustomMusic
 from producer_tools.sandbox import ProducerSandbox
 from tests.langgraph.fake_model import FakeModel
 
@@ -36,6 +38,11 @@ FILTERED: list[dict[str, Any]] = [
     {"stop_reason": "refusal"},
     {"stopReason": "guardrail_intervened"},
     {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}},
+]
+BROKEN: list[dict[str, Any]] = [
+    {"finish_reason": "insufficient_system_resource"},
+    {"finish_reason": "error"},
+    {"finish_reason": "abort"},
 ]
 COMPLETE: list[dict[str, Any]] = [
     {},
@@ -98,6 +105,15 @@ async def test_a_call_cut_off_by_a_content_filter_is_refused(
     assert sandbox.requests == ()
 
 
+@pytest.mark.parametrize("metadata", BROKEN, ids=str)
+async def test_a_call_cut_off_by_a_failure_of_the_provider_is_refused(
+    metadata: dict[str, Any], tool: Any, sandbox: ProducerSandbox
+) -> None:
+    """A provider that runs out of memory ends a message anywhere, and says so only in this one word."""
+    assert "cut off by a failure of the provider" in (await answer_of(tool, metadata)).text
+    assert sandbox.requests == ()
+
+
 @pytest.mark.parametrize("metadata", COMPLETE, ids=str)
 async def test_a_complete_call_is_sent(metadata: dict[str, Any], tool: Any, sandbox: ProducerSandbox) -> None:
     """A model that does not say why it stopped could not make a song."""
@@ -111,6 +127,35 @@ async def test_the_cut_is_named_before_a_wrong_argument(tool: Any) -> None:
     cut = AIMessage("", id="m", tool_calls=[call], response_metadata={"finish_reason": "length"})
     state = await tool_node(tool).ainvoke({"messages": [cut]})
     assert state["messages"][-1].text.startswith("cut_off: ")
+
+
+@pytest.mark.parametrize("earlier", ["the same key", "the key of the first version"])
+async def test_a_cut_off_call_that_was_paid_for_has_its_task(
+    earlier: str, client: ProducerClient, tool: Any, sandbox: ProducerSandbox
+) -> None:
+    """A thread that an earlier version has paid in is resumed: its song would be lost, and paid for a second time."""
+    asked: list[bool] = []
+
+    async def ask() -> None:
+        asked.append(True)
+
+    tool.before_submit = ask
+    key = "thread/m/c1" if earlier == "the same key" else "thread/c1"
+    paid = await client.submit(GenerateCustomMusic(lyric=LYRICS, title="T"), key=key)
+    graph = StateGraph(MessagesState).add_node("t", ToolNode([tool])).add_edge(START, "t")
+    config: Any = {"configurable": {"thread_id": "thread"}}
+    cut = message({"finish_reason": "length"})
+    state = await graph.compile(checkpointer=InMemorySaver()).ainvoke({"messages": [cut]}, config)
+    assert (state["messages"][-1].status, state["messages"][-1].artifact["task_id"]) == ("success", paid.task_id)
+    assert len(sandbox.charges) == 1
+    other = message({"finish_reason": "length"}, "m2")
+    state = await graph.compile(checkpointer=InMemorySaver()).ainvoke(
+        {"messages": [other]}, {"configurable": {"thread_id": "2"}}
+    )
+    assert state["messages"][-1].text.startswith("cut_off: ")
+    assert len(sandbox.charges) == 1
+    assert asked == [], "nobody is asked about a call that is not sent"
+    assert len(await client.paid()) == 1, "a call that is refused leaves no entry"
 
 
 async def test_a_free_call_is_not_refused(client: ProducerClient) -> None:
@@ -140,10 +185,18 @@ class Studio:
     talk: list[Any] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class SlottedStudio:
+    """The same without a ``__dict__``."""
+
+    talk: list[Any] = field(default_factory=list)
+
+
 STATES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a list": (lambda cut: [cut], "messages"),
     "another key": (lambda cut: {"talk": [cut]}, "talk"),
     "an object": (lambda cut: Studio([cut]), "talk"),
+    "an object with slots": (lambda cut: SlottedStudio([cut]), "talk"),
 }
 
 
@@ -151,11 +204,23 @@ STATES: dict[str, tuple[Callable[[Any], Any], str]] = {
 async def test_the_message_is_found_in_every_kind_of_state(state: str, tool: Any, sandbox: ProducerSandbox) -> None:
     """A graph's state need not have messages under the usual name."""
     of, key = STATES[state]
-    schema: Any = {"a list": list, "another key": dict, "an object": Studio}[state]
+    schema: Any = type(of(None))
     graph: Any = StateGraph(schema).add_node("t", ToolNode([tool], messages_key=key)).add_edge(START, "t").compile()
     await graph.ainvoke(of(message({"finish_reason": "length"})))
     assert sandbox.requests == ()
     await graph.ainvoke(of(message({"finish_reason": "stop"})))
+    assert len(sandbox.charges) == 1
+
+
+async def test_the_state_may_hold_other_software_s_messages(tool: Any, sandbox: ProducerSandbox) -> None:
+    """A graph that also keeps the raw answers of OpenAI's client could not make a song."""
+
+    class State(MessagesState):
+        raw: list[Any]
+
+    answers = [SimpleNamespace(tool_calls=[SimpleNamespace(id="c1")]), SimpleNamespace(tool_calls=1)]
+    graph: Any = StateGraph(State).add_node("t", ToolNode([tool])).add_edge(START, "t").compile()
+    await graph.ainvoke({"messages": [message({})], "raw": answers})
     assert len(sandbox.charges) == 1
 
 

@@ -1,17 +1,17 @@
 """The schemas that a model reads: strict modes take them, each optional argument may be null, limits are in words."""
 
 import json
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from jsonschema import Draft202012Validator
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from producer_tools import MemoryLedger, ProducerClient, ProducerGenerateMusic, ProducerToolkit, ProducerWaitForTasks
 from producer_tools.payment.keys import fingerprint
-from producer_tools.requests import Request, WaitForTasks
+from producer_tools.requests import GenerateMusic, Request, WaitForTasks
 from producer_tools.sandbox import ProducerSandbox
 from producer_tools.tools.base import ProducerTool, SubmittingTool
 from tests.payment.calls import PAID, Account, Tool
@@ -155,3 +155,45 @@ async def test_a_wait_with_a_null_waits_as_long_as_by_default(toolkit: ProducerT
     (tool,) = (tool for tool in toolkit.get_tools() if isinstance(tool, ProducerWaitForTasks))
     assert json.loads(await tool.ainvoke({"task_ids": ["nobody"], "timeout_seconds": None}))["not_found"] == ["nobody"]
     assert WaitForTasks.model_validate({"task_ids": ["t"], "timeout_seconds": None}).timeout_seconds == 300
+
+
+class OwnArguments(GenerateMusic):
+    """Arguments of an application's own tool, with every kind of limit."""
+
+    tags: list[str] = Field(default_factory=list, min_length=2, max_length=3, description="Tags.")
+    year: int = Field(default=1990, lt=12_000_000, description="Year.")
+    bpm: float | None = Field(default=None, gt=0.5, lt=300)
+    voices: int | None = Field(default=None, le=8)
+    rest: int | None = Field(default=None, gt=0)
+    when: Literal["now", "later"] | Annotated[int, Field(ge=0, le=23)] = Field(default="now", description="When.")
+    style: str = Field(default="", alias="theStyle")
+
+
+class OwnTool(SubmittingTool):
+    name: str = "own"
+    description: str = "A tool of one's own."
+    args_schema: type[BaseModel] = OwnArguments
+
+
+def test_a_tool_of_ones_own_may_have_any_limits(client: ProducerClient) -> None:
+    """An agent could not even be made of the tool, or the model would break a limit that it was not told."""
+    arguments = parameters(OwnTool(client=client))["properties"]
+    assert {name: arguments[name]["description"] for name in ("tags", "year", "bpm", "voices", "rest", "when")} == {
+        "tags": "Tags. Min 2 items, max 3 items.",
+        "year": "Year. Below 12000000.",
+        "bpm": "Above 0.5, below 300.",
+        "voices": "At most 8.",
+        "rest": "Above 0.",
+        "when": "When. 0 to 23.",
+    }
+    assert not keywords(parameters(OwnTool(client=client), strict=True)) & REFUSED_IF_STRICT
+
+
+@pytest.mark.parametrize("name", ["style", "theStyle"])
+def test_an_argument_of_ones_own_tool_may_have_an_alias(
+    name: str, client: ProducerClient, sandbox: ProducerSandbox
+) -> None:
+    """A model knows it by its alias only: what it asked would be paid for without it."""
+    call: Any = {"type": "tool_call", "id": "1", "name": "own", "args": {"prompt": "a waltz", name: "calm"}}
+    OwnTool(client=client).invoke(call)
+    assert sandbox.charges[0].request["theStyle"] == "calm"
