@@ -20,7 +20,8 @@ _LIMITS = {
     "exclusiveMaximum": "below {}",
 }
 _NOT_SHOWN = frozenset({"title", "description", "default", *_LIMITS})
-"""Keywords that are left out; limits are put into words. Strict modes refuse defaults, lengths (OpenAI's) and ranges (Anthropic's)."""
+"""Keywords that are left out; limits are put into words. Strict modes refuse defaults, lengths (OpenAI's) and ranges
+(Anthropic's)."""
 
 _NOT_EMPTY = ("minLength", "minItems")
 _NULL = {"type": "null"}
