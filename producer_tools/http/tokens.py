@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import NamedTuple
 
 from langchain_core.runnables import RunnableConfig, ensure_config
+from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
 from producer_tools.errors import ConfigurationError, MissingTokenError
@@ -27,9 +28,10 @@ OwnToken = SecretStr | TokenFunction | None
 
 
 class _Answer(NamedTuple):
-    """What a client's function has answered for the call that is under way."""
+    """What a client's function has answered for the call that is under way, in the run with this config."""
 
     function: TokenFunction
+    config: RunnableConfig | None
     token: SecretStr
 
 
@@ -60,9 +62,10 @@ def api_token(token: str | SecretStr) -> Iterator[None]:
 def token_of_call(function: TokenFunction, token: SecretStr) -> Iterator[None]:
     """Use what a client's function has answered for every request of this client made inside the block.
 
-    Other clients do not use it: theirs may be another service.
+    Other clients do not use it: theirs may be another service. Nor do other runs that are started inside the block, for
+    example by a function that is told of progress: theirs may be another user.
     """
-    reset = _token_of_call.set(_Answer(function, token))
+    reset = _token_of_call.set(_Answer(function, var_child_runnable_config.get(), token))
     try:
         yield
     finally:
@@ -189,8 +192,10 @@ def secret(token: str | SecretStr | None) -> SecretStr | None:
 
 def _answered(function: TokenFunction) -> SecretStr | None:
     answer = _token_of_call.get()
+    if answer is None or answer.config is not var_child_runnable_config.get():
+        return None
     # Equal and not identical: each access to a method makes a new object.
-    return answer.token if answer is not None and answer.function == function else None
+    return answer.token if answer.function == function else None
 
 
 async def _answer_of(function: TokenFunction) -> SecretStr | str:
