@@ -204,7 +204,10 @@ async def _answer_of(function: TokenFunction) -> SecretStr | str:
         answer = function(ensure_config())
         if isawaitable(answer):
             answer = await answer
-    except Exception as error:  # noqa: BLE001 - its message may hold a token, so only its place is shown
+    except Exception as error:
+        if any(kind.__name__ == "GraphBubbleUp" for kind in type(error).__mro__):
+            raise  # LangGraph's, which core does not need: the function has asked the user to log in, by an interrupt
+        # Its message may hold a token, so only its place is shown.
         return f"raised {type(error).__name__}{_place(error)}"
     if answer is not None and not isinstance(answer, str | SecretStr):
         return f"returned an object of the type {type(answer).__name__}"
