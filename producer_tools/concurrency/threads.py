@@ -1,13 +1,28 @@
-"""Blocking calls, in threads."""
+"""Blocking calls, in threads of the package's own.
+
+The threads of an event loop (its default executor) may all be taken by sync calls of this package: LangGraph runs sync
+nodes there. Those may be waiting for an async call, which would then wait for one of their threads.
+"""
 
 import asyncio
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_MOST_THREADS = 32
+
+
+def _new_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="producer-tools")
+
+
+_threads = _new_threads()  # each thread is started when it is first needed
 
 
 async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -17,7 +32,7 @@ async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
     be carried out after the repeated one. This waits for the thread, and raises the cancellation after that.
     """
     run = partial(copy_context().run, partial(call, *args, **kwargs))
-    thread = asyncio.get_running_loop().run_in_executor(None, run)
+    thread = asyncio.get_running_loop().run_in_executor(_threads, run)
     cancelled: asyncio.CancelledError | None = None
     while not thread.done():
         try:
@@ -28,3 +43,13 @@ async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
         thread.exception()  # nobody asks for it any more, and asyncio would report that
         raise cancelled
     return thread.result()
+
+
+def _reset_after_fork() -> None:
+    """Start afresh in a forked child, which has none of its parent's threads."""
+    global _threads  # noqa: PLW0603 - one for the whole process
+    _threads = _new_threads()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_after_fork)

@@ -42,7 +42,7 @@ class DirectoryCheck:
         if reason := await in_thread(why_unwritable, self._directory):
             raise ConfigurationError(
                 "no_write_access",
-                f"No file can be saved in {os.fspath(self._directory)} ({reason}), so nothing was sent and nothing was "
+                f"No file can be saved in {os.fspath(self._directory)} ({reason}), so this call was not sent and not "
                 "charged. Make the directory writable, or choose another one.",
             )
         self._is_writable = True

@@ -233,13 +233,13 @@ class Downloader:
             return FailedFile(file.kind, file.url, DownloadError("unexpected_error", reason))
 
     async def _save_one(self, file: _Wanted, directory: Path) -> SavedFile:
-        if (existing := await asyncio.to_thread(_find, directory, file)) is not None:
+        if (existing := await in_thread(_find, directory, file)) is not None:
             return existing
         part = PartFile(directory)
         try:
             file_type = await self._client.files.fetch(file.url, part, file.kind)
             path = directory / f"{file.stem}.{file_type.extension}"
-            await asyncio.to_thread(part.keep, path)
+            await in_thread(part.keep, path)
             telemetry.saved(str(directory / f"{file.pattern}.{file_type.extension}"), part.size)
             return _saved(file, path, part.size, file_type.content_type)
         finally:

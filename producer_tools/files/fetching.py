@@ -11,6 +11,7 @@ import aiohttp
 from producer_tools import telemetry
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.limits import Semaphore
+from producer_tools.concurrency.threads import in_thread
 from producer_tools.errors import AnswerError, DownloadError, RateLimitError, ServerError
 from producer_tools.files.part_file import PartFile
 from producer_tools.files.types import FileType, describe, detect, largest
@@ -73,7 +74,7 @@ class FileFetcher:
             ServiceUnreachableError, RateLimitError, ServerError, AnswerError: it is not available now.
         """
         async with self._semaphore.hold():
-            await asyncio.to_thread(part.restart)  # only now, so that no more files are open than are fetched
+            await in_thread(part.restart)  # only now, so that no more files are open than are fetched
             until = self._clock.now() + self._timeout
             fetching = _Fetching(await self._sessions.current(), self._rules, url, part, kind)
 
@@ -147,14 +148,14 @@ class _Fetching:
     async def _begin_or_resume(self, response: aiohttp.ClientResponse) -> None:
         etag = _strong_etag(response)
         if response.status == HTTPStatus.OK:
-            await asyncio.to_thread(self._part.restart)
+            await in_thread(self._part.restart)
             self._etag, self._total = etag, response.content_length
         else:
             start, total = _content_range(response)
             # A length alone proves nothing: the rest could be another song's. A 206 repeats the ETag (RFC 9110).
             same = not self._part.size or (etag == self._etag is not None and total == (self._total or total))
             if total is None or start != self._part.size or not same:
-                await asyncio.to_thread(self._part.restart)
+                await in_thread(self._part.restart)
                 self._etag = self._total = None
                 raise AnswerError("wrong_range", "The file's server sent another range than the one asked for.")
             self._etag, self._total = etag, total
@@ -165,7 +166,7 @@ class _Fetching:
         async for chunk in response.content.iter_chunked(_CHUNK):
             if self._part.size + len(chunk) > self._largest:
                 raise _too_large(self._largest)
-            await asyncio.to_thread(self._part.write, chunk)
+            await in_thread(self._part.write, chunk)
         if self._total is not None and self._part.size != self._total:
             raise AnswerError("incomplete", f"Only {self._part.size} of {self._total} bytes of the file arrived.")
 
@@ -173,7 +174,7 @@ class _Fetching:
         file_type = detect(self._kind, self._part.head)
         if file_type is None:
             raise DownloadError("wrong_content", f"The file is not what it should be: {describe(self._part.head)}.")
-        if not await asyncio.to_thread(self._part.is_whole, file_type):
+        if not await in_thread(self._part.is_whole, file_type):
             self._etag = None  # so that another attempt starts again
             # If the length of the answer was right, the file is as short on the server, and would be again.
             kind = AnswerError if self._total is None else DownloadError

@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import NamedTuple
 
 from langchain_core.runnables import RunnableConfig, ensure_config
+from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
 from producer_tools.errors import ConfigurationError, MissingTokenError
@@ -27,9 +28,10 @@ OwnToken = SecretStr | TokenFunction | None
 
 
 class _Answer(NamedTuple):
-    """What a client's function has answered for the call that is under way."""
+    """What a client's function has answered for the call that is under way, in the run with this config."""
 
     function: TokenFunction
+    config: RunnableConfig | None
     token: SecretStr
 
 
@@ -60,9 +62,10 @@ def api_token(token: str | SecretStr) -> Iterator[None]:
 def token_of_call(function: TokenFunction, token: SecretStr) -> Iterator[None]:
     """Use what a client's function has answered for every request of this client made inside the block.
 
-    Other clients do not use it: theirs may be another service.
+    Other clients do not use it: theirs may be another service. Nor do other runs that are started inside the block, for
+    example by a function that is told of progress: theirs may be another user.
     """
-    reset = _token_of_call.set(_Answer(function, token))
+    reset = _token_of_call.set(_Answer(function, var_child_runnable_config.get(), token))
     try:
         yield
     finally:
@@ -195,8 +198,10 @@ def secret(token: str | SecretStr | None) -> SecretStr | None:
 
 def _answered(function: TokenFunction) -> SecretStr | None:
     answer = _token_of_call.get()
+    if answer is None or answer.config is not var_child_runnable_config.get():
+        return None
     # Equal and not identical: each access to a method makes a new object.
-    return answer.token if answer is not None and answer.function == function else None
+    return answer.token if answer.function == function else None
 
 
 async def _answer_of(function: TokenFunction) -> SecretStr | str:
@@ -205,7 +210,10 @@ async def _answer_of(function: TokenFunction) -> SecretStr | str:
         answer = function(ensure_config())
         if isawaitable(answer):
             answer = await answer
-    except Exception as error:  # noqa: BLE001 - its message may hold a token, so only its place is shown
+    except Exception as error:
+        if any(kind.__name__ == "GraphBubbleUp" for kind in type(error).__mro__):
+            raise  # LangGraph's, which core does not need: the function has asked the user to log in, by an interrupt
+        # Its message may hold a token, so only its place is shown.
         return f"raised {type(error).__name__}{_place(error)}"
     if answer is not None and not isinstance(answer, str | SecretStr):
         return f"returned an object of the type {type(answer).__name__}"

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import anyio
 from langchain_core.messages import ToolCall
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, ToolException
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from mcp import types
@@ -74,7 +75,7 @@ class _Server(FastMCP[str]):
             async with _reporting(context) as report:
                 if "runtime" in getattr(tool.args_schema, "model_fields", {}):
                     call["args"] = {**arguments, "runtime": _runtime(call, context, report)}
-                message = await tool.ainvoke(call)
+                message = await tool.ainvoke(call, _config(context))
         if message.status == "error":
             raise ToolException(message.text)
         data = json.loads(message.text) if isinstance(tool, ProducerTool) else None
@@ -98,8 +99,12 @@ def _described(tool: BaseTool) -> types.Tool:
 
 def _runtime(call: ToolCall, context: Context[Any, str], report: Callable[[Progress], None]) -> SimpleNamespace:
     """What a tool reads of LangGraph's ``ToolRuntime``, in place of one that the host may have made up."""
-    config = {"configurable": {"thread_id": context.request_context.lifespan_context}}
-    return SimpleNamespace(config=config, tool_call_id=call["id"], stream_writer=report)
+    return SimpleNamespace(config=_config(context), tool_call_id=call["id"], stream_writer=report)
+
+
+def _config(context: Context[Any, str]) -> RunnableConfig:
+    """The config of a call. A session is what a thread is to LangGraph: what it paid for is filed and listed as its."""
+    return {"configurable": {"thread_id": context.request_context.lifespan_context}}
 
 
 async def _ask(tool: SubmittingTool, call: ToolCall, context: Context[Any, str]) -> None:
@@ -135,5 +140,7 @@ async def _reporting(context: Context[Any, str]) -> AsyncIterator[Callable[[Prog
 
 
 def _token_of(context: Context[Any, str]) -> SecretStr:
+    """The API token that a request brings. A password, of a proxy for example, must not be sent on as one."""
     request = context.request_context.request
-    return SecretStr(request.headers.get("authorization", "").removeprefix("Bearer ") if request else "")
+    scheme, _, token = (request.headers.get("authorization", "") if request else "").partition(" ")
+    return SecretStr(token if scheme.lower() == "bearer" else "")

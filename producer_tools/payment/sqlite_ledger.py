@@ -1,6 +1,8 @@
 """A ledger in a SQLite file."""
 
 import json
+import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,6 +18,14 @@ from producer_tools.payment.sqlite_schema import stored_text
 
 if TYPE_CHECKING:
     import sqlite3
+
+# SQLite keeps in the process's memory which locks the process holds, and a forked child inherits that, but not the
+# locks: it would wait for ever, or read and write without any. So no process forks during a transaction.
+_transactions = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_transactions.acquire, after_in_parent=_transactions.release, after_in_child=_transactions.release
+    )
 
 _COLUMNS = "key, fingerprint, answer, details, checksum"
 
@@ -132,7 +142,10 @@ class SqliteLedger:
 
         self._path = self._path.absolute()
         try:
-            with closing(sqlite_schema.connect(self._path, may_create=self._file_id is None)) as connection:
+            with (
+                _transactions,
+                closing(sqlite_schema.connect(self._path, may_create=self._file_id is None)) as connection,
+            ):
                 if self._file_id is None:
                     self._file_id = sqlite_schema.prepare(connection)
                 connection.execute("BEGIN IMMEDIATE")

@@ -58,19 +58,24 @@ class Waits:
         """The changes of the tasks, until each is final or can no longer be watched.
 
         A token that the client's function has returned may expire before the tasks are final. When the service refuses
-        it, the function is asked again, and if it returns another one, the tasks are watched with that.
+        it, the function is asked again, and if it returns another one, the tasks are watched with that. A task that is
+        refused with that one too has been refused for good.
         """
         async with self._transport.token_of_call():
             token: SecretStr | None = self._transport.token()
         began = self._clock.now()
         watching: dict[str, Task | Exception | None] = dict.fromkeys(task_ids)
+        renewed_for: set[str] = set()  # the tasks that the newest token has not brought an answer about yet
         while token is not None:
             refused, token = token, None
             async with self._watchers.current(refused).listen(list(watching), self._submitted.get) as events:
                 while watching and token is None:
                     event = await events.get()
-                    if isinstance(event.outcome, AuthenticationError):
+                    if not isinstance(event.outcome, AuthenticationError):
+                        renewed_for.discard(event.task_id)
+                    elif event.task_id not in renewed_for:
                         token = await self._transport.renewed_token(refused)
+                        renewed_for.update(watching)
                     if token is not None or event.outcome == watching[event.task_id]:
                         continue
                     watching[event.task_id] = event.outcome

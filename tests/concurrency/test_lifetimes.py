@@ -131,6 +131,23 @@ SCRIPTS = {
         child.join(30)
         assert child.exitcode == 0, child.exitcode
     """,
+    "children that are forked while a file's ledger is written": """
+        import multiprocessing, tempfile
+        from producer_tools.requests import GenerateMusic
+        with tempfile.TemporaryDirectory() as directory:
+            client = ProducerClient(ledger=directory + "/songs.sqlite")
+            def submit(): client.submit_sync(GenerateMusic(prompt="a song"))
+            submit()
+            threads = [threading.Thread(target=submit) for _ in range(8)]
+            for thread in threads: thread.start()
+            children = [multiprocessing.get_context("fork").Process(target=submit) for _ in range(4)]
+            for child in children: child.start()
+            for each in threads + children: each.join(20)
+            codes = [child.exitcode for child in children]
+            for child in children: child.kill()
+            assert codes == [0, 0, 0, 0], codes
+            client.close()
+    """,
     "downloads in several loops": """
         import tempfile
         task_id = json.loads(tool.invoke(song))["task_id"]

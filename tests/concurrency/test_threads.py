@@ -2,10 +2,15 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from producer_tools import Downloader, ProducerClient
 from producer_tools.concurrency.threads import in_thread
+from producer_tools.requests import GenerateMusic
+from producer_tools.sandbox import ProducerSandbox
 
 
 async def test_a_cancelled_call_ends_after_its_thread() -> None:
@@ -44,3 +49,25 @@ async def test_the_error_of_a_cancelled_call_is_not_reported_as_lost() -> None:
     work.cancel()
     with pytest.raises((asyncio.CancelledError, LookupError)):
         await work
+
+
+async def test_sync_calls_in_all_threads_of_a_loop_do_not_stop_its_async_calls(
+    sandbox: ProducerSandbox, tmp_path: Path
+) -> None:
+    """LangGraph runs sync nodes there: they and the async nodes would wait for one another, and no song would end."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    ledger = tmp_path / "ledger.sqlite"
+    async with ProducerClient(
+        sandbox.api_token, sandbox.base_url, ledger=ledger, max_paid_in_flight=1, poll_interval=0
+    ) as client:
+
+        async def make_and_save(number: int) -> int:
+            task = await client.submit(GenerateMusic(prompt=f"async {number}"))
+            [finished] = (await client.wait(task, 60)).tasks
+            return len((await Downloader(client, tmp_path).save(finished)).files)
+
+        works = [asyncio.ensure_future(make_and_save(number)) for number in range(3)]
+        requests = [GenerateMusic(prompt=f"sync {number}") for number in range(6)]
+        in_threads = [asyncio.to_thread(client.submit_sync, request) for request in requests]
+        await asyncio.wait_for(asyncio.gather(*works, *in_threads), 20)
+    assert len(sandbox.charges) == 9

@@ -6,6 +6,7 @@ import pickle
 import traceback
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,38 @@ async def test_a_wait_with_a_token_that_stays_refused_ends() -> None:
         with pytest.raises(AuthenticationError):
             await client.wait(["t1"], 600)
     assert tokens(server) == ["old"]
+
+
+async def test_a_wait_ends_when_each_new_token_is_refused_too() -> None:
+    """A function that makes a token each time would be asked, and the service with it, hundreds of times a second."""
+    numbers = count()
+    async with (
+        answering(REFUSED) as server,
+        ProducerClient(lambda _: f"token-{next(numbers)}", server.base_url, clock=FastClock()) as client,
+    ):
+        with pytest.raises(AuthenticationError):
+            await asyncio.wait_for(client.wait(["t1"], 600), 5)
+    assert tokens(server) == ["token-0", "token-1"]
+
+
+async def test_a_run_that_is_started_during_another_users_call_has_a_token_of_its_own() -> None:
+    """An application that starts the next job when a song is there would let the first user pay for the second one."""
+
+    async def submit(_: str) -> None:
+        await client.submit(GenerateMusic(prompt="of bob"))
+
+    runs: list[asyncio.Task[Any]] = []
+
+    async def wait(_: str) -> None:
+        def start_next(_: Any) -> None:
+            runs.append(asyncio.ensure_future(RunnableLambda(submit).ainvoke("", as_user("bob"))))
+
+        await client.wait(["t1"], 60, start_next)
+
+    async with answering(COMPLETE, PENDING) as server, ProducerClient(token_of_user, server.base_url) as client:
+        await RunnableLambda(wait).ainvoke("", as_user("ada"))
+        await asyncio.gather(*runs)
+    assert tokens(server) == ["token-of-ada", "token-of-bob"]
 
 
 async def test_users_have_their_own_keys_and_statements(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.store.memory import InMemoryStore
+from langgraph.types import Command, interrupt
 
-from producer_tools import ProducerClient, ProducerToolkit
+from producer_tools import ProducerClient, ProducerGenerateMusic, ProducerToolkit
 from producer_tools.langgraph import album_graph
 from producer_tools.sandbox import ProducerSandbox
 from tests.clocks import FastClock
@@ -101,3 +102,21 @@ async def test_agents_of_several_users(
 
     assert all(await asyncio.gather(*map(song, TOKENS)))
     assert payers(sandbox) == [(user, f"song of {user}") for user in TOKENS]
+
+
+async def test_a_function_may_ask_the_user_to_log_in(sandbox: ProducerSandbox) -> None:
+    """The interrupt would become an error, and the user would never be asked."""
+
+    def token_after_login(_: RunnableConfig) -> str:
+        return TOKENS[interrupt("Log in, please")]
+
+    call = {"name": "producer_generate_music", "args": {"prompt": "a waltz"}, "id": "c", "type": "tool_call"}
+    config: RunnableConfig = {"configurable": {"thread_id": "t"}}
+    async with ProducerClient(token_after_login, sandbox.base_url) as client:
+        builder: Any = StateGraph(MessagesState).add_node("tools", ToolNode([ProducerGenerateMusic(client=client)]))
+        graph = builder.add_edge(START, "tools").compile(checkpointer=InMemorySaver())
+        asked = await graph.ainvoke({"messages": [AIMessage("", tool_calls=[call])]}, config)
+        assert asked["__interrupt__"][0].value == "Log in, please"
+        assert not sandbox.charges
+        await graph.ainvoke(Command(resume="bob"), config)
+    assert payers(sandbox) == [("bob", "a waltz")]

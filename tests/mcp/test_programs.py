@@ -102,10 +102,15 @@ async def test_each_user_pays_with_their_own_token_over_http(tmp_path: Path) -> 
         with http_program(sandbox, tmp_path / "errors") as url:
             async with connected(url, Authorization=f"Bearer {bob.api_token}") as session:
                 await called(session, "producer_generate_music", **SONG)
-            async with connected(url) as session:
-                nobody = await session.call_tool("producer_generate_music", SONG)
-    assert text_of(nobody).startswith("no_user_token: ")
-    assert [charge.user_id for charge in sandbox.charges] == [bob.user_id]
+            async with connected(url, Authorization=f"bearer {bob.api_token}") as session:  # as RFC 9110 allows
+                await called(session, "producer_generate_music", **SONG)
+            for headers in ({}, {"Authorization": "Basic Ym9iOnBhc3N3b3Jk"}):  # the latter is meant for a proxy
+                sent = len(sandbox.requests)
+                async with connected(url, **headers) as session:
+                    nobody = await session.call_tool("producer_generate_music", SONG)
+                assert text_of(nobody).startswith("no_user_token: ")
+                assert len(sandbox.requests) == sent, "a password was sent to the service"
+    assert [charge.user_id for charge in sandbox.charges] == [bob.user_id, bob.user_id]
     assert bob.api_token not in (tmp_path / "errors").read_text()
 
 

@@ -9,9 +9,10 @@ import pytest
 from langchain_core.tools import BaseTool, tool
 from mcp import ClientSession, types
 
-from producer_tools import MemoryLedger, ProducerClient, ProducerToolkit
+from producer_tools import MemoryLedger, ProducerClient, ProducerGenerateMusic, ProducerToolkit
 from producer_tools.mcp import server, to_mcp
 from producer_tools.sandbox import Fault, ProducerSandbox
+from producer_tools.tools import ProducerListPaidTasks
 from tests.mcp.hosts import Person, in_memory, text_of
 from tests.payment.calls import PAID, Account
 
@@ -169,6 +170,18 @@ async def test_a_request_is_paid_for_once_in_each_session(tools: list[BaseTool],
         again = [await first_request(each) for each in (session, session, other)]
     assert again[0] == again[1] != again[2]
     assert len(sandbox.charges) == 2
+
+
+async def test_a_session_lists_only_what_it_has_paid_for(sandbox: ProducerSandbox) -> None:
+    """Everybody who reaches a server with a token of its own would see the songs of all others."""
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0) as client:
+        mcp = to_mcp([ProducerGenerateMusic(client=client), ProducerListPaidTasks(client=client)])
+        async with in_memory(mcp) as session, in_memory(mcp) as other:
+            task = await structured(session, "producer_generate_music", **SONG)
+            own = (await structured(session, "producer_list_paid_tasks"))["paid"]
+            others = (await structured(other, "producer_list_paid_tasks"))["paid"]
+    assert [paid["task_id"] for paid in own] == [task["task_id"]]
+    assert others == []
 
 
 async def test_a_waiting_call_reports_progress(
