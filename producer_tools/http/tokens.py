@@ -188,6 +188,12 @@ def picklable(own: OwnToken) -> TokenFunction | None:
     )
 
 
+def bearer_token(header: str) -> SecretStr:
+    """The token in a header ``Authorization``; blank if it holds something else, such as a password for a proxy."""
+    scheme, _, token = header.partition(" ")
+    return SecretStr(token.strip() if scheme.lower() == "bearer" else "")
+
+
 def secret(token: str | SecretStr | None) -> SecretStr | None:
     """The token wrapped so that no repr shows it, without the white space that comes with pasting."""
     if token is None:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Sequence
 
 from producer_tools import Budget, ProducerClient, ProducerToolkit
@@ -32,14 +33,14 @@ async def _serve(options: argparse.Namespace) -> None:
     async with ProducerClient(ledger=options.ledger, budget=budget) as client:
         tools = ProducerToolkit(client=client, download_dir=options.download_dir).get_tools()
         server = to_mcp(tools, approve=options.approve, user_tokens=user_tokens, host=options.host, port=options.port)
+        if options.http:
+            sys.stderr.write(f"Serving MCP at http://{options.host}:{options.port}/mcp\n")
         await (server.run_streamable_http_async() if options.http else server.run_stdio_async())
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m producer_tools.mcp",
-        description=f"Serve all tools to an MCP host, over stdio. The API token is read from {TOKEN_VARIABLE}.",
-    )
+    about = f"Serve all tools to an MCP host, over stdio. The API token is read from {TOKEN_VARIABLE}."
+    parser = argparse.ArgumentParser(prog="python -m producer_tools.mcp", description=about)
     add = parser.add_argument
     add("--http", action="store_true", help="serve streamable HTTP at /mcp, in place of stdio")
     add("--host", default="127.0.0.1", help="with --http: the address to listen on (default: %(default)s)")

@@ -16,10 +16,9 @@ from langchain_core.tools import BaseTool, ToolException
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from mcp import types
 from mcp.server.fastmcp import Context, FastMCP
-from pydantic import SecretStr
 
 from producer_tools.approval import describe
-from producer_tools.http.tokens import api_token
+from producer_tools.http.tokens import api_token, bearer_token
 from producer_tools.progress import Progress
 from producer_tools.tools import ProducerDownloadResults
 from producer_tools.tools.base import ProducerTool, SubmittingTool
@@ -69,13 +68,18 @@ class _Server(FastMCP[str]):
         if tool is None:
             raise ToolException(f"unknown_tool: There is no tool {name!r}.")
         call = ToolCall(type="tool_call", name=name, args=arguments, id=json.dumps(context.request_context.request_id))
-        with api_token(_token_of(context)) if self.user_tokens else nullcontext():
+        # A session is what a thread is to LangGraph: what it has paid for is filed and listed as its own.
+        config: RunnableConfig = {"configurable": {"thread_id": context.request_context.lifespan_context}}
+        request = context.request_context.request
+        token = bearer_token(request.headers.get("authorization", "") if request else "")
+        with api_token(token) if self.user_tokens else nullcontext():
             if self.approve and isinstance(tool, SubmittingTool):
                 await _ask(tool, call, context)
             async with _reporting(context) as report:
-                if "runtime" in getattr(tool.args_schema, "model_fields", {}):
-                    call["args"] = {**arguments, "runtime": _runtime(call, context, report)}
-                message = await tool.ainvoke(call, _config(context))
+                if "runtime" in getattr(tool.args_schema, "model_fields", {}):  # not one that the host has made up
+                    runtime = SimpleNamespace(config=config, tool_call_id=call["id"], stream_writer=report)
+                    call["args"] = {**arguments, "runtime": runtime}
+                message = await tool.ainvoke(call, config)
         if message.status == "error":
             raise ToolException(message.text)
         data = json.loads(message.text) if isinstance(tool, ProducerTool) else None
@@ -95,16 +99,6 @@ def _described(tool: BaseTool) -> types.Tool:
             openWorldHint=not isinstance(tool, ReferenceTool),
         )
     return shown
-
-
-def _runtime(call: ToolCall, context: Context[Any, str], report: Callable[[Progress], None]) -> SimpleNamespace:
-    """What a tool reads of LangGraph's ``ToolRuntime``, in place of one that the host may have made up."""
-    return SimpleNamespace(config=_config(context), tool_call_id=call["id"], stream_writer=report)
-
-
-def _config(context: Context[Any, str]) -> RunnableConfig:
-    """The config of a call. A session is what a thread is to LangGraph: what it paid for is filed and listed as its."""
-    return {"configurable": {"thread_id": context.request_context.lifespan_context}}
 
 
 async def _ask(tool: SubmittingTool, call: ToolCall, context: Context[Any, str]) -> None:
@@ -137,10 +131,3 @@ async def _reporting(context: Context[Any, str]) -> AsyncIterator[Callable[[Prog
     finally:
         reporting.cancel()
         await asyncio.gather(reporting, return_exceptions=True)  # a host that is gone is not an error of the call
-
-
-def _token_of(context: Context[Any, str]) -> SecretStr:
-    """The API token that a request brings. A password, of a proxy for example, must not be sent on as one."""
-    request = context.request_context.request
-    scheme, _, token = (request.headers.get("authorization", "") if request else "").partition(" ")
-    return SecretStr(token if scheme.lower() == "bearer" else "")

@@ -93,6 +93,7 @@ async def test_sessions_over_http_pay_apart_from_each_other(tmp_path: Path) -> N
         async with create_mcp_http_client() as browser:
             rebound = await browser.post(url, headers={"Host": "evil.example"}, json={})
         assert rebound.status_code == 421
+    assert f"Serving MCP at {url}" in (tmp_path / "errors").read_text(), "a person must know where to reach it"
 
 
 async def test_each_user_pays_with_their_own_token_over_http(tmp_path: Path) -> None:
