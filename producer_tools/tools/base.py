@@ -13,7 +13,7 @@ from typing_extensions import Self
 from producer_tools.client import ProducerClient
 from producer_tools.concurrency.run_context import in_run
 from producer_tools.concurrency.sync import run_sync
-from producer_tools.errors import ConfigurationError, InvalidArgumentError
+from producer_tools.errors import ConfigurationError, InvalidArgumentError, ProducerError
 from producer_tools.payment.graph_keys import GraphKey, key_of_step, key_of_tool_call, store_of
 from producer_tools.requests import DELIVERY, PaidRequest, Request
 from producer_tools.tools.cut_off import cut_off_error
@@ -157,7 +157,8 @@ class SubmittingTool(ProducerTool):
     """A tool that sends one paid request and returns the task that it made.
 
     Args:
-        before_submit: awaited before each submit; what it raises keeps the request from being sent.
+        before_submit: awaited before each submit; what it raises keeps the request from being sent. A request that was
+            sent before still gets its task.
 
     Raises:
         ConfigurationError: its ``args_schema`` is not a `producer_tools.requests.PaidRequest`, so it would be paid for
@@ -195,15 +196,22 @@ class SubmittingTool(ProducerTool):
         A call that was cut off is not sent. If an earlier version has sent it, its task is returned.
         """
         runtime, config = request.runtime, ensure_config()
-        cut_off = cut_off_error(runtime)
-        if cut_off is None and self.before_submit is not None:
-            await self.before_submit()
+        refusal = cut_off_error(runtime) or await self._refusal()
         if request.submission_key:
             filed = GraphKey(request.submission_key)
         else:
             filed = key_of_step(config) if runtime is None else key_of_tool_call(runtime)
         ledger = self.client.graph_ledger(store_of(config) if runtime is None else getattr(runtime, "store", None))
         task = await self.client.submit(
-            request, key=filed.key, ledger=ledger, former_keys=filed.former_keys, refusal=cut_off
+            request, key=filed.key, ledger=ledger, former_keys=filed.former_keys, refusal=refusal
         )
         return task_output(task)
+
+    async def _refusal(self) -> ProducerError | None:
+        """Why the application does not want a request to be sent now."""
+        try:
+            if self.before_submit is not None:
+                await self.before_submit()
+        except ProducerError as error:
+            return error
+        return None

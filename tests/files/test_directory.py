@@ -1,5 +1,6 @@
 """A directory in which no file can be saved is found before a song is paid for."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from producer_tools import ConfigurationError, ProducerClient, ProducerToolkit
 from producer_tools.langgraph import album_graph
+from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 
 CALL: Any = {"type": "tool_call", "id": "c", "name": "producer_generate_music", "args": {"prompt": "a waltz"}}
@@ -26,10 +28,22 @@ async def test_a_tool_does_not_pay(
     """The song would be made and paid for, and the file could not be handed over."""
     toolkit = ProducerToolkit(client=client, download_dir=unwritable)
     tool = {tool.name: tool for tool in toolkit.get_tools()}[CALL["name"]]
-    with pytest.raises(ConfigurationError, match=r"nothing was charged\. Make the directory writable") as caught:
+    with pytest.raises(ConfigurationError, match=r"not charged\. Make the directory writable") as caught:
         tool.invoke(CALL) if sync else await tool.ainvoke(CALL)
     assert str(unwritable) in str(caught.value)
     assert not sandbox.charges
+
+
+async def test_a_song_that_was_paid_for_is_returned(
+    unwritable: Path, client: ProducerClient, sandbox: ProducerSandbox
+) -> None:
+    """A run that is resumed after the disk has failed would lose the id of a song that was paid for."""
+    paid = await client.submit(GenerateMusic(prompt="a waltz"), key="of the run")
+    toolkit = ProducerToolkit(client=client, download_dir=unwritable)
+    tool = {tool.name: tool for tool in toolkit.get_tools()}[CALL["name"]]
+    content = await tool.ainvoke({"prompt": "a waltz", "submission_key": "of the run"})
+    assert json.loads(content)["task_id"] == paid.task_id
+    assert len(sandbox.charges) == 1
 
 
 async def test_an_album_does_not_pay(unwritable: Path, client: ProducerClient, sandbox: ProducerSandbox) -> None:
