@@ -1,6 +1,7 @@
 """A worker: takes albums from the queue until it is killed."""
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +40,7 @@ class Workplace(NamedTuple):
 
 def work(workplace: Workplace, worker: int) -> None:
     """The process of one worker."""
+    logging.getLogger("producer_tools").setLevel(logging.ERROR)  # retries are normal here, and would hide the report
     asyncio.run(_work(workplace, worker))
 
 
