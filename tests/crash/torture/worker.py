@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import operator
 import threading
 from collections.abc import Iterator
@@ -90,6 +91,7 @@ def make_client(base_url: str, ledger: SqliteLedger, callbacks: CallbackReceiver
 
 def work(job: Job) -> None:
     """Make the songs, or resume making them."""
+    logging.getLogger("producer_tools").setLevel(logging.CRITICAL)  # faults are normal here, and would hide the report
     ledger = open_ledger(job.directory)
     with api_token(job.api_token):
         if job.client is not None:
