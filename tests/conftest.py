@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from functools import partialmethod
+from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
@@ -52,8 +53,8 @@ async def client(sandbox: ProducerSandbox) -> AsyncIterator[ProducerClient]:
 
 
 @pytest.fixture
-def toolkit(client: ProducerClient) -> ProducerToolkit:
-    return ProducerToolkit(client=client)
+def toolkit(client: ProducerClient, tmp_path: Path) -> ProducerToolkit:
+    return ProducerToolkit(client=client, download_dir=tmp_path)
 
 
 @pytest.fixture
