@@ -32,6 +32,9 @@ SECONDS_OF_A_LONG_WAIT = 5.0
 
 _NAME = "producer_tools"
 
+_STACK_LEVEL = 2 if sys.version_info >= (3, 11) else 3
+"""Names the line that logs, not that of `_HarmlessLogger.log`. Before Python 3.11, frames of `logging` count too."""
+
 
 @contextmanager
 def _harmless() -> Iterator[None]:
@@ -49,7 +52,7 @@ class _HarmlessLogger(_Adapter):
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         """Log a record. All other methods for that call this one."""
         with _harmless():
-            super().log(level, msg, *args, stacklevel=2, **kwargs)
+            super().log(level, msg, *args, stacklevel=_STACK_LEVEL, **kwargs)
 
 
 logger = _HarmlessLogger(logging.getLogger(_NAME), {})

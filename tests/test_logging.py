@@ -256,3 +256,10 @@ async def test_a_record_is_one_line_and_names_where_it_was_made(records: Records
     assert records.texts(logging.WARNING)
     assert all("\n" not in record.getMessage() for record in records.all if record.name == "producer_tools")
     assert {record.filename for record in records.all if record.name == "producer_tools"} == {"telemetry.py"}
+
+
+@pytest.mark.parametrize("log", [telemetry.logger.warning, telemetry.logger.exception])
+def test_a_record_names_the_line_that_logs(log: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Every record would seem to come from one line of the package."""
+    log("something")
+    assert caplog.records[0].pathname == __file__

@@ -79,8 +79,8 @@ def _is_plain_url(text: str) -> bool:
 
 
 def _is_number(value: object, *, least: float = float("-inf"), above: float = float("-inf")) -> bool:
-    """Whether it is a number in the range; a text that looks like one is none."""
-    return isinstance(value, int | float) and value >= least and value > above
+    """Whether it is a finite number in the range; a text that looks like one is none."""
+    return isinstance(value, int | float) and value >= least and above < value < float("inf")
 
 
 def default_base_url() -> str:

@@ -10,7 +10,7 @@ from langchain_core.runnables.base import RunnableLike, coerce_to_runnable
 from langgraph.errors import GraphBubbleUp
 
 from producer_tools.client import ProducerClient
-from producer_tools.errors import SubmissionConflictError, SubmissionUnknownError
+from producer_tools.errors import ConfigurationError, ProducerError, SubmissionConflictError, SubmissionUnknownError
 from producer_tools.errors.base import shorten
 from producer_tools.files.directory import DirectoryCheck
 from producer_tools.langgraph.node import Node, Update
@@ -57,7 +57,8 @@ class SubmitStep(SubmitNode):
 
     Args:
         client: the client to submit with.
-        directory: where the song will be saved. If no file can be written there, nothing is sent.
+        directory: where the song will be saved. If no file can be written there, nothing is sent; a request
+            that was sent before still gets its task.
         accept_other_words: whether a task that was submitted under the same key, but with other words, is accepted.
     """
 
@@ -65,11 +66,6 @@ class SubmitStep(SubmitNode):
         super().__init__(client)
         self._check_directory = DirectoryCheck(directory)
         self._accept_other_words = accept_other_words
-
-    async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:
-        """Submit."""
-        await self._check_directory()
-        return await super().update(state, config, runtime)
 
     def _filed(self, state: Mapping[str, Any], config: RunnableConfig) -> GraphKey:
         call, wish = f"song {state['number']}, call {state['calls']}", state["wish"]
@@ -94,6 +90,13 @@ class SubmitStep(SubmitNode):
                 raise unknown from None
             logger.warning("%r was sent before, with another wording: task %s is used.", filed.key, error.task_id)
             return Task(error.task_id, "pending")
+
+    async def _refusal(self) -> ProducerError | None:
+        try:
+            await self._check_directory()
+        except ConfigurationError as error:
+            return error
+        return None
 
 
 class ReviewStep(Node):

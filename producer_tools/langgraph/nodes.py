@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from producer_tools.approval import DECISIONS, describe_call
 from producer_tools.client import ProducerClient
-from producer_tools.errors import LedgerError, ProducerToolError, SubmissionUnknownError
+from producer_tools.errors import LedgerError, ProducerError, ProducerToolError, SubmissionUnknownError
 from producer_tools.files.downloads import DEFAULT_DIRECTORY, Downloader
 from producer_tools.http.faults import SAFE_TO_RETRY_IF_FREE
 from producer_tools.langgraph.node import Node, Update
@@ -78,7 +78,14 @@ class SubmitNode(Node):
 
     async def _submit(self, request: PaidRequest, filed: GraphKey, ledger: Ledger | None, *, was_sent: bool) -> Task:
         key, former_keys = filed
-        return await self._client.submit(request, key=key, ledger=ledger, former_keys=former_keys, was_sent=was_sent)
+        refusal = await self._refusal()
+        return await self._client.submit(
+            request, key=key, ledger=ledger, former_keys=former_keys, was_sent=was_sent, refusal=refusal
+        )
+
+    async def _refusal(self) -> ProducerError | None:
+        """Why no request is to be sent now. One that was sent before still gets its task."""
+        return None
 
 
 class ApproveNode(Node):

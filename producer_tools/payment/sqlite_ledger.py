@@ -1,13 +1,12 @@
 """A ledger in a SQLite file."""
 
 import json
-import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from producer_tools.concurrency.forks import no_fork
 from producer_tools.concurrency.paths import absolute_path
 from producer_tools.concurrency.threads import in_thread
 from producer_tools.errors import LedgerError
@@ -18,14 +17,6 @@ from producer_tools.payment.sqlite_schema import stored_text
 
 if TYPE_CHECKING:
     import sqlite3
-
-# SQLite keeps in the process's memory which locks the process holds, and a forked child inherits that, but not the
-# locks: it would wait for ever, or read and write without any. So no process forks during a transaction.
-_transactions = threading.Lock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_transactions.acquire, after_in_parent=_transactions.release, after_in_child=_transactions.release
-    )
 
 _COLUMNS = "key, fingerprint, answer, details, checksum"
 
@@ -142,8 +133,10 @@ class SqliteLedger:
 
         self._path = self._path.absolute()
         try:
+            # SQLite keeps in the process's memory which locks the process holds, and a forked child inherits that, but
+            # not the locks: it would wait for ever, or read and write without any.
             with (
-                _transactions,
+                no_fork(),
                 closing(sqlite_schema.connect(self._path, may_create=self._file_id is None)) as connection,
             ):
                 if self._file_id is None:

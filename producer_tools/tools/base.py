@@ -7,7 +7,8 @@ from typing import Any, Literal, TypeVar, cast
 from langchain_core.messages import ToolCall
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.tools import BaseTool
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
 from producer_tools.client import ProducerClient
@@ -124,11 +125,12 @@ class ProducerTool(BaseTool):
         parsed = super()._parse_input(tool_input, tool_call_id)
         if isinstance(parsed, str) or isinstance(tool_input, str):
             return parsed
-        aliases = {name: field.alias or name for name, field in self._schema.model_fields.items()}
+        given = {name for name, value in tool_input.items() if value is not None}
+        fields = self._schema.model_fields
         return {
             name: value
             for name, value in parsed.items()
-            if tool_input.get(name) is not None or tool_input.get(aliases.get(name, name)) is not None
+            if name in given or (name in fields and not given.isdisjoint(_aliases(fields[name])))
         }
 
     @property
@@ -146,6 +148,13 @@ class ProducerTool(BaseTool):
         return {"async_" if name == "async" else name: value for name, value in given.items()}
 
 
+def _aliases(field: FieldInfo) -> list[Any]:
+    """The names that an argument may be given by in place of its own. A field's ``alias`` is among them."""
+    alias = field.validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    return [each.path[0] if isinstance(each, AliasPath) else each for each in choices]
+
+
 def _without_forgery(given: str | dict[str, Any] | ToolCall) -> str | dict[str, Any] | ToolCall:
     """The input of a tool, where a model's call is cleaned: it may have no id, by which `run` could recognise it."""
     if isinstance(given, str) or given.get("type") != "tool_call":
@@ -157,8 +166,8 @@ class SubmittingTool(ProducerTool):
     """A tool that sends one paid request and returns the task that it made.
 
     Args:
-        before_submit: awaited before each submit; what it raises keeps the request from being sent. A request that was
-            sent before still gets its task.
+        before_submit: awaited before each submit; what it raises keeps the request from being sent. If it raises a
+            `ProducerError`, a request that was sent before still gets its task.
 
     Raises:
         ConfigurationError: its ``args_schema`` is not a `producer_tools.requests.PaidRequest`, so it would be paid for

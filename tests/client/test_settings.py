@@ -21,6 +21,7 @@ from producer_tools import ConfigurationError, ProducerClient
         ({"request_timeout": "9"}, "request_timeout must be a number of seconds above 0; it is '9'"),
         ({"poll_interval": "a"}, "poll_interval must be a number of seconds, 0 or more; it is 'a'"),
         ({"poll_interval": float("nan")}, "poll_interval must be a number of seconds, 0 or more; it is nan"),
+        ({"request_timeout": float("inf")}, "request_timeout must be a number of seconds above 0; it is inf"),
         ({"max_paid_in_flight": "5"}, "max_paid_in_flight must be 1 or more; it is '5'"),
         ({"failures_until_down": 0}, "failures_until_down must be 1 or more; it is 0"),
     ],

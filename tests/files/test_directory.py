@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 
 from producer_tools import ConfigurationError, ProducerClient, ProducerToolkit
 from producer_tools.langgraph import album_graph
@@ -52,6 +53,19 @@ async def test_an_album_does_not_pay(unwritable: Path, client: ProducerClient, s
     with pytest.raises(ConfigurationError, match="No file can be saved in"):
         await graph.ainvoke({"wishes": ["a waltz", "a tango"]})
     assert not sandbox.charges
+
+
+async def test_a_song_of_an_album_that_was_paid_for_is_returned(
+    unwritable: Path, tmp_path: Path, client: ProducerClient, sandbox: ProducerSandbox
+) -> None:
+    """An album that is run again after the disk has failed would end without the song that was paid for."""
+    thread: Any = {"configurable": {"thread_id": "of the album"}}
+    before: Any = album_graph(client, download_dir=tmp_path / "songs").compile(InMemorySaver())
+    paid = (await before.ainvoke({"wishes": ["a waltz"]}, thread))["songs"][0]["task"]["task_id"]
+    again: Any = album_graph(client, download_dir=unwritable).compile(InMemorySaver())
+    (song,) = (await again.ainvoke({"wishes": ["a waltz"]}, thread))["songs"]
+    assert song["task"]["task_id"] == paid
+    assert len(sandbox.charges) == 1
 
 
 async def test_a_directory_is_not_made_by_the_check(

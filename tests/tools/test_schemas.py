@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, AliasPath, BaseModel, Field
 
 from producer_tools import MemoryLedger, ProducerClient, ProducerGenerateMusic, ProducerToolkit, ProducerWaitForTasks
 from producer_tools.payment.keys import fingerprint
@@ -167,6 +167,8 @@ class OwnArguments(GenerateMusic):
     rest: int | None = Field(default=None, gt=0)
     when: Literal["now", "later"] | Annotated[int, Field(ge=0, le=23)] = Field(default="now", description="When.")
     style: str = Field(default="", alias="theStyle")
+    mood: str = Field(default="", validation_alias="theMood")
+    key: str = Field(default="", validation_alias=AliasChoices("theKey", AliasPath("aKey")))
 
 
 class OwnTool(SubmittingTool):
@@ -189,11 +191,14 @@ def test_a_tool_of_ones_own_may_have_any_limits(client: ProducerClient) -> None:
     assert not keywords(parameters(OwnTool(client=client), strict=True)) & REFUSED_IF_STRICT
 
 
-@pytest.mark.parametrize("name", ["style", "theStyle"])
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [("style", "theStyle"), ("theStyle", "theStyle"), ("theMood", "mood"), ("theKey", "key"), ("aKey", "key")],
+)
 def test_an_argument_of_ones_own_tool_may_have_an_alias(
-    name: str, client: ProducerClient, sandbox: ProducerSandbox
+    name: str, sent: str, client: ProducerClient, sandbox: ProducerSandbox
 ) -> None:
     """A model knows it by its alias only: what it asked would be paid for without it."""
     call: Any = {"type": "tool_call", "id": "1", "name": "own", "args": {"prompt": "a waltz", name: "calm"}}
     OwnTool(client=client).invoke(call)
-    assert sandbox.charges[0].request["theStyle"] == "calm"
+    assert sandbox.charges[0].request[sent] == "calm"
