@@ -207,13 +207,17 @@ async def test_a_dead_host_is_logged_at_each_retry(records: Records) -> None:
 
 def test_an_unused_log_costs_microseconds() -> None:
     """Every request runs this code, also if nobody reads the log."""
-    began = time.perf_counter()
-    for _ in range(1000):
-        with telemetry.operation("submit", action="generate", key="k"):
-            with telemetry.request("POST", "http://x.example/producer/audios", "/producer/audios") as facts:
-                facts.status = 200
-        telemetry.finished("t", "complete", 1.0)
-    assert (time.perf_counter() - began) / 1000 < 200e-6
+
+    def seconds_of_a_request() -> float:
+        began = time.thread_time()  # not the wall clock: other processes may take the machine
+        for _ in range(200):
+            with telemetry.operation("submit", action="generate", key="k"):
+                with telemetry.request("POST", "http://x.example/producer/audios", "/producer/audios") as facts:
+                    facts.status = 200
+            telemetry.finished("t", "complete", 1.0)
+        return (time.thread_time() - began) / 200
+
+    assert min(seconds_of_a_request() for _ in range(5)) < 200e-6
 
 
 def test_the_import_brings_no_opentelemetry() -> None:
