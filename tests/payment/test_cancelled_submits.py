@@ -75,10 +75,10 @@ async def cancel(call: Awaitable[Task], until: Awaitable[None]) -> None:
 
 async def time_out(call: Awaitable[Task], until: Awaitable[None]) -> None:
     """Let the call time out in this phase."""
-    running = asyncio.ensure_future(asyncio.wait_for(call, 0.02))
+    running = asyncio.ensure_future(call)
     await until
     with suppress(asyncio.TimeoutError):
-        await running
+        await asyncio.wait_for(running, 0.001)
 
 
 async def fail_beside(call: Awaitable[Task], until: Awaitable[None]) -> None:
