@@ -15,6 +15,7 @@ from producer_tools import (
     ProducerWaitForTasks,
     ServerError,
     ServiceUnreachableError,
+    TaskBatch,
     TaskNotFoundError,
 )
 from producer_tools.sandbox import ProducerSandbox
@@ -186,14 +187,22 @@ async def test_a_task_from_the_ledger_is_looked_up_at_once() -> None:
                     assert clock.time - began == first_lookup
 
 
+async def wait_that_has_looked(
+    service: TimedService, client: ProducerClient, timeout: float
+) -> "asyncio.Task[TaskBatch]":
+    """A wait for the task ``a`` that has made its first look-up."""
+    await service.submit_all(client)
+    waiting = asyncio.create_task(client.wait(["a"], timeout))
+    while not service.requests:
+        await asyncio.sleep(0)
+    return waiting
+
+
 async def test_a_wait_outlasts_a_short_outage_of_the_network() -> None:
     """Within a wait of minutes, a router that restarts would end the waits of all songs that are being made."""
     service = TimedService({"a": 60.0})
     async with service.client() as client:
-        await service.submit_all(client)
-        waiting = asyncio.ensure_future(client.wait(["a"], 100))
-        while not service.requests:
-            await asyncio.sleep(0)
+        waiting = await wait_that_has_looked(service, client, 100)
         service.errors = [ServiceUnreachableError("connection_error", "no route") for _ in range(5)]
         batch = await waiting
     assert service.errors == []
@@ -204,10 +213,7 @@ async def test_a_long_outage_ends_a_wait() -> None:
     """A wait for a service that is gone would use up its whole timeout in silence."""
     service = TimedService({"a": 600.0})
     async with service.client() as client:
-        await service.submit_all(client)
-        waiting = asyncio.ensure_future(client.wait(["a"], 500))
-        while not service.requests:
-            await asyncio.sleep(0)
+        waiting = await wait_that_has_looked(service, client, 500)
         began = service.clock.now()
         service.errors = [ServiceUnreachableError("connection_error", "no route") for _ in range(100)]
         with pytest.raises(ServiceUnreachableError):
