@@ -6,7 +6,9 @@ import langchain_core.tools.base  # noqa: F401 - only for the reason above
 from producer_tools import errors, notebook, tools
 from producer_tools.client import ProducerClient
 from producer_tools.errors import *  # noqa: F403 - exactly the classes in its __all__
-from producer_tools.files.downloads import Downloader, Downloads, FailedFile, SavedFile
+from producer_tools.files.audio.measured import Measured
+from producer_tools.files.downloads import Downloader
+from producer_tools.files.saved import Downloads, FailedFile, SavedFile
 from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.http.tokens import api_token
 from producer_tools.payment.budget import Budget, budget
@@ -35,6 +37,7 @@ __all__ = [
     "Ledger",
     "ListedPrice",
     "ListedPrices",
+    "Measured",
     "MemoryLedger",
     "PaidCall",
     "Price",

@@ -1,6 +1,6 @@
 """How tasks, batches and downloads show themselves in a notebook."""
 
-from producer_tools.files.downloads import Downloads
+from producer_tools.files.saved import Downloads
 from producer_tools.notebook.cards import batch_cards, downloads_card, task_card
 from producer_tools.tasks.display import html_of
 from producer_tools.tasks.task import Task, TaskBatch

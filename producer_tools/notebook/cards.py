@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from producer_tools.files.downloads import Downloads, FailedFile, SavedFile
+from producer_tools.files.saved import Downloads, FailedFile, SavedFile
 from producer_tools.notebook.html import CARD, card, data_uri, line, row, tag, web_url
 from producer_tools.notebook.waveform import waveform
 from producer_tools.tasks.display import minutes
@@ -20,7 +20,14 @@ from producer_tools.tasks.task import Task, TaskBatch
 # An embedded file is saved with the notebook, a third larger than on the disk, and plays wherever the notebook goes.
 # That is worth it for a cover, and for a song of two and a half minutes at 128 kbit/s, the usual M4A: two of them,
 # with their covers, stay below the 8 MB that marimo shows of one output. What is larger is played from its path.
-_EMBEDDED: dict[Kind, int] = {"audio": 2_500_000, "wav": 2_500_000, "video": 2_500_000, "stems": 0, "cover": 300_000}
+_EMBEDDED: dict[Kind, int] = {
+    "audio": 2_500_000,
+    "wav": 2_500_000,
+    "video": 2_500_000,
+    "stems": 0,
+    "stem": 0,
+    "cover": 300_000,
+}
 """The most bytes that a file of each kind may have to be embedded."""
 
 _FAILED_CARD = f"{CARD};border-left:4px solid rgba(217,83,79,.9)"

@@ -16,7 +16,7 @@ LONGEST_DESCRIPTION = 2000
 LONGEST_LYRICS = 20_000
 """Characters of lyrics. Eight minutes, the longest song, at five words a second are some 15,000."""
 
-Kind = Literal["audio", "wav", "video", "stems", "cover"]
+Kind = Literal["audio", "wav", "video", "stems", "stem", "cover"]
 """What kind of file a URL of a result leads to."""
 
 

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from producer_tools.errors import DownloadError
 from producer_tools.errors.base import shorten
-from producer_tools.files.downloads import Downloads
+from producer_tools.files.saved import Downloads
 from producer_tools.tasks.failures import failed_by_service
 from producer_tools.tasks.results import RESULT_KEYS, Result
 from producer_tools.tasks.task import STUCK, State, Task, TaskBatch

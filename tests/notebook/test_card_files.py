@@ -74,7 +74,7 @@ def test_each_result_plays_its_own_file(tmp_path: Path) -> None:
     first, second = (
         saved_file(tmp_path / name, name.encode(), url=f"https://cdn.example/{name}") for name in ("1", "2")
     )
-    results: list[Result] = [{"audio_url": first.url}, {"audio_url": second.url}]
+    results: list[Result] = [{"audio_url": first.url or ""}, {"audio_url": second.url or ""}]
     saved = (replace(second, audio_id=None), replace(first, audio_id=None))
     shown = page(Downloads(complete(*results), saved))
     assert [embedded(source)[1] for source in shown.sources("audio")] == [b"1", b"2"]

@@ -1,0 +1,99 @@
+"""What became of a task's files: those that are on the disk, and those that could not be saved."""
+
+from dataclasses import dataclass
+
+from producer_tools.errors import ProducerToolError
+from producer_tools.files.audio.measured import Measured
+from producer_tools.tasks.display import count, minutes, quote, to_html
+from producer_tools.tasks.results import Kind
+from producer_tools.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class SavedFile:
+    """A complete file on the disk.
+
+    Attributes:
+        kind: ``audio``, ``wav``, ``video``, ``stems``, ``stem`` or ``cover``.
+        path: its absolute path.
+        bytes: its length.
+        content_type: its media type, by its content.
+        url: where it was downloaded from; ``None`` if that is not known.
+        name: its path relative to the directory of the downloads, with ``/`` between parts.
+        task_id: of the task that made it, if it is known.
+        audio_id: of the song, if it has one.
+        title: of the song, if it has one.
+        model: that made the song.
+        seed: that the song was made with.
+        prompt: that the song was made from.
+        lyrics: of the song.
+        duration_seconds: length of the audio, as the service reports it.
+        measured: what was measured of the audio in this file; ``None`` if nothing was.
+        downloaded: false if the file was there already.
+    """
+
+    kind: Kind
+    path: str
+    bytes: int
+    content_type: str
+    url: str | None = None
+    name: str = ""
+    task_id: str | None = None
+    audio_id: str | None = None
+    title: str | None = None
+    model: str | None = None
+    seed: str | None = None
+    prompt: str | None = None
+    lyrics: str | None = None
+    duration_seconds: float | None = None
+    measured: Measured | None = None
+    downloaded: bool = True
+
+    def __repr__(self) -> str:
+        """One line: ``SavedFile(audio, '/home/ada/songs/First_Day-audio.….m4a', 2,163 kB, 2:15)``."""
+        facts = [self.kind, repr(self.path), f"{self.bytes / 1000:,.0f} kB"]
+        facts += [] if self.duration_seconds is None else [minutes(self.duration_seconds)]
+        return f"SavedFile({', '.join(facts)})"
+
+
+@dataclass(frozen=True)
+class FailedFile:
+    """A file that could not be saved.
+
+    Attributes:
+        kind: what it should have been.
+        url: where it should have come from.
+        error: why it could not be saved.
+    """
+
+    kind: Kind
+    url: str
+    error: ProducerToolError
+
+    def __repr__(self) -> str:
+        """One line: ``FailedFile(cover, 'disk_full: There is no room left.')``."""
+        return f"FailedFile({self.kind}, {quote(f'{self.error.code}: {self.error.message}')})"
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """What became of a task's files.
+
+    Attributes:
+        task: the task, as it was looked up.
+        files: the files on the disk.
+        failed: the files that could not be saved.
+    """
+
+    task: Task
+    files: tuple[SavedFile, ...]
+    failed: tuple[FailedFile, ...] = ()
+
+    def __repr__(self) -> str:
+        """One line: ``Downloads('1a6a…', complete, 2 files, 1 not saved)``. ``files`` has a line for each."""
+        failed = f", {len(self.failed)} not saved" if self.failed else ""
+        return f"Downloads({self.task.task_id!r}, {self.task.state}, {count(len(self.files), 'file')}{failed})"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the task's cards, which play the saved files, and the files that could not be saved."""
+        return to_html(self)
