@@ -32,7 +32,7 @@ def _no_blocking_call() -> Iterator[None]:
         # A sync call in a running loop stops that loop: its docstring says so.
         calls.functions["threading.Lock.acquire"].can_block_in("producer_tools/concurrency/sync.py", "run_sync")
         for call in calls.functions.values():
-            call.can_block_in("producer_tools/files/downloads.py", "_repr_html_")  # a notebook calls no async method
+            call.can_block_in("producer_tools/files/saved.py", "_repr_html_")  # a notebook calls no async method
             call.can_block_in("producer_tools/mcp/server.py", "to_mcp")  # called before the server serves
             call.can_block_in("logging/__init__.py", "handle")  # the application chooses where its log is written
         yield
