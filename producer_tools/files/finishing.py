@@ -49,8 +49,8 @@ def _finish(library: Library, entry: Entry, lyrics: str | None, cover: Path | No
         if finished != entry:
             library.record(finished)
     except Exception as error:  # noqa: BLE001 - the file is saved, whatever may be odd about it
-        kind, task_id, reason = entry.kind, entry.task_id, type(error).__name__
-        telemetry.logger.warning("A %s file of task %s is saved, but not tagged and measured: %s.", kind, task_id, reason)
+        reason = f"{type(error).__name__}, task {entry.task_id}"
+        telemetry.logger.warning("A %s file is saved, but not tagged and measured (%s).", entry.kind, reason)
         return entry
     return finished
 

@@ -122,7 +122,7 @@ class Index:
         """What is known of a file.
 
         Raises:
-            DownloadError: ``no_write_access``: there is something else in the place of the index, or it is not readable.
+            DownloadError: ``no_write_access``: the index cannot be read, or there is something else in its place.
         """
         with self._lock, self._faults():
             self._read_new_lines()
@@ -130,7 +130,7 @@ class Index:
 
     @contextmanager
     def changing(self) -> Iterator[Callable[[Entry], None]]:
-        """Keep other threads and processes from changing the index during the block, which gets a function to add to it.
+        """Keep others from changing the index during the block, which gets a function that adds a line.
 
         Without locks (Windows, some network file systems), only other threads with the same object are kept out.
 

@@ -36,7 +36,7 @@ def short_id(*ids: str | None) -> str:
 
 
 def candidates(stem: str, short: str, number: int) -> Iterator[str]:
-    """The names that a file may get, best first: ``Title``, ``Title (1a6a2b3c)``, ``Title (1a6a2b3c-2)``, …
+    """The names that a file may get, best first: ``Title``, ``Title (1a6a2b3c)``, ``Title (1a6a2b3c-2)`` and so on.
 
     Args:
         stem: the name without an extension.

@@ -59,8 +59,7 @@ class SavedFile:
     def from_path(cls, path: str | os.PathLike[str]) -> "SavedFile":
         """What a file says of itself: its kind, its tags (extra ``files``) and its measurements (extra ``sound``).
 
-        It blocks. Of a link, the file that it leads to is read. A song in an MP4 file is taken for a video if the file's
-        name ends in ``.mp4``.
+        It blocks. Of a link, the file that it leads to is read. An MP4 file is a video if its name ends in ``.mp4``.
 
         Args:
             path: a song, video, cover or stems archive.
