@@ -10,6 +10,7 @@ from producer_tools import Downloader, Downloads, ProducerClient, Task
 from producer_tools.tasks.results import Result
 from tests.clocks import InstantClock
 from tests.raw_server import RawServer, Reply, answering
+from tests.saved_files import saved_files
 
 SONG = b"\0\0\0\x10ftypM4A \0\0\0\0" + b"\0\0\0\x08moov" + b"\0\0\x28\x08mdat" + bytes(range(256)) * 40
 """An MP4 file with an empty index, 10 kB of media, and nothing else."""
@@ -105,7 +106,7 @@ class Download:
         assert downloads.files == ()
         (failed,) = downloads.failed
         assert failed.error.code == code
-        assert not self.directory.exists() or list(self.directory.iterdir()) == []
+        assert not self.directory.exists() or saved_files(self.directory) == []
         return failed.error.message
 
     async def succeeds(self, *replies: Reply) -> Path:
@@ -114,5 +115,5 @@ class Download:
         assert downloads.failed == ()
         path = Path(downloads.files[0].path)
         assert path.read_bytes() == SONG
-        assert list(self.directory.iterdir()) == [path]
+        assert saved_files(self.directory) == [path]
         return path
