@@ -8,6 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import ThreadedResolver
+from hypothesis import given
+from hypothesis import strategies as st
 
 from producer_tools import Downloader, DownloadError, ProducerClient
 from producer_tools.files.types import detect

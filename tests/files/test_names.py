@@ -39,7 +39,7 @@ TITLES = {
 
 @pytest.mark.parametrize(("title", "name"), TITLES.items())
 def test_the_file_name_of_a_title(title: str, name: str) -> None:
-    """A title is untrusted text: it could be a path. What a person reads in it must stay, so that users find the song."""
+    """A title is untrusted text: it could be a path. What a person reads in it must stay."""
     assert readable_name(title) == name
 
 
