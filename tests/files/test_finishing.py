@@ -16,7 +16,8 @@ from producer_tools.files.audio.measured import Measured
 from producer_tools.files.audio.tags import Tags, read_tags
 from producer_tools.tasks.results import Result
 from producer_tools.tools.output import downloads_output
-from tests.files.audio.songs import JPEG, save as encode, tone
+from tests.files.audio.songs import JPEG, tone
+from tests.files.audio.songs import save as encode
 from tests.files.song_server import reply, serving, short_wav
 from tests.saved_files import lines_of_index, saved_files
 
@@ -56,7 +57,9 @@ async def test_a_song_gets_tags_its_cover_and_measurements(song: bytes, tmp_path
     audio, _ = (await save(tmp_path, song)).files
     path = Path(audio.path)
     assert await asyncio.to_thread(read_tags, path) == Tags("Song", "la\nla", "FUZZ-2.0", "7", "a waltz", "t1", "a0")
-    assert bytes((await asyncio.to_thread(MP4, path)).tags["covr"][0]) == JPEG
+    tags = (await asyncio.to_thread(MP4, path)).tags
+    assert tags is not None
+    assert bytes(tags["covr"][0]) == JPEG
     assert (audio.bytes, audio.measured) == (path.stat().st_size, MEASURED)
     facts = (audio.name, audio.task_id, audio.model, audio.seed, audio.prompt, audio.lyrics)
     assert facts == ("Song.m4a", "t1", "FUZZ-2.0", "7", "a waltz", "la\nla")

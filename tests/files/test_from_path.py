@@ -80,7 +80,7 @@ def test_without_the_extras_the_rest_is_known(tmp_path: Path, monkeypatch: pytes
     [
         (lambda path: path.mkdir(), "there is no file"),
         (lambda _: None, "there is no file"),
-        (lambda path: os.mkfifo(path), "there is no file"),
+        (os.mkfifo, "there is no file"),
         (lambda path: path.write_bytes(b""), "is no song"),
         (lambda path: path.write_bytes(b"<html>"), "is no song"),
         (lambda path: path.write_bytes(SONG[:-1000]), "is cut off"),

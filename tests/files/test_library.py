@@ -181,7 +181,7 @@ STEPS: dict[str, tuple[Any, str]] = {
 
 def save_and_die(directory: Path, step: str) -> None:
     """Save a song, and be killed when the step is reached."""
-    finishing.measure = not_measured
+    setattr(finishing, "measure", not_measured)  # noqa: B010 - mypy allows no other way
     place, function = STEPS[step]
     setattr(place, function, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
     (wanted,) = wanted_files(task("https://example.com/a"))
@@ -209,7 +209,7 @@ async def test_a_download_that_is_killed_is_completed_by_the_next_one(step: str,
 
 
 def save_in_process(directory: Path, task_id: str) -> None:
-    finishing.measure = not_measured
+    setattr(finishing, "measure", not_measured)  # noqa: B010 - mypy allows no other way
     asyncio.run(save(directory, task_id))
 
 

@@ -9,9 +9,10 @@ from typing import cast
 
 import pytest
 
-from producer_tools import Downloader, Downloads, ProducerClient, Task
-from producer_tools.files import archive, stems
+from producer_tools import Downloader, DownloadError, Downloads, ProducerClient, Task
+from producer_tools.files import archive
 from producer_tools.files.fetching import FileFetcher
+from producer_tools.files.library import Library
 from producer_tools.files.part_file import PartFile
 from producer_tools.tasks.results import Result
 from producer_tools.tools.output import downloads_output
@@ -93,7 +94,7 @@ async def test_an_end_in_the_middle_is_made_good_by_the_next_call(
         raise OSError("ended here")
 
     with monkeypatch.context() as patch:
-        patch.setattr(stems.Library, "record", ended)
+        patch.setattr(Library, "record", ended)
         broken = await save(tmp_path, zipped(STEMS))
     assert [failed.error.code for failed in broken.failed] == ["unexpected_error"]
     assert len(saved_files(tmp_path)) == 3
@@ -215,7 +216,7 @@ async def test_a_full_disk_while_unpacking_leaves_the_archive(tmp_path: Path, mo
         if data == content[: len(data)]:
             write(part, data)
         else:
-            raise archive.DownloadError("disk_full", "There is no room left.")
+            raise DownloadError("disk_full", "There is no room left.")
 
     with monkeypatch.context() as patch:
         patch.setattr(PartFile, "write", full)
