@@ -133,7 +133,7 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def write_many(directory: Path, name: str, ended: "Connection[Any, Any]") -> None:
-    for number in range(50):
+    for number in range(20):
         add(directory, entry(f"{name}{number}", prompt="x" * 2000))
     ended.send(None)
 
@@ -158,4 +158,4 @@ def test_processes_and_threads_write_at_once(tmp_path: Path) -> None:
         end.close()
         other_end.close()
     keys = {line["key"] for line in lines_of_index(tmp_path)}
-    assert keys == {f"{name}{number}" for name in "abcd" for number in range(50)}
+    assert keys == {f"{name}{number}" for name in "abcd" for number in range(20)}
