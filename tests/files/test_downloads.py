@@ -70,7 +70,7 @@ async def test_a_song_and_its_cover_are_saved(tools: dict[str, BaseTool], direct
     files = await save(tools, song["task_id"])
     result = song["results"][0]
     audio, cover = files["audio"], files["cover"]
-    for file, kind, extension in ((audio, "audio", "wav"), (cover, "cover", "png")):
+    for file, kind, extension in ((audio, "audio", "wav"), (cover, "cover", "jpg")):
         stem = file_stem("Ночь над рекой", kind, song["task_id"], result["audio_id"])
         assert Path(file["path"]) == directory / f"{stem}.{extension}"
         assert stem.startswith(f"Ночь_над_рекой-{kind}.")
@@ -79,7 +79,7 @@ async def test_a_song_and_its_cover_are_saved(tools: dict[str, BaseTool], direct
     }
     with wave.open(audio["path"]) as sound:
         assert sound.getnframes() / sound.getframerate() == pytest.approx(result["duration_seconds"], abs=0.01)
-    assert Path(cover["path"]).read_bytes().startswith(b"\x89PNG")
+    assert Path(cover["path"]).read_bytes().startswith(b"\xff\xd8\xff")
     assert sorted(path.name for path in directory.iterdir()) == sorted(
         Path(file["path"]).name for file in (audio, cover)
     )

@@ -261,12 +261,17 @@ class TestProgram:
 
     @pytest.mark.parametrize(
         ("options", "message"),
-        [(["--port", "USED"], "cannot listen on port"), (["--balance", "-1"], "balance must be zero or more")],
+        [
+            (["--port", "USED"], "cannot listen on port"),
+            (["--balance", "-1"], "balance must be zero or more"),
+            (["--audio-format", "m4a"], "audio_format='m4a' needs the extra sound: pip install"),
+        ],
     )
     def test_a_failed_start_is_one_line_on_stderr_and_exit_code_1(
         self, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
     ) -> None:
         monkeypatch.setattr(signal, "signal", lambda *_: None)
+        monkeypatch.setitem(sys.modules, "av", None)  # the extra is not installed
         with ProducerSandbox() as sandbox:
             port = str(urlsplit(sandbox.base_url).port)
             with pytest.raises(SystemExit) as stopped:

@@ -1,6 +1,6 @@
 """Compressed files, made by PyAV (extra ``sound``): M4A, MP3, and MP4 with a still picture.
 
-Their comment says that the sandbox made them. They contain no dates, so that the same samples give the same bytes, and a
+Their comment says that the sandbox made them. They contain no dates: the same samples give the same bytes, so that a
 download that broke off can be resumed.
 """
 

@@ -21,7 +21,8 @@ class Song:
     """A planned song; ``clips`` follow one another without a gap.
 
     Making one is cheap. The methods that return samples or bytes render it, which takes up to half a second the first
-    time. Every method that derives another song takes a ``seed``: the same seed and arguments always give the same song.
+    time. Every method that derives another song takes a ``seed``: the same seed and arguments always give the same
+    song.
     """
 
     clips: tuple[Clip, ...]
