@@ -38,5 +38,5 @@ def test_covers_have_an_even_size() -> None:
 
 def test_covers_are_small() -> None:
     """Every user installs them, and most never see them."""
-    assert sum(map(len, JPEGS.values())) < 150_000
+    assert sum(map(len, JPEGS.values())) < 80_000
     assert len(covers.plain_cover()) < 1000
