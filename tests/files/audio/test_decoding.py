@@ -57,6 +57,14 @@ def test_damage_in_the_middle_is_left_out(songs: dict[str, Path]) -> None:
     assert 9 * RATE < len(decoded(path)) < 12 * RATE
 
 
+def test_what_has_another_form_is_left_out(songs: dict[str, Path]) -> None:
+    """Songs that were joined may be mono and stereo. A change in the middle must not raise an error of a library."""
+    path = songs[".mp3"]
+    mono = save(path.with_name("mono.mp3"), tone(12, channels=1, rate=48_000), 48_000)
+    path.write_bytes(path.read_bytes() + mono.read_bytes() + path.read_bytes())
+    assert len(decoded(path)) == pytest.approx(24 * RATE, abs=10_000)
+
+
 @pytest.mark.parametrize("suffix", [".mp3", ".wav"])
 def test_a_file_that_is_cut_off_ends_there(songs: dict[str, Path], suffix: str) -> None:
     path = songs[suffix]

@@ -134,6 +134,20 @@ def test_a_cut_file_has_the_length_of_what_is_left(songs: dict[str, Path]) -> No
     assert measured(path).duration_seconds == pytest.approx(4, abs=0.1)
 
 
+@pytest.mark.parametrize("without", ["none", "av"])
+def test_the_length_in_a_header_may_be_a_placeholder(
+    songs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, without: str
+) -> None:
+    """Encoders that write into a stream name the largest length that there is: six hours."""
+    monkeypatch.setitem(sys.modules, without, None)
+    path = songs[".wav"]
+    content = bytearray(path.read_bytes())
+    data = content.index(b"data")
+    content[4:8] = content[data + 4 : data + 8] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+    assert measured(path).duration_seconds == pytest.approx(12, abs=0.01)
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"text", b"RIFF\xff\xff\xff\xffWAVEfmt ", b"\0\0\0\x18ftypM4A ", b"\xff\xfb\x90\x64"]
 )
