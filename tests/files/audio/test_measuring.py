@@ -64,7 +64,7 @@ def test_loudness_is_that_of_ffmpegs_meter(tmp_path: Path, rate: int, channels: 
     assert measured(path).loudness_lufs == pytest.approx(ebur128(path), abs=0.2)
 
 
-@pytest.mark.parametrize("seconds", [0.4, 1, 19.95, 20, 38.3, 39, 61.37])
+@pytest.mark.parametrize("seconds", [0.4, 19.95, 20, 38.37])
 def test_loudness_does_not_depend_on_the_pieces(seconds: float) -> None:
     """Long songs are measured in pieces to save memory."""
     wave = noise(seconds, 0.3) * np.linspace(0.1, 1, round(seconds * RATE), dtype=np.float32)[:, None]
