@@ -1,6 +1,6 @@
 """Decodes audio files into samples, a second at a time. Needs the extra ``sound``."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -34,13 +34,13 @@ class Samples:
     Attributes:
         sample_rate: in Hz.
         channels: 1 is mono, 2 is stereo.
-        blocks: float32 arrays of shape (frames, channels), to be read once. Each is one second long, and the last one
-            at most that. Full scale is from -1 to 1, and lossy formats overshoot it.
+        blocks: float32 arrays of shape (frames, channels), to be read once, before the file is closed. Each is one
+            second long, and the last one at most that. Full scale is from -1 to 1, and lossy formats overshoot it.
     """
 
     sample_rate: int
     channels: int
-    blocks: "Iterator[Block]"
+    blocks: "Generator[Block, None, None]"
 
 
 def can_decode() -> bool:
@@ -72,6 +72,7 @@ def samples(path: Path) -> Iterator[Samples]:
         except (OSError, ValueError, av.error.FFmpegError) as error:
             message = f"The audio in {path} cannot be decoded ({error})."
             raise AudioError("undecodable", message) from error
+        opened.callback(audio.blocks.close)  # PyAV would crash the process if they were read from a closed file
         yield audio
 
 
@@ -85,7 +86,7 @@ def _decode(container: "av.container.InputContainer") -> Samples:
     if rate not in _RATES or channels > _MOST_CHANNELS:
         raise ValueError(f"it has {channels} channels of {rate} Hz")
     blocks = _blocks(chain([first], frames), first)
-    return Samples(rate, channels, islice(blocks, LONGEST))
+    return Samples(rate, channels, (block for block in islice(blocks, LONGEST)))
 
 
 def _frames(container: "av.container.InputContainer") -> "Iterator[av.AudioFrame]":

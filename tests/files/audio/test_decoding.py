@@ -149,6 +149,15 @@ def test_an_error_of_the_caller_stays_what_it_is(originals: dict[str, Path]) -> 
             raise ValueError("mine")
 
 
+@pytest.mark.parametrize("read_first", [True, False])
+def test_a_closed_file_has_no_more_samples(originals: dict[str, Path], *, read_first: bool) -> None:
+    """PyAV would end the whole process with a segmentation fault."""
+    with samples(originals[".m4a"]) as audio:
+        if read_first:
+            next(audio.blocks)
+    assert list(audio.blocks) == []
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists a process's open files")
 @pytest.mark.parametrize("suffix", TYPES)
 def test_no_file_stays_open(songs: dict[str, Path], suffix: str) -> None:
