@@ -27,7 +27,7 @@ _LONGEST = {
     "audio_id": LONGEST_ID,
 }
 _CHUNK = 1 << 20
-_SAME_LENGTH = 0.001  # seconds
+_SAME_LENGTH = 0.001  # seconds, by the header
 
 
 @dataclass(frozen=True)
@@ -139,10 +139,8 @@ def _tag(path: Path, content_type: str, texts: dict[str, str], cover: bytes | No
     write = write_mp4 if content_type.endswith("/mp4") else write_id3
     write(file.tags, texts, cover)
     file.save()
-    if (
-        not _is_whole(path, content_type)
-        or abs(open_with_mutagen(path, content_type).info.length - length) > _SAME_LENGTH
-    ):
+    same_length = abs(open_with_mutagen(path, content_type).info.length - length) < _SAME_LENGTH
+    if not (same_length and _is_whole(path, content_type) and read_tags(path)):
         raise ValueError("the tagged copy is damaged")
 
 

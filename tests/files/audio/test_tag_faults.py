@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def assert_untouched(path: Path, content: bytes, tags: Tags = TAGS) -> None:
     assert sorted(path.parent.iterdir()) == others
 
 
-BROKEN = {
+BROKEN: dict[str, Callable[[bytes], bytes]] = {
     "empty.m4a": lambda _: b"",
     "empty.mp3": lambda _: b"",
     "empty.wav": lambda _: b"",
