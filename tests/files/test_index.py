@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -132,30 +131,20 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert Index(tmp_path).get("a") == entry("a")
 
 
-def write_many(directory: Path, name: str, ended: "Connection[Any, Any]") -> None:
+def write_many(directory: Path, name: str) -> None:
     for number in range(20):
         add(directory, entry(f"{name}{number}", prompt="x" * 2000))
-    ended.send(None)
 
 
 @pytest.mark.enable_socket  # processes are started over a Unix socket
 def test_processes_and_threads_write_at_once(tmp_path: Path) -> None:
     """Two lines in one would lose both files."""
-    context = quick_starts()
-    ends = []
-    for name in "ab":
-        end, other_end = context.Pipe(duplex=False)
-        context.Process(target=write_many, args=(tmp_path, name, other_end), daemon=True).start()
-        ends.append((end, other_end))
-    threads = [threading.Thread(target=write_many, args=(tmp_path, name, ends[0][1])) for name in "cd"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for end, other_end in ends:
-        assert end.poll(20)
-        end.recv()
-        end.close()
-        other_end.close()
+    processes = [quick_starts().Process(target=write_many, args=(tmp_path, name), daemon=True) for name in "ab"]
+    threads = [threading.Thread(target=write_many, args=(tmp_path, name)) for name in "cd"]
+    for each in (*processes, *threads):
+        each.start()
+    for each in (*processes, *threads):
+        each.join(30)
+    assert [process.exitcode for process in processes] == [0, 0]
     keys = {line["key"] for line in lines_of_index(tmp_path)}
     assert keys == {f"{name}{number}" for name in "abcd" for number in range(20)}
