@@ -141,10 +141,14 @@ def test_processes_and_threads_write_at_once(tmp_path: Path) -> None:
     """Two lines in one would lose both files."""
     processes = [quick_starts().Process(target=write_many, args=(tmp_path, name), daemon=True) for name in "ab"]
     threads = [threading.Thread(target=write_many, args=(tmp_path, name)) for name in "cd"]
-    for each in (*processes, *threads):
-        each.start()
-    for each in (*processes, *threads):
-        each.join(30)
+    for process in processes:
+        process.start()
+    for thread in threads:
+        thread.start()
+    for process in processes:
+        process.join(30)
+    for thread in threads:
+        thread.join(30)
     assert [process.exitcode for process in processes] == [0, 0]
     keys = {line["key"] for line in lines_of_index(tmp_path)}
     assert keys == {f"{name}{number}" for name in "abcd" for number in range(20)}
