@@ -12,11 +12,13 @@ from typing_extensions import Self
 from producer_tools.client.arguments import as_ledger, check_budget
 from producer_tools.client.free_calls import FreeCalls
 from producer_tools.client.paid_calls import PaidCalls
+from producer_tools.client.uploads import Uploads
 from producer_tools.concurrency.clock import Clock, SystemClock
 from producer_tools.concurrency.closing import Closing
 from producer_tools.concurrency.limits import Semaphores
 from producer_tools.errors import ConfigurationError
 from producer_tools.files.fetching import FileFetcher
+from producer_tools.files.hosting import FileHosts
 from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.http.settings import Settings, default_base_url, default_platform, default_timeout
 from producer_tools.http.tokens import TokenFunction, own_token, picklable
@@ -65,8 +67,8 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
             is given the request and returns US dollars. Default: the last list that the provider published.
         callbacks: receives the service's callbacks: waits end with the song, and lost answers are recovered.
         require_user_token: whether each call needs an `api_token` block; without one it is a `MissingTokenError`.
-        platform_base_url: where `fetch_prices` reads the price list; default the service's platform, or ``base_url`` if
-            that is not the service's.
+        platform_base_url: where `fetch_prices` reads the price list, and the second place to which `upload` sends a
+            file, with the token; default the service's platform, or ``base_url`` if that is not the service's.
         failures_until_down: after how many failures of the service in a row, within ten minutes, paid calls to that
             endpoint fail at once for a minute (`ServiceUnavailableError`). Then one call tries the service again.
         clock: measures and waits; for tests.
@@ -141,6 +143,8 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
             outcomes=self._outcomes,
             on_submitted=self._waits.remember,
         )
+        hosts = FileHosts(self._transport, self.base_url, self._settings.platform_base_url)
+        self._uploads = Uploads(self._transport, hosts, self._submissions.submit, clock)
         self._price_list = PriceList(self._transport, clock, self._settings.platform_base_url)
         self._statements = Statements(self._transport, clock, self._lookups)
 
