@@ -162,13 +162,17 @@ def _problem_of(error: OSError | ValueError) -> str:
 
 
 def _recording(descriptor: int, path: str) -> Recording:
-    with os.fdopen(descriptor, "rb") as file:
+    """Read and check an open file, and close it."""
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _refused(path, _NOT_A_FILE)
         if status.st_size > LARGEST_RECORDING:
             raise _refused(path, _too_large(status.st_size))
-        content = file.read(LARGEST_RECORDING + 1)  # it may have grown
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(LARGEST_RECORDING + 1)  # it may have grown
+    finally:
+        os.close(descriptor)
     if len(content) > LARGEST_RECORDING:
         raise _refused(path, _too_large(len(content)))
     if not content:
