@@ -29,6 +29,7 @@ from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.outcomes import Outcomes
 from producer_tools.payment.price_list import PriceList
 from producer_tools.payment.prices import Prices, PriceSource
+from producer_tools.payment.recordings import RecordingKeys
 from producer_tools.payment.sending import Sender
 from producer_tools.payment.settling import Settler
 from producer_tools.payment.spending import Spending
@@ -143,10 +144,14 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
             outcomes=self._outcomes,
             on_submitted=self._waits.remember,
         )
-        hosts = FileHosts(self._transport, self.base_url, self._settings.platform_base_url)
-        self._uploads = Uploads(self._transport, hosts, self._submissions.submit, clock)
         self._price_list = PriceList(self._transport, clock, self._settings.platform_base_url)
         self._statements = Statements(self._transport, clock, self._lookups)
+        self._uploads = Uploads(
+            self._transport,
+            FileHosts(self._transport, self.base_url, self._settings.platform_base_url),
+            self._submissions.submit,
+            RecordingKeys(clock, self._statements),
+        )
 
     @property
     def base_url(self) -> str:

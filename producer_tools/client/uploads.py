@@ -3,7 +3,6 @@
 from collections.abc import Awaitable
 from typing import Protocol
 
-from producer_tools.concurrency.clock import Clock
 from producer_tools.errors import ProducerError, SubmissionConflictError
 from producer_tools.files.hosting import FileHosts
 from producer_tools.files.recordings import Recording
@@ -11,7 +10,7 @@ from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.keys import ledger_key
 from producer_tools.payment.ledger import Ledger, guarded
-from producer_tools.payment.recordings import Filed, filed
+from producer_tools.payment.recordings import Filed, RecordingKeys
 from producer_tools.requests import PaidRequest
 from producer_tools.requests.media import UploadRecording
 from producer_tools.tasks.task import Task
@@ -32,14 +31,14 @@ class Uploads:
         transport: knows the token of the current call.
         hosts: gives a recording an address.
         submit: sends a paid request once for each key.
-        clock: measures.
+        keys: finds the key of each recording.
     """
 
-    def __init__(self, transport: Transport, hosts: FileHosts, submit: _Submit, clock: Clock) -> None:
+    def __init__(self, transport: Transport, hosts: FileHosts, submit: _Submit, keys: RecordingKeys) -> None:
         self._transport = transport
         self._hosts = hosts
         self._submit = submit
-        self._clock = clock
+        self._keys = keys
 
     async def upload(
         self, recording: Recording, ledger: Ledger, *, key: str | None, refusal: ProducerError | None
@@ -64,11 +63,11 @@ class Uploads:
         """
         account = token_id(self._transport.token())
         if key is None:
-            return await filed(recording.sha256, account, ledger, self._clock.now())
+            return await self._keys.filed(recording.sha256, account, ledger)
         name = f"recording of {ledger_key(key, account)}"
         note = await guarded(ledger.read_note(name))
         if note is None:
-            place = await filed(recording.sha256, account, ledger, self._clock.now())
+            place = await self._keys.filed(recording.sha256, account, ledger)
             await guarded(ledger.write_note(name, {"key": place.key, "sha256": recording.sha256}))
             return place
         if note["sha256"] != recording.sha256:
