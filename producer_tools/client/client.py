@@ -149,7 +149,6 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
         self._uploads = Uploads(
             self._transport,
             FileHosts(self._transport, self.base_url, self._settings.platform_base_url),
-            self._submissions.submit,
             RecordingKeys(clock, self._statements),
         )
 

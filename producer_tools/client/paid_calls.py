@@ -118,7 +118,8 @@ class PaidCalls:
         """
         check_key(key)
         recording = file if isinstance(file, Recording) else await in_thread(read_recording, file)
-        return await self._uploads.upload(recording, self._ledger_or_default(ledger), key=key, refusal=refusal)
+        ledger = self._ledger_or_default(ledger)
+        return await self._uploads.upload(recording, self.submit, key=key, ledger=ledger, refusal=refusal)
 
     @for_user
     async def release(self, key: str, *, ledger: Ledger | None = None) -> None:

@@ -16,12 +16,13 @@ from producer_tools.requests.media import UploadRecording
 from producer_tools.tasks.task import Task
 
 
-class _Submit(Protocol):
-    """`Submissions.submit`."""
+class Submit(Protocol):
+    """`ProducerClient.submit`, which a subclass may have overridden, for example with a quota."""
 
     def __call__(
-        self, request: PaidRequest, key: str | None, ledger: Ledger, *, refusal: ProducerError | None
-    ) -> Awaitable[Task]: ...
+        self, request: PaidRequest, *, key: str | None, ledger: Ledger, refusal: ProducerError | None
+    ) -> Awaitable[Task]:
+        """The task of a request, which is sent unless it was sent before."""
 
 
 class Uploads:
@@ -30,18 +31,16 @@ class Uploads:
     Args:
         transport: knows the token of the current call.
         hosts: gives a recording an address.
-        submit: sends a paid request once for each key.
         keys: finds the key of each recording.
     """
 
-    def __init__(self, transport: Transport, hosts: FileHosts, submit: _Submit, keys: RecordingKeys) -> None:
+    def __init__(self, transport: Transport, hosts: FileHosts, keys: RecordingKeys) -> None:
         self._transport = transport
         self._hosts = hosts
-        self._submit = submit
         self._keys = keys
 
     async def upload(
-        self, recording: Recording, ledger: Ledger, *, key: str | None, refusal: ProducerError | None
+        self, recording: Recording, submit: Submit, *, key: str | None, ledger: Ledger, refusal: ProducerError | None
     ) -> Task:
         """The task of a recording: that of an earlier upload, or of a new one."""
         place = await self._place(recording, ledger, key)
@@ -53,7 +52,7 @@ class Uploads:
         else:
             url = await self._hosts.host(recording)
         request = UploadRecording(audio_url=url, sha256=recording.sha256)
-        return await self._submit(request, place.key, ledger, refusal=refusal)
+        return await submit(request, key=place.key, ledger=ledger, refusal=refusal)
 
     async def _place(self, recording: Recording, ledger: Ledger, key: str | None) -> Filed:
         """Where the upload belongs in the ledger. A caller's key belongs to it for good, also after seven days.

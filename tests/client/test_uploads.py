@@ -177,7 +177,7 @@ async def test_an_unknown_outcome_is_settled_as_any_other(
 async def test_a_lost_answer_is_found_by_its_address(
     client: ProducerClient, sandbox: ProducerSandbox, take: Path
 ) -> None:
-    """A search compares the body that was sent: it must have the address, and nothing that the service does not know."""
+    """A search compares the body that was sent: it must have the address, and nothing else."""
     sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint="/producer/upload")
     task = await client.upload(take)
     assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
