@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.api_contract import check_answer
 from tests.files.own_recordings import wav
 from tests.sandbox.calls import Answer, Api, send, serving
 
@@ -26,7 +27,9 @@ def post(api: Api, path: str, content: bytes = b"RIFF", *, token: str | None = N
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     if token != "":
         headers["Authorization"] = f"Bearer {token or api.sandbox.api_token}"
-    return send(api.sandbox.base_url + path, body, headers)
+    answer = send(api.sandbox.base_url + path, body, headers)
+    check_answer(path, answer.status, answer.json)
+    return answer
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
