@@ -101,7 +101,7 @@ class PaidCalls:
         task is returned. After a failed task it is sent again.
 
         Args:
-            file: the path of an mp3, wav or m4a file of at most 25 MB (faq).
+            file: the path of an mp3, wav or m4a file of at most 25 MB (faq); or what the upload tool has read.
             key: an idempotency key. Under the same key the same task is returned also after seven days.
             ledger: where the upload is written down; default the client's ledger. It is filed under the key
                 ``recording`` and the SHA-256 of the content, which `release` and `adopt` take.
