@@ -3,6 +3,7 @@
 from collections.abc import Awaitable
 from typing import Protocol
 
+from producer_tools.concurrency.limits import KeyLocks
 from producer_tools.errors import ProducerError, SubmissionConflictError
 from producer_tools.files.hosting import FileHosts
 from producer_tools.files.recordings import Recording
@@ -38,29 +39,32 @@ class Uploads:
         self._transport = transport
         self._hosts = hosts
         self._keys = keys
+        self._in_progress = KeyLocks()
 
     async def upload(
         self, recording: Recording, submit: Submit, *, key: str | None, ledger: Ledger, refusal: ProducerError | None
     ) -> Task:
         """The task of a recording: that of an earlier upload, or of a new one."""
-        place = await self._place(recording, ledger, key)
-        if place.entry is not None:
-            # Nothing is sent, unless whoever is sending it withdraws: then its address holds the same content.
-            url = str(place.entry.request.get("audio_url"))
-        elif refusal is not None:
-            raise refusal
-        else:
-            url = await self._hosts.host(recording)
-        request = UploadRecording(audio_url=url, sha256=recording.sha256)
-        return await submit(request, key=place.key, ledger=ledger, refusal=refusal)
+        account = token_id(self._transport.token())
+        # Of calls of this client at once, only the first one sends the file.
+        async with self._in_progress.hold(f"{account}/{recording.sha256}"):
+            place = await self._place(recording, account, ledger, key)
+            if place.entry is not None:
+                # Nothing is sent, unless whoever is sending it withdraws: then its address holds the same content.
+                url = str(place.entry.request.get("audio_url"))
+            elif refusal is not None:
+                raise refusal
+            else:
+                url = await self._hosts.host(recording)
+            request = UploadRecording(audio_url=url, sha256=recording.sha256)
+            return await submit(request, key=place.key, ledger=ledger, refusal=refusal)
 
-    async def _place(self, recording: Recording, ledger: Ledger, key: str | None) -> Filed:
+    async def _place(self, recording: Recording, account: str, ledger: Ledger, key: str | None) -> Filed:
         """Where the upload belongs in the ledger. A caller's key belongs to it for good, also after seven days.
 
         Raises:
             SubmissionConflictError: the caller's key belongs to other content.
         """
-        account = token_id(self._transport.token())
         if key is None:
             return await self._keys.filed(recording.sha256, account, ledger)
         name = f"recording of {ledger_key(key, account)}"

@@ -23,6 +23,7 @@ LARGEST_RECORDING = 25 * 10**6
 _LONGEST_SHOWN = 100
 _LONGEST_STEM = 80
 _LOOKED_AT = 512
+_ID3_HEADER = 10
 _CONVERT = "convert it to mp3, wav or m4a"
 _NOT_A_FILE = "is no regular file: name one mp3, wav or m4a file"
 # Without O_NONBLOCK, opening a named pipe waits for somebody who writes into it. Windows needs O_BINARY.
@@ -170,7 +171,8 @@ def _recording(descriptor: int, path: str) -> Recording:
         if status.st_size > LARGEST_RECORDING:
             raise _refused(path, _too_large(status.st_size))
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            content = file.read(LARGEST_RECORDING + 1)  # it may have grown
+            # It may have grown. A file of the system that has nothing to read now gives None.
+            content = file.read(LARGEST_RECORDING + 1) or b""
     finally:
         os.close(descriptor)
     if len(content) > LARGEST_RECORDING:
@@ -187,8 +189,9 @@ def _checked(content: bytes, path: str) -> Recording:
         InvalidArgumentError: it is of another type, or cut off.
     """
     file_type = detect("audio", content[:HEAD])
-    if file_type is None:
-        raise _refused(path, f"is {_what_else(content)}: {_CONVERT}")
+    other = _other_type(content)
+    if file_type is None or other is not None:
+        raise _refused(path, f"is {other or _text_or_unknown(content)}: {_CONVERT}")
     if not file_type.is_whole(io.BytesIO(content), len(content)):
         raise _refused(path, f"is cut off: it is shorter than its {file_type.extension} header says. Copy it again")
     if file_type.extension == "m4a" and (problem := _problem_of_mp4(content)):
@@ -201,12 +204,17 @@ def _checked(content: bytes, path: str) -> Recording:
     )
 
 
-def _what_else(content: bytes) -> str:
-    """What a file is that is neither mp3 nor wav nor m4a."""
-    head = content[:HEAD]
-    named = (name for beginning, name in _OTHER_TYPES.items() if re.match(beginning, head, re.DOTALL))
-    if name := next(named, None):
-        return name
+def _other_type(content: bytes) -> str | None:
+    """The name of a type that cannot be uploaded. A FLAC or AAC file may begin with the tag that mp3 files have."""
+    start = 0
+    if content.startswith(b"ID3"):
+        sizes = zip(content[6:10], (21, 14, 7, 0), strict=False)
+        start = _ID3_HEADER + sum((byte & 0x7F) << shift for byte, shift in sizes)
+    head = content[start : start + HEAD]
+    return next((name for beginning, name in _OTHER_TYPES.items() if re.match(beginning, head, re.DOTALL)), None)
+
+
+def _text_or_unknown(content: bytes) -> str:
     try:
         text = getincrementaldecoder("utf-8")().decode(content[:_LOOKED_AT])  # which may end inside a character
     except UnicodeDecodeError:

@@ -89,6 +89,12 @@ async def test_the_same_content_is_sent_and_paid_once(
     assert len(sandbox.charges) == 2
 
 
+async def test_calls_at_once_send_the_file_once(client: ProducerClient, sandbox: ProducerSandbox, take: Path) -> None:
+    """An agent may call a tool twice in one message: each would send up to 25 MB."""
+    tasks = await asyncio.gather(*(client.upload(take) for _ in range(3)))
+    assert len({task.task_id for task in tasks}) == len(sandbox.charges) == len(sandbox.file_hosts.received) == 1
+
+
 @pytest.mark.parametrize("days", [0, 8])
 async def test_processes_that_upload_at_once_pay_once(
     client_of: Callable[..., ProducerClient], sandbox: ProducerSandbox, clock: InstantClock, take: Path, days: int

@@ -30,18 +30,19 @@ def _box(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", 8 + len(data)) + name + data
 
 
-OTHER_TYPES = {
-    "FLAC": b"fLaC" + bytes(60),
-    "Ogg": b"OggS" + bytes(60),
-    "AIFF": b"FORM\0\0\0\x3cAIFF" + bytes(60),
-    "raw AAC": b"\xff\xf1\x50\x80" + bytes(60),
-    "Windows Media": b"\x30\x26\xb2\x75\x8e\x66\xcf\x11" + bytes(60),
-    "MIDI": b"MThd" + bytes(60),
-    "WebM": b"\x1a\x45\xdf\xa3" + bytes(60),
-    "AVI": b"RIFF\x3c\0\0\0AVI " + bytes(60),
-    "a video": mp4(b"vide", b"soun"),
-    "without sound": mp4(b"text"),
-    "text": "Dear diary, naïve.\nThe take went well.\n".encode(),
-    "unknown": b"\x01\x02\x03\x04" + bytes(range(128, 188)),
-}
-"""Files that cannot be uploaded, by a word that the error says about each."""
+OTHER_TYPES = [
+    ("FLAC", b"fLaC" + bytes(60)),
+    ("Ogg", b"OggS" + bytes(60)),
+    ("AIFF", b"FORM\0\0\0\x3cAIFF" + bytes(60)),
+    ("raw AAC", b"\xff\xf1\x50\x80" + bytes(60)),
+    ("Windows Media", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11" + bytes(60)),
+    ("MIDI", b"MThd" + bytes(60)),
+    ("WebM", b"\x1a\x45\xdf\xa3" + bytes(60)),
+    ("FLAC", b"ID3\4\0\0\0\0\0\4TAG!fLaC" + bytes(60)),
+    ("AVI", b"RIFF\x3c\0\0\0AVI " + bytes(60)),
+    ("a video", mp4(b"vide", b"soun")),
+    ("without sound", mp4(b"text")),
+    ("text", "Dear diary, naïve.\nThe take went well.\n".encode()),
+    ("unknown", b"\x01\x02\x03\x04" + bytes(range(128, 188))),
+]
+"""A word that the error says, and a file that cannot be uploaded."""
