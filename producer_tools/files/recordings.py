@@ -41,6 +41,7 @@ _OTHER_TYPES: dict[bytes, str] = {
     b"#!AMR": "AMR",
     b"\x1a\x45\xdf\xa3": "WebM or Matroska",
     b"RIFF....AVI ": "an AVI video",
+    b"RF64": "RF64, another form of WAV",
     b"PK\x03\x04": "a ZIP archive",
 }
 """What other files begin with, as regular expressions."""

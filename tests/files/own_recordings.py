@@ -40,6 +40,7 @@ OTHER_TYPES = [
     ("WebM", b"\x1a\x45\xdf\xa3" + bytes(60)),
     ("FLAC", b"ID3\4\0\0\0\0\0\4TAG!fLaC" + bytes(60)),
     ("AVI", b"RIFF\x3c\0\0\0AVI " + bytes(60)),
+    ("RF64", b"RF64\xff\xff\xff\xffWAVE" + bytes(60)),
     ("a video", mp4(b"vide", b"soun")),
     ("without sound", mp4(b"text")),
     ("text", "Dear diary, naïve.\nThe take went well.\n".encode()),
