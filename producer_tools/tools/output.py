@@ -11,6 +11,7 @@ from producer_tools.files.saved import Downloads
 from producer_tools.tasks.failures import failed_by_service
 from producer_tools.tasks.results import RESULT_KEYS, Result
 from producer_tools.tasks.task import STUCK, State, Task, TaskBatch
+from producer_tools.tools.file_facts import file_values, measured_facts
 
 Output = tuple[str, dict[str, Any]]
 """LangChain's ``content_and_artifact``: JSON text for the model, a JSON-able dict for the application."""
@@ -77,8 +78,12 @@ def batch_output(batch: TaskBatch) -> Output:
     return compact_json(content), {"tasks": [task_artifact(task) for task in batch.tasks], **common}
 
 
-def downloads_output(downloads: Downloads) -> Output:
+def downloads_output(downloads: Downloads, *, listen: bool = False) -> Output:
     """The content and the artifact of a task's saved files.
+
+    Args:
+        downloads: the task and its files.
+        listen: whether the content says what was measured of the audio, and the artifact says that it may be heard.
 
     Raises:
         DownloadError: no file could be saved.
@@ -86,21 +91,23 @@ def downloads_output(downloads: Downloads) -> Output:
     if not downloads.files:
         raise _nothing_saved(downloads)
     task, next_step = downloads.task, _next_step_of_downloads(downloads)
+    files = [file_values(file) for file in downloads.files]
     failed = [{"kind": file.kind, "code": file.error.code, "message": file.error.message} for file in downloads.failed]
     content: dict[str, Any] = {
         "task_id": task.task_id,
         "state": task.state,
         "success": bool(task.success) and not failed,
-        "files": [_select(asdict(file), _SHOWN_OF_FILE) for file in downloads.files],
+        "files": [_file_content(file, listen=listen) for file in files],
         **({"failed": failed} if failed else {}),
         **_error(task),
         "next_step": next_step,
     }
     artifact = {
         **task_artifact(task),
-        "files": [asdict(file) for file in downloads.files],
+        "files": files,
         "failed": [{**each, "url": file.url} for each, file in zip(failed, downloads.failed, strict=True)],
         "next_step": next_step,
+        **({"listen": True} if listen else {}),
     }
     return compact_json(content), artifact
 
@@ -129,6 +136,11 @@ def _content(task: Task, show: Callable[[Result], dict[str, Any]]) -> dict[str, 
     if task.note is not None:
         content["note"] = shorten(task.note)
     return {**content, **_error(task)}
+
+
+def _file_content(file: dict[str, Any], *, listen: bool) -> dict[str, Any]:
+    measured = measured_facts(file) if listen else {}
+    return {**_select(file, _SHOWN_OF_FILE), **({"measured": measured} if measured else {})}
 
 
 def _error(task: Task) -> dict[str, Any]:

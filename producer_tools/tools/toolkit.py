@@ -31,6 +31,7 @@ class ProducerToolkit(Closing, CheckedModel, BaseToolkit):
             relative one is made absolute. If you give one in which no file can be written, paid tools raise
             `ConfigurationError` and send nothing.
         paid_tools: whether the tools that cost money are included.
+        listen: whether a model may hear the songs that it saves: `ProducerDownloadResults` has the same argument.
 
     Raises:
         InvalidArgumentError: an argument is not valid, or there is none of that name.
@@ -44,12 +45,13 @@ class ProducerToolkit(Closing, CheckedModel, BaseToolkit):
         default=DEFAULT_DIRECTORY, exclude=True, validate_default=True
     )
     paid_tools: bool = True
+    listen: bool = False
 
     def get_tools(self) -> list[BaseTool]:
         """The tools. All of them use the toolkit's client."""
         settings: dict[type[ProducerTool], dict[str, Any]] = {
             ProducerWaitForTasks: {"on_progress": self.on_progress},
-            ProducerDownloadResults: {"directory": self.download_dir},
+            ProducerDownloadResults: {"directory": self.download_dir, "listen": self.listen},
         }
         if "download_dir" in self.model_fields_set:  # who gave none may want no files
             check = DirectoryCheck(self.download_dir)
