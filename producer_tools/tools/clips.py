@@ -90,9 +90,7 @@ def clip_of(file: Mapping[str, Any], directory: Path | None = None) -> Clip:
     """
     name = _name(file)
     try:
-        path = Path(file["path"])
-        if directory is not None and not path.resolve().is_relative_to(directory.resolve()):
-            raise _CannotPlayError("the file is not in the application's directory of downloads")
+        path = _allowed(Path(file["path"]), directory)
         content, mime_type, how = _audio(path, _seconds(file))
     except _CannotPlayError as reason:
         return not_played(file, str(reason))
@@ -108,6 +106,12 @@ def clip_of(file: Mapping[str, Any], directory: Path | None = None) -> Clip:
 def not_played(file: Mapping[str, Any], reason: str) -> Clip:
     """The text for a song that is left out."""
     return Clip(f"{_name(file)} cannot be played: {reason}.")
+
+
+def _allowed(path: Path, directory: Path | None) -> Path:
+    if directory is None or path.resolve().is_relative_to(directory.resolve()):
+        return path
+    raise _CannotPlayError("the file is not in the application's directory of downloads")
 
 
 def _audio(path: Path, seconds: float) -> tuple[bytes, str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langgraph.types import Command, interrupt
 
 from producer_tools import Downloader, Downloads, Measured, Task
 from producer_tools.files.fetching import FileFetcher
@@ -53,9 +54,7 @@ def keeping(**options: Any) -> FakeModel:
 
 @sync_and_async
 @pytest.mark.usefixtures("_measured")
-async def test_a_reviewer_sees_what_was_measured(
-    run: Runner, album: MakeAlbum, directory: Path
-) -> None:
+async def test_a_reviewer_sees_what_was_measured(run: Runner, album: MakeAlbum, directory: Path) -> None:
     """Otherwise it keeps a take that is silent, and nobody notices before listening to the album."""
     seen: list[dict[str, Any]] = []
 
@@ -93,22 +92,18 @@ async def test_a_take_that_cannot_be_saved_is_reviewed(run: Runner, album: MakeA
     assert "cannot hear" in model.calls[0][0].text
 
 
-async def test_a_file_that_a_review_has_is_not_fetched_again(
+async def test_a_review_that_is_run_again_fetches_nothing(
     run: Runner, album: MakeAlbum, sandbox: ProducerSandbox, fetched: Counter[str]
 ) -> None:
-    """A run that was stopped in a review must continue there, without a second charge or download."""
-    stopped: list[bool] = []
+    """LangGraph runs a review anew when a person has answered it, or after a crash."""
 
     def review(_: Song) -> None:
-        if not stopped:
-            stopped.append(True)
-            raise KeyboardInterrupt
+        assert interrupt("Keep it?") == "yes"
 
     graph = album(review=review)
-    with pytest.raises(KeyboardInterrupt):
-        await run(graph, WALTZ)
+    await run(graph, WALTZ)
     assert set(fetched.values()) == {1}
-    state = await run(graph, None)
+    state = await run(graph, Command(resume="yes"))
     assert error_codes(state) == [None]
     assert set(fetched.values()) == {2}, "once for the review and once for the album"
     assert len(paid_task_ids(sandbox)) == 1
