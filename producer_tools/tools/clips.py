@@ -59,9 +59,20 @@ def takes_audio(model: BaseChatModel, hears: bool | None) -> bool:  # noqa: FBT0
     Args:
         model: the chat model. What its ``profile`` does not say, it cannot do.
         hears: what the application says, which takes precedence; ``None`` if it says nothing.
+
+    Returns:
+        Whether audio reaches the model. It never does through OpenAI's Responses API, which has no audio in messages:
+        langchain-openai leaves it out without an error, and the model would believe that it was played.
     """
+    if _uses_responses_api(model):
+        return False
     profile = getattr(model, "profile", None) or {}
     return profile.get("audio_inputs") is True if hears is None else hears
+
+
+def _uses_responses_api(model: BaseChatModel) -> bool:
+    chosen = getattr(model, "use_responses_api", None)
+    return chosen is True or (chosen is None and getattr(model, "output_version", None) == "responses/v1")
 
 
 def songs_in(files: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
