@@ -92,8 +92,8 @@ def _messages_to_review(song: Mapping[str, Any], *, plays: bool) -> list[BaseMes
     }
     saved = songs_in(take.get("files") or [])
     file = next((file for file in saved if file.get("audio_id") == newest.get("audio_id")), {})
-    if measured := measured_facts(file):
-        facts["measured"] = measured
+    if measured := measured_facts(file, loudness=True):
+        facts["file"] = measured
     text = json.dumps(facts, ensure_ascii=False)
     clip = clip_of(file) if plays and file else None
     if clip is None or clip.audio is None:

@@ -9,27 +9,30 @@ from producer_tools.files.saved import SavedFile
 _SECONDS_OFF = 2.0
 """By how much a whole file may be shorter than the service says: encoders pad, and services round."""
 
-_SHOWN = ("duration_seconds", "loudness_lufs", "peak_dbfs")
-
 
 def file_values(file: SavedFile) -> dict[str, Any]:
     """The file as JSON values: the fields of `SavedFile`, and ``findings``, a list of what is wrong with its audio."""
     return {**asdict(file), "findings": _findings(file)}
 
 
-def measured_facts(file: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model reads of the audio in a file: its length, loudness, peak, and findings if there are any.
+def measured_facts(file: Mapping[str, Any], *, loudness: bool) -> dict[str, Any]:
+    """What a model reads of the audio in a file: its length, and findings if there are any.
 
     Args:
         file: what `file_values` returned.
+        loudness: whether it also reads the loudness and the peak.
 
     Returns:
         The facts; empty if nothing was measured.
     """
-    measured = file.get("measured") or {}
-    facts = {name: measured[name] for name in _SHOWN if measured.get(name) is not None}
-    findings = file.get("findings")
-    return {**facts, "findings": findings} if findings else facts
+    measured = file.get("measured")
+    if not measured:
+        return {}
+    facts = {"measured_seconds": measured["duration_seconds"]}
+    if loudness:
+        facts |= {name: measured.get(name) for name in ("loudness_lufs", "peak_dbfs")}
+    facts["findings"] = file.get("findings") or None
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def _findings(file: SavedFile) -> list[str]:

@@ -7,9 +7,10 @@ from typing import Any, get_args
 
 from producer_tools.errors import DownloadError
 from producer_tools.errors.base import shorten
+from producer_tools.files.archive import UNSAFE
 from producer_tools.files.saved import Downloads
 from producer_tools.tasks.failures import failed_by_service
-from producer_tools.tasks.results import RESULT_KEYS, Result
+from producer_tools.tasks.results import RESULT_KEYS, Result, has_files
 from producer_tools.tasks.task import STUCK, State, Task, TaskBatch
 from producer_tools.tools.file_facts import file_values, measured_facts
 
@@ -19,7 +20,7 @@ Output = tuple[str, dict[str, Any]]
 _SHOWN = tuple(key.name for key in RESULT_KEYS if key.shown != "never")
 # A batch may hold fifty songs, and a model pays for each character.
 _SHOWN_IN_BATCH = tuple(key.name for key in RESULT_KEYS if key.shown == "always")
-_SHOWN_OF_FILE = ("kind", "path", "bytes", "audio_id", "title", "duration_seconds")
+_SHOWN_OF_FILE = ("kind", "bytes", "audio_id", "title", "duration_seconds")
 
 _WAIT = (
     "Not finished. Call producer_wait_for_tasks (or producer_get_task) with this task_id. preview_urls are no "
@@ -53,6 +54,10 @@ _ALL_FINAL_WITH_FILES = (
 
 _SAVED = "Saved. Tell the user the paths; nothing is left to do."
 _SAVED_IN_PART = "Failed in part, but this is finished and saved. Tell the user the paths, and why the rest failed."
+_UNSAFE = (
+    "Saved, but a stems archive stays packed. Tell the user the paths, and why. Calling again changes nothing; nothing "
+    "is left to do."
+)
 _SOME_MISSING = (
     "Some files are missing. Call producer_download_results again with this task_id: what is saved is kept. If they "
     "fail again, tell the user."
@@ -97,13 +102,14 @@ def downloads_output(downloads: Downloads, *, listen: bool = False) -> Output:
         "task_id": task.task_id,
         "state": task.state,
         "success": bool(task.success) and not failed,
-        "files": [_file_content(file, listen=listen) for file in files],
+        "files": [_file(file, listen=listen) for file in files],
         **({"failed": failed} if failed else {}),
         **_error(task),
         "next_step": next_step,
     }
     artifact = {
         **task_artifact(task),
+        "directory": downloads.directory,
         "files": files,
         "failed": [{**each, "url": file.url} for each, file in zip(failed, downloads.failed, strict=True)],
         "next_step": next_step,
@@ -114,7 +120,8 @@ def downloads_output(downloads: Downloads, *, listen: bool = False) -> Output:
 
 def task_artifact(task: Task) -> dict[str, Any]:
     """Everything that is known of a task, as JSON values, since a checkpointer restores nothing else."""
-    return {**asdict(task), "success": task.success, "next_step": _next_step(task)} | {
+    derived = {"success": task.success, "links_until": task.links_until, "next_step": _next_step(task)}
+    return {**asdict(task), **derived} | {
         name: list(getattr(task, name)) for name in ("results", "preview_urls", "partial_results")
     }
 
@@ -127,6 +134,8 @@ def _content(task: Task, show: Callable[[Result], dict[str, Any]]) -> dict[str, 
         "success": task.success,
         "results": [show(result) for result in task.results],
     }
+    if task.state == "complete" and task.links_until is not None:
+        content["links_until"] = task.links_until
     if not task.is_final:
         content["preview_urls"] = list(task.preview_urls)
         if task.progress is not None:
@@ -138,13 +147,13 @@ def _content(task: Task, show: Callable[[Result], dict[str, Any]]) -> dict[str, 
     return {**content, **_error(task)}
 
 
-def _file_content(file: dict[str, Any], *, listen: bool) -> dict[str, Any]:
-    measured = measured_facts(file) if listen else {}
-    return {**_select(file, _SHOWN_OF_FILE), **({"measured": measured} if measured else {})}
-
-
 def _error(task: Task) -> dict[str, Any]:
     return {} if task.error is None else {"error": {**task.error, "message": shorten(task.error["message"])}}
+
+
+def _file(file: dict[str, Any], *, listen: bool) -> dict[str, Any]:
+    """What a model reads of a file. It gets no path of the host, but that below the directory of the downloads."""
+    return {**_select(file, _SHOWN_OF_FILE), "path": file["name"], **measured_facts(file, loudness=listen)}
 
 
 def _single(result: Result) -> dict[str, Any]:
@@ -172,7 +181,7 @@ def _next_step(task: Task) -> str:
         return _PARTIAL if task.partial_results else without_results
     if not task.results:
         return _EMPTY
-    return _DONE_WITH_FILES if _has_files(task) else _DONE
+    return _DONE_WITH_FILES if has_files(task.results) else _DONE
 
 
 def _next_step_of(batch: TaskBatch) -> str:
@@ -180,16 +189,13 @@ def _next_step_of(batch: TaskBatch) -> str:
         return _NONE_FOUND
     if not all(task.is_final for task in batch.tasks):
         return _WAIT_FOR_BATCH
-    return _ALL_FINAL_WITH_FILES if any(map(_has_files, batch.tasks)) else _ALL_FINAL
-
-
-def _has_files(task: Task) -> bool:
-    return any(result.get(key.name) for result in task.results for key in RESULT_KEYS if key.file)
+    is_any_saveable = any(has_files(task.results) for task in batch.tasks)
+    return _ALL_FINAL_WITH_FILES if is_any_saveable else _ALL_FINAL
 
 
 def _next_step_of_downloads(downloads: Downloads) -> str:
     if downloads.failed:
-        return _SOME_MISSING
+        return _UNSAFE if all(each.error.code == UNSAFE for each in downloads.failed) else _SOME_MISSING
     return _SAVED_IN_PART if downloads.task.error is not None else _SAVED
 
 

@@ -126,7 +126,7 @@ async def test_a_model_that_hears_reviews_the_sound(run: Runner, album: MakeAlbu
     content: Any = question.content
     facts = json.loads(content[0]["text"])
     assert facts["wish"] == "a waltz"
-    assert facts["measured"]["findings"][0] == "too short: 4.0 s"
+    assert facts["file"]["findings"][0] == "too short: 4.0 s"
     assert is_json(state)
 
 
@@ -149,7 +149,7 @@ async def test_any_other_model_reads_the_measured_facts(
     assert error_codes(state) == [None]
     assert state["songs"][0]["take_error"] is None
     assert played(model.calls[0]) == []
-    assert json.loads(model.questions[0])["measured"]["findings"][:2] == ["too short: 4.0 s", "mostly silence: 90%"]
+    assert json.loads(model.questions[0])["file"]["findings"][:2] == ["too short: 4.0 s", "mostly silence: 90%"]
     assert "cannot hear" in model.calls[0][0].text
 
 

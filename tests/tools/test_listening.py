@@ -210,16 +210,23 @@ def test_without_the_extra_an_m4a_is_left_out(directory: Path, tmp_path: Path, m
 
 def downloads(**fields: Any) -> Downloads:
     measured = Measured(8.04, loudness_lufs=-14.1, peak_dbfs=-0.3, clipped_share=0.02, silent_share=0.1)
-    file = SavedFile("audio", "/songs/a.m4a", 3, "audio/mp4", audio_id="a1", duration_seconds=120.0, measured=measured)
-    return Downloads(Task("t1", "complete", results=({"audio_id": "a1"},)), (SavedFile(**{**vars(file), **fields}),))
+    file = SavedFile(
+        "audio", "/songs/a.m4a", 3, "audio/mp4", name="a.m4a", audio_id="a1", duration_seconds=120.0, measured=measured
+    )
+    return Downloads(Task("t1", "complete", results=({"audio_id": "a1"},)), (file,))
 
 
 def test_a_listening_tool_says_what_was_measured() -> None:
     """A model that cannot hear judges by it; the artifact must be marked, or no model would hear the song."""
     content, artifact = downloads_output(downloads(), listen=True)
     (file,) = json.loads(content)["files"]
-    assert file["measured"] == {
-        "duration_seconds": 8.04,
+    assert file == {
+        "kind": "audio",
+        "bytes": 3,
+        "audio_id": "a1",
+        "duration_seconds": 120.0,
+        "path": "a.m4a",
+        "measured_seconds": 8.04,
         "loudness_lufs": -14.1,
         "peak_dbfs": -0.3,
         "findings": [
@@ -229,17 +236,25 @@ def test_a_listening_tool_says_what_was_measured() -> None:
         ],
     }
     assert artifact["listen"] is True
-    assert artifact["files"][0]["findings"] == file["measured"]["findings"]
+    assert artifact["files"][0]["findings"] == file["findings"]
     assert json.loads(json.dumps(artifact)) == artifact
+
+
+def test_another_tool_says_only_what_concerns_a_user() -> None:
+    """Every number is paid for with each turn, and only a model that judges the sound needs the loudness."""
+    content, artifact = downloads_output(downloads())
+    (file,) = json.loads(content)["files"]
+    assert file["measured_seconds"] == 8.04
+    assert file["findings"]
+    assert not {"loudness_lufs", "peak_dbfs"} & file.keys()
+    assert "listen" not in artifact
 
 
 def test_what_was_not_measured_is_not_shown() -> None:
     """Without the extra ``sound`` the content is that of a tool that does not listen; a null would be no fact."""
     listening, _ = downloads_output(downloads(measured=None), listen=True)
-    plain, artifact = downloads_output(downloads())
     assert json.loads(listening) == json.loads(downloads_output(downloads(measured=None))[0])
-    assert "measured" not in json.loads(plain)["files"][0]
-    assert "listen" not in artifact
+    assert "measured_seconds" not in listening
 
 
 def test_a_toolkit_that_listens_tells_the_model() -> None:
@@ -252,4 +267,4 @@ def test_a_toolkit_that_listens_tells_the_model() -> None:
     assert "played to you" in tool.description
     assert tool.args == plain.args, "a model cannot set it"
     schema: Any = output_schema(tool)
-    assert "measured" in schema["properties"]["files"]["items"]["properties"]
+    assert "loudness_lufs" in schema["properties"]["files"]["items"]["properties"]
