@@ -210,9 +210,8 @@ def test_without_the_extra_an_m4a_is_left_out(directory: Path, tmp_path: Path, m
 
 def downloads(**fields: Any) -> Downloads:
     measured = Measured(8.04, loudness_lufs=-14.1, peak_dbfs=-0.3, clipped_share=0.02, silent_share=0.1)
-    file = SavedFile(
-        "audio", "/songs/a.m4a", 3, "audio/mp4", name="a.m4a", audio_id="a1", duration_seconds=120.0, measured=measured
-    )
+    known: dict[str, Any] = {"name": "a.m4a", "audio_id": "a1", "duration_seconds": 120.0, "measured": measured}
+    file = SavedFile("audio", "/songs/a.m4a", 3, "audio/mp4", **{**known, **fields})
     return Downloads(Task("t1", "complete", results=({"audio_id": "a1"},)), (file,))
 
 
