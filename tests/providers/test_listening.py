@@ -109,10 +109,11 @@ async def test_no_audio_is_promised_to_the_responses_api(client: ProducerClient,
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
 async def test_a_text_only_model_gets_no_audio(provider: Provider, client: ProducerClient, tmp_path: Path) -> None:
-    """Its API would refuse the call; it reads the result of the tool as always."""
+    """Its API would refuse the call; it reads what was measured, here that the song is silent."""
+    pytest.importorskip("av")
     heard, later, file = await bodies(provider, client, tmp_path, hears=False)
     assert audio_on_the_wire(heard) == audio_on_the_wire(later) == []
-    assert Path(file["path"]).name in json.dumps(heard)
+    assert "mostly silence: 100%" in json.dumps(heard)
     assert base64.b64encode(Path(file["path"]).read_bytes()[:300]).decode() not in json.dumps(heard)
 
 
