@@ -73,14 +73,14 @@ async def test_a_song_and_its_cover_are_saved(tools: dict[str, BaseTool], direct
     files = await save(tools, song["task_id"])
     result = song["results"][0]
     audio, cover = files["audio"], files["cover"]
-    for file, extension in ((audio, "wav"), (cover, "png")):
+    for file, extension in ((audio, "wav"), (cover, "jpg")):
         assert Path(file["path"]) == directory / f"Ночь над рекой.{extension}"
     assert {key: audio[key] for key in ("audio_id", "title", "duration_seconds")} == {
         key: result[key] for key in ("audio_id", "title", "duration_seconds")
     }
     with wave.open(audio["path"]) as sound:
         assert sound.getnframes() / sound.getframerate() == pytest.approx(result["duration_seconds"], abs=0.01)
-    assert Path(cover["path"]).read_bytes().startswith(b"\x89PNG")
+    assert Path(cover["path"]).read_bytes().startswith(b"\xff\xd8\xff")
     assert saved_files(directory) == sorted(Path(file["path"]) for file in (audio, cover))
 
 

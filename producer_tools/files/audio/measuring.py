@@ -56,7 +56,7 @@ def _measure(audio: Samples) -> Measured:
     peak = float(levels.max())
     heard = np.flatnonzero(levels > 10 ** (SILENCE_DBFS / 20))
     seconds = frames / rate
-    start, end = (heard[0] / _WINDOWS, (heard[-1] + 1) / _WINDOWS) if len(heard) else (seconds, seconds)
+    start, end = (heard[0] / _WINDOWS, (heard[-1] + 1) / _WINDOWS) if len(heard) else (seconds, 0.0)
     return Measured(
         duration_seconds=round(seconds, 3),
         sample_rate=rate,

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from mutagen.id3 import ID3
     from mutagen.mp4 import MP4Tags
 
+LARGEST_COVER = 4 * 10**6
+"""Bytes of a cover in a file; the service's have some 100 kB."""
+
 MADE_WITH_AI = "Made with AI"
 """How the comment begins."""
 
@@ -89,8 +92,8 @@ def _is_of_others(name: str, value: Any) -> bool:
 
 
 def _picture_type(picture: bytes | None) -> str | None:
-    """JPEG or PNG; ``None`` for anything else, which players do not show as a cover."""
-    if picture is None:
+    """JPEG or PNG; ``None`` for what is too large or anything else, which players do not show as a cover."""
+    if picture is None or len(picture) > LARGEST_COVER:
         return None
     if picture.startswith(_JPEG):
         return "image/jpeg"

@@ -66,7 +66,7 @@ def write_tags(path: Path, content_type: str, tags: Tags, cover: bytes | None) -
         path: an M4A, MP4, MP3 or WAV file.
         content_type: of `FileType`; a file of another type is left alone.
         tags: what is ``None`` is not written, and stays if it is there.
-        cover: a JPEG or PNG picture. Another one is left out: players show no other.
+        cover: a JPEG or PNG picture of at most 4 MB. Another one is left out: players may not show it.
 
     Returns:
         Whether the tags are in the file. Without the extra ``files`` they are not, and nothing is logged.

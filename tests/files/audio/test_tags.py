@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from mutagen.id3 import APIC, COMM, ID3, TPE1, TSSE, TXXX, USLT
+from mutagen.id3 import APIC, COMM, ID3, TPE1, TSSE, TXXX, USLT, Encoding
 from mutagen.mp3 import MP3
 from mutagen.mp4 import MP4
 from mutagen.wave import WAVE
@@ -105,7 +105,7 @@ def test_an_id3_tag_gets_its_cover(songs: dict[str, Path], suffix: str, cover: b
 
 
 @pytest.mark.parametrize("suffix", TYPES)
-@pytest.mark.parametrize("cover", [None, WEBP, b""])
+@pytest.mark.parametrize("cover", [None, WEBP, b"", PNG + bytes(4 * 10**6)], ids=["none", "webp", "empty", "large"])
 def test_a_cover_that_players_do_not_show_is_left_out(songs: dict[str, Path], suffix: str, cover: bytes) -> None:
     """And the cover that was there stays."""
     path = songs[suffix]
@@ -113,6 +113,7 @@ def test_a_cover_that_players_do_not_show_is_left_out(songs: dict[str, Path], su
     write(path, cover=cover)
     assert JPEG in path.read_bytes()
     assert WEBP not in path.read_bytes()
+    assert PNG not in path.read_bytes()
 
 
 def test_other_atoms_stay(songs: dict[str, Path]) -> None:
@@ -193,12 +194,27 @@ def test_long_texts_of_others_are_cut_when_they_are_read(songs: dict[str, Path])
     write(songs[".mp3"])
     mp4, mp3 = MP4(songs[".m4a"]), MP3(songs[".mp3"])
     mp4["\xa9lyr"] = ["la" * 5_000_000]
-    mp3.tags.setall("USLT", [USLT(lang="XXX", text="la" * 5_000_000)])
+    mp3.tags.setall("USLT", [USLT(encoding=Encoding.UTF8, lang="XXX", text="la" * 2_000_000)])
     mp4.save()
     mp3.save()
     for tags in map(read_tags, (songs[".m4a"], songs[".mp3"])):
         assert tags is not None
         assert len(tags.lyrics or "") == LONGEST_LYRICS
+
+
+@pytest.mark.parametrize("suffix", ID3_FILES)
+@pytest.mark.timeout(5)
+def test_huge_id3_tags_are_not_read(songs: dict[str, Path], suffix: str) -> None:
+    """Mutagen would need 13 seconds for these lyrics, and hold up all other threads."""
+    path = songs[suffix]
+    write(path)
+    file = (MP3 if suffix == ".mp3" else WAVE)(path)
+    file.tags.setall("USLT", [USLT(encoding=Encoding.UTF16, lang="XXX", text="la" * 5_000_000)])
+    file.save()
+    content = path.read_bytes()
+    assert read_tags(path) is None
+    assert not write_tags(path, TYPES[suffix], TAGS, None)
+    assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize("suffix", TYPES)
