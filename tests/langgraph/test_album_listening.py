@@ -16,7 +16,7 @@ from producer_tools.langgraph import Song, keep, review_with, vary
 from producer_tools.sandbox import ProducerSandbox
 from tests.langgraph.fake_model import FakeModel, calling
 from tests.langgraph.runner import MakeAlbum, Runner, error_codes, is_json, paid_task_ids, sync_and_async
-from tests.tools.songs_on_disk import played
+from tests.tools.songs_on_disk import played, song
 
 WALTZ = {"wishes": ["a waltz"]}
 
@@ -158,3 +158,14 @@ async def test_the_application_may_say_that_a_reviewer_hears(run: Runner, album:
     model = keeping()
     await run(album(review=review_with(model, listen=True, hears=True)), WALTZ)
     assert len(played(model.calls[0])) == 1
+
+
+async def test_a_review_can_be_called_directly(tmp_path: Path) -> None:
+    """Someone who tries a reviewer in a notebook, where an event loop runs, calls it without a graph."""
+    file = song(tmp_path / "a.wav", audio_id="a1")
+    reviewed: Any = {"wish": "a waltz", "takes": [{"results": [{"audio_id": "a1"}], "files": [file]}]}
+    model = keeping()
+    review = review_with(model, listen=True, hears=True)
+    assert review.invoke(reviewed) is None
+    assert await review.ainvoke(reviewed) is None
+    assert [len(played(messages)) for messages in model.calls] == [1, 1]
