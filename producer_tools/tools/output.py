@@ -7,10 +7,12 @@ from typing import Any, get_args
 
 from producer_tools.errors import DownloadError
 from producer_tools.errors.base import shorten
+from producer_tools.files.archive import UNSAFE
 from producer_tools.files.saved import Downloads
 from producer_tools.tasks.failures import failed_by_service
-from producer_tools.tasks.results import RESULT_KEYS, Result
+from producer_tools.tasks.results import RESULT_KEYS, Result, has_files
 from producer_tools.tasks.task import STUCK, State, Task, TaskBatch
+from producer_tools.tools.file_facts import file_values, measured_facts
 
 Output = tuple[str, dict[str, Any]]
 """LangChain's ``content_and_artifact``: JSON text for the model, a JSON-able dict for the application."""
@@ -18,7 +20,7 @@ Output = tuple[str, dict[str, Any]]
 _SHOWN = tuple(key.name for key in RESULT_KEYS if key.shown != "never")
 # A batch may hold fifty songs, and a model pays for each character.
 _SHOWN_IN_BATCH = tuple(key.name for key in RESULT_KEYS if key.shown == "always")
-_SHOWN_OF_FILE = ("kind", "path", "bytes", "audio_id", "title", "duration_seconds")
+_SHOWN_OF_FILE = ("kind", "bytes", "audio_id", "title", "duration_seconds")
 
 _WAIT = (
     "Not finished. Call producer_wait_for_tasks (or producer_get_task) with this task_id. preview_urls are no "
@@ -52,6 +54,10 @@ _ALL_FINAL_WITH_FILES = (
 
 _SAVED = "Saved. Tell the user the paths; nothing is left to do."
 _SAVED_IN_PART = "Failed in part, but this is finished and saved. Tell the user the paths, and why the rest failed."
+_UNSAFE = (
+    "Saved, but a stems archive stays packed. Tell the user the paths, and why. Calling again changes nothing; nothing "
+    "is left to do."
+)
 _SOME_MISSING = (
     "Some files are missing. Call producer_download_results again with this task_id: what is saved is kept. If they "
     "fail again, tell the user."
@@ -77,8 +83,12 @@ def batch_output(batch: TaskBatch) -> Output:
     return compact_json(content), {"tasks": [task_artifact(task) for task in batch.tasks], **common}
 
 
-def downloads_output(downloads: Downloads) -> Output:
+def downloads_output(downloads: Downloads, *, listen: bool = False) -> Output:
     """The content and the artifact of a task's saved files.
+
+    Args:
+        downloads: the task and its files.
+        listen: whether the content says what was measured of the audio, and the artifact says that it may be heard.
 
     Raises:
         DownloadError: no file could be saved.
@@ -86,28 +96,32 @@ def downloads_output(downloads: Downloads) -> Output:
     if not downloads.files:
         raise _nothing_saved(downloads)
     task, next_step = downloads.task, _next_step_of_downloads(downloads)
+    files = [file_values(file) for file in downloads.files]
     failed = [{"kind": file.kind, "code": file.error.code, "message": file.error.message} for file in downloads.failed]
     content: dict[str, Any] = {
         "task_id": task.task_id,
         "state": task.state,
         "success": bool(task.success) and not failed,
-        "files": [_select(asdict(file), _SHOWN_OF_FILE) for file in downloads.files],
+        "files": [_file(file, listen=listen) for file in files],
         **({"failed": failed} if failed else {}),
         **_error(task),
         "next_step": next_step,
     }
     artifact = {
         **task_artifact(task),
-        "files": [asdict(file) for file in downloads.files],
+        "directory": downloads.directory,
+        "files": files,
         "failed": [{**each, "url": file.url} for each, file in zip(failed, downloads.failed, strict=True)],
         "next_step": next_step,
+        **({"listen": True} if listen else {}),
     }
     return compact_json(content), artifact
 
 
 def task_artifact(task: Task) -> dict[str, Any]:
     """Everything that is known of a task, as JSON values, since a checkpointer restores nothing else."""
-    return {**asdict(task), "success": task.success, "next_step": _next_step(task)} | {
+    derived = {"success": task.success, "links_until": task.links_until, "next_step": _next_step(task)}
+    return {**asdict(task), **derived} | {
         name: list(getattr(task, name)) for name in ("results", "preview_urls", "partial_results")
     }
 
@@ -120,6 +134,8 @@ def _content(task: Task, show: Callable[[Result], dict[str, Any]]) -> dict[str, 
         "success": task.success,
         "results": [show(result) for result in task.results],
     }
+    if task.state == "complete" and task.links_until is not None:
+        content["links_until"] = task.links_until
     if not task.is_final:
         content["preview_urls"] = list(task.preview_urls)
         if task.progress is not None:
@@ -133,6 +149,11 @@ def _content(task: Task, show: Callable[[Result], dict[str, Any]]) -> dict[str, 
 
 def _error(task: Task) -> dict[str, Any]:
     return {} if task.error is None else {"error": {**task.error, "message": shorten(task.error["message"])}}
+
+
+def _file(file: dict[str, Any], *, listen: bool) -> dict[str, Any]:
+    """What a model reads of a file. It gets no path of the host, but that below the directory of the downloads."""
+    return {**_select(file, _SHOWN_OF_FILE), "path": file["name"], **measured_facts(file, loudness=listen)}
 
 
 def _single(result: Result) -> dict[str, Any]:
@@ -160,7 +181,7 @@ def _next_step(task: Task) -> str:
         return _PARTIAL if task.partial_results else without_results
     if not task.results:
         return _EMPTY
-    return _DONE_WITH_FILES if _has_files(task) else _DONE
+    return _DONE_WITH_FILES if has_files(task.results) else _DONE
 
 
 def _next_step_of(batch: TaskBatch) -> str:
@@ -168,16 +189,13 @@ def _next_step_of(batch: TaskBatch) -> str:
         return _NONE_FOUND
     if not all(task.is_final for task in batch.tasks):
         return _WAIT_FOR_BATCH
-    return _ALL_FINAL_WITH_FILES if any(map(_has_files, batch.tasks)) else _ALL_FINAL
-
-
-def _has_files(task: Task) -> bool:
-    return any(result.get(key.name) for result in task.results for key in RESULT_KEYS if key.file)
+    is_any_saveable = any(has_files(task.results) for task in batch.tasks)
+    return _ALL_FINAL_WITH_FILES if is_any_saveable else _ALL_FINAL
 
 
 def _next_step_of_downloads(downloads: Downloads) -> str:
     if downloads.failed:
-        return _SOME_MISSING
+        return _UNSAFE if all(each.error.code == UNSAFE for each in downloads.failed) else _SOME_MISSING
     return _SAVED_IN_PART if downloads.task.error is not None else _SAVED
 
 

@@ -34,6 +34,7 @@ class ProducerToolkit(Closing, CheckedModel, BaseToolkit):
         upload_dir: a folder whose files a model may upload, by their relative paths; default none: then a model can
             only name audio on the web. `ProducerUploadAudio` says more.
         paid_tools: whether the tools that cost money are included.
+        listen: whether a model may hear the songs that it saves: `ProducerDownloadResults` has the same argument.
 
     Raises:
         InvalidArgumentError: an argument is not valid, or there is none of that name.
@@ -50,13 +51,14 @@ class ProducerToolkit(Closing, CheckedModel, BaseToolkit):
         default=None, exclude=True, repr=False
     )
     paid_tools: bool = True
+    listen: bool = False
 
     def get_tools(self) -> list[BaseTool]:
         """The tools. All of them use the toolkit's client."""
         settings: dict[type[ProducerTool], dict[str, Any]] = {
             ProducerWaitForTasks: {"on_progress": self.on_progress},
-            ProducerDownloadResults: {"directory": self.download_dir},
             ProducerUploadAudio: {"upload_dir": self.upload_dir},
+            ProducerDownloadResults: {"directory": self.download_dir, "listen": self.listen},
         }
         if "download_dir" in self.model_fields_set:  # who gave none may want no files
             check = DirectoryCheck(self.download_dir)
