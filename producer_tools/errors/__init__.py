@@ -29,7 +29,8 @@ ProducerError                        anything this package raises
     ├── TaskNotFoundError            the service knows no such task
     ├── TaskNotFinishedError         a download of a task that is not finished yet
     ├── NoFilesError                 a download of a task that failed, or made no files
-    └── DownloadError                a file of a finished task cannot be downloaded or saved
+    ├── DownloadError                a file of a finished task cannot be downloaded or saved
+    └── AudioError                   a file on the disk holds no audio that can be decoded
 ```
 """
 
@@ -39,6 +40,7 @@ from producer_tools.errors.invalid_argument import InvalidArgumentError
 __all__ = [
     "APIError",
     "AnswerError",
+    "AudioError",
     "AuthenticationError",
     "BadRequestError",
     "BeingSentError",
@@ -300,3 +302,10 @@ class DownloadError(ProducerToolError):
     advice_to_model = (
         "Downloads are free: call again later. If it fails again, tell the user; producer_get_task shows the URLs."
     )
+
+
+class AudioError(ProducerToolError):
+    """A file on the disk cannot be read, or holds no audio that can be decoded (``undecodable``)."""
+
+    advice = "Delete the file and download it again: downloads are free."
+    advice_to_model = "Tell the user that the saved file is damaged; a download into another directory is free."

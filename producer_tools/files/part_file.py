@@ -31,6 +31,7 @@ class PartFile:
         directory: made if it does not exist.
 
     Attributes:
+        path: where it is, under a name that `sweep` finds.
         size: bytes written so far.
         head: the first bytes, enough to tell the type.
     """
@@ -40,7 +41,7 @@ class PartFile:
         self.head = b""
         self._lock = threading.Lock()
         self._directory = directory
-        self._path = directory / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+        self.path = directory / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
         self._file: FileIO | None = None
         self._discarded = False
 
@@ -53,7 +54,7 @@ class PartFile:
         with self._held():
             if self._file is None:
                 self._directory.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("xb", buffering=0)
+                self._file = self.path.open("xb", buffering=0)
                 with suppress(OSError):  # a file system without locks: `sweep` then leaves the file alone too
                     _lock(self._file.fileno())
             self._file.seek(0)
@@ -80,7 +81,7 @@ class PartFile:
         Raises:
             DownloadError: ``no_write_access``: it cannot be read.
         """
-        with self._held(), self._path.open("rb") as opened:
+        with self._held(), self.path.open("rb") as opened:
             return file_type.is_whole(opened, self.size)
 
     def keep(self, path: Path) -> None:
@@ -93,7 +94,7 @@ class PartFile:
             assert self._file is not None, "restart() makes it"  # noqa: S101 - tells mypy
             os.fsync(self._file.fileno())
             self._file.close()
-            self._path.replace(path)
+            self.path.replace(path)
 
     def discard(self) -> None:
         """Delete the temporary file. After `keep` this does nothing."""
@@ -101,7 +102,7 @@ class PartFile:
             self._discarded = True
             if self._file is not None:
                 self._file.close()
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
     @contextmanager
     def _held(self) -> Iterator[None]:

@@ -1,0 +1,67 @@
+"""What the header of an audio file says, without decoding it, and mutagen's view of the file."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from producer_tools.files.audio.measured import Measured
+from producer_tools.files.types import HEAD, detect
+
+TAGGED_TYPES = ("audio/mp4", "video/mp4", "audio/mpeg", "audio/wav")
+"""The media types of files that can have tags."""
+
+
+def can_tag() -> bool:
+    """Whether the extra ``files`` is installed."""
+    return find_spec("mutagen") is not None
+
+
+def open_with_mutagen(path: Path, content_type: str) -> Any:
+    """Mutagen's object for an M4A, MP4, MP3 or WAV file: the header is its ``info``, and it has ``tags`` and ``save``.
+
+    Raises:
+        Exception: the file is broken. Mutagen raises many kinds.
+    """
+    from mutagen.mp3 import MP3  # noqa: PLC0415 - optional
+    from mutagen.mp4 import MP4  # noqa: PLC0415 - optional
+    from mutagen.wave import WAVE  # noqa: PLC0415 - optional
+
+    openers: dict[str, Any] = {"audio/mp4": MP4, "video/mp4": MP4, "audio/mpeg": MP3, "audio/wav": WAVE}
+    return openers[content_type](path)
+
+
+def content_type_of(path: Path) -> str | None:
+    """The media type by the first bytes; ``None`` if it is no audio. A video is ``audio/mp4`` too.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        file_type = detect("audio", file.read(HEAD))
+    return file_type.content_type if file_type else None
+
+
+def read_header(path: Path) -> Measured | None:
+    """Length, sample rate and channels, by the header; of WAV files only, if the extra ``files`` is missing.
+
+    Returns:
+        ``None`` if the file is missing or broken, or of another type.
+    """
+    try:
+        content_type = content_type_of(path)
+        if content_type == "audio/wav":
+            return _read_wav(path)
+        if content_type is None or not can_tag():
+            return None
+        info = open_with_mutagen(path, content_type).info
+        return Measured(round(info.length, 3), info.sample_rate, info.channels)
+    except Exception:  # noqa: BLE001 - mutagen and wave raise exceptions of many kinds for a broken file
+        return None
+
+
+def _read_wav(path: Path) -> Measured:
+    import wave  # noqa: PLC0415 - only needed here
+
+    with path.open("rb") as file, wave.open(file) as sound:
+        rate = sound.getframerate()
+        return Measured(round(sound.getnframes() / rate, 3), rate, sound.getnchannels())
