@@ -16,7 +16,7 @@ from producer_tools.notebook.facts import measured_facts
 from producer_tools.notebook.html import data_uri, tag
 from producer_tools.notebook.sources import read, why_unusable
 from producer_tools.notebook.tracks import Songs, Track, tracks
-from producer_tools.tasks.display import minutes
+from producer_tools.tasks.display import minutes, quote
 
 _LARGEST = 2_500_000
 """Bytes of each file as it is. Both together, embedded, stay below the 8 MB that marimo shows of one output."""
@@ -26,7 +26,7 @@ _BIT_RATE, _BIT_RATE_OF_LONG = 64_000, 32_000
 _LONG = 300.0
 """Seconds from which 64 kbit/s would be more than `_LARGEST`."""
 
-_HEIGHT = 330
+_HEIGHT = 360
 """Pixels of the frame in a notebook, which cannot grow with what is in it."""
 
 
@@ -35,32 +35,36 @@ class Comparison:
     """Two takes, ready to be played. A notebook shows it as a player; `write_page` takes it too.
 
     Attributes:
-        name: both titles.
-        takes: what is played.
+        tracks: the songs.
+        takes: what is played of them.
         note: what differs from the files; empty if nothing does.
     """
 
-    name: str
+    tracks: tuple[Track, Track]
     takes: tuple[Take, Take]
     note: str = ""
+
+    @property
+    def name(self) -> str:
+        """Both titles."""
+        return " and ".join(dict.fromkeys(track.title for track in self.tracks))
 
     def section(self) -> str:
         """The player, for a page that has the style sheet and the script."""
         note = tag("p", self.note, class_="soft") if self.note else ""
-        return tag("div", pair(self.name, self.takes), note)
+        return tag("section", pair(self.name, self.takes), note, class_="compared")
 
     def __repr__(self) -> str:
         """One line: ``Comparison('First Day', 'Second Day')``."""
-        return f"Comparison({', '.join(repr(take.title) for take in self.takes)})"
+        return f"Comparison({', '.join(quote(take.title) for take in self.takes)})"
 
     def _repr_html_(self) -> str:
         """In a notebook: the player, in a frame that can reach neither the notebook nor the network."""
         frame = document(self.name, framed=True)
         inside = f"{frame.start}<main>{self.section()}</main>{frame.end}"
         style = f"width:100%;height:{_HEIGHT}px;border:1px solid rgba(128,128,128,.35);border-radius:10px"
-        return str(
-            tag("iframe", srcdoc=inside, sandbox="allow-scripts", title=f"Compare {self.name}", style=style)
-        )  # fmt: skip
+        title = f"Compare {self.name}"
+        return str(tag("iframe", srcdoc=inside, sandbox="allow-scripts", title=title, style=style))
 
 
 def compare(
@@ -86,7 +90,7 @@ def compare(
     sources, note = _sources(found)
     longest = max(track.seconds or 0 for track in found)
     one, two = (_take(track, source, longest) for track, source in zip(found, sources, strict=True))
-    return Comparison(" and ".join(dict.fromkeys((one.title, two.title))), (one, two), note)
+    return Comparison(found, (one, two), note)
 
 
 def _track(argument: str, song: Songs) -> Track:
@@ -130,6 +134,7 @@ def _encoded(track: Track) -> bytes:
 def _take(track: Track, source: str, longest: float) -> Take:
     assert track.file is not None, "_track returns no other"  # noqa: S101 - tells mypy
     seconds = track.seconds or 0
-    facts = " · ".join(filter(None, (minutes(seconds) if seconds else "", measured_facts(track.measured))))
+    length = minutes(seconds) if seconds else ""
+    facts = " · ".join(filter(None, (length, track.model, measured_facts(track.measured))))
     drawn = peaks(Path(track.file.path), bars(seconds, longest))
     return Take(track.title, source, seconds, drawn, facts, track.measured.findings if track.measured else ())

@@ -2,6 +2,7 @@
 
 from producer_tools.files.audio.measured import Measured
 
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 _HALF_SPACE = "\N{NARROW NO-BREAK SPACE}"
 
 
@@ -14,7 +15,7 @@ def measured_facts(measured: Measured | None) -> str:
         "" if rate is None else f"{rate / 1000:g}{_HALF_SPACE}kHz",
         {1: "mono", 2: "stereo"}.get(measured.channels or 0, ""),
         "" if loudness is None else f"{_signed(loudness)}{_HALF_SPACE}LUFS",
-        "" if peak is None else f"peak {_signed(peak)}{_HALF_SPACE}dBFS",
+        "" if peak is None else f"peak{_NO_BREAK}{_signed(peak)}{_HALF_SPACE}dBFS",
     )
     return " · ".join(filter(None, facts))
 

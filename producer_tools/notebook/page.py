@@ -91,11 +91,19 @@ def _page(entries: Sequence[Track | Comparison], title: str) -> Iterator[str]:
     yield f"{frame.start}<main>"
     yield tag("header", tag("h1", title), _summary(songs), class_="head")
     for entry in entries:
-        yield _song(entry) if isinstance(entry, Track) else tag("article", entry.section(), class_="song")
-    yield tag("footer", _origin(songs))
+        yield _song(entry) if isinstance(entry, Track) else _compared(entry)
+    yield tag("footer", _origin([track for entry in entries for track in _tracks(entry)]))
     yield "</main>"
     yield play_bar() if len(entries) > 1 else ""
     yield frame.end
+
+
+def _tracks(entry: Track | Comparison) -> tuple[Track, ...]:
+    return (entry,) if isinstance(entry, Track) else entry.tracks
+
+
+def _compared(entry: Comparison) -> str:
+    return tag("article", tag("h2", entry.name), entry.section(), class_="song")
 
 
 def _summary(songs: Sequence[Track]) -> str:

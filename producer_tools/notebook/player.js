@@ -3,6 +3,8 @@
 
 const BEHIND = 0.06; // Seconds by which the take that is not heard may be behind; from there on it is moved.
 
+const STEP = 5; // Seconds that an arrow key moves.
+
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
 // Firefox refuses long data: addresses, and Safari cannot seek in them; both play the same bytes from a blob.
@@ -28,6 +30,7 @@ class Deck {
     this.all = root.querySelector(".all");
     this.button.addEventListener("click", () => this.toggle());
     this.seekBar.addEventListener("input", () => this.seek(Number(this.seekBar.value)));
+    this.seekBar.addEventListener("keydown", (event) => this.key(event));
     this.players.forEach((player) => {
       player.controls = false;
       player.addEventListener("ended", () => this.ended());
@@ -58,6 +61,14 @@ class Deck {
     this.players.forEach((player, each) => { player.muted = each !== index; });
     this.root.dataset.heard = String(index);
     this.paint();
+  }
+
+  key(event) {
+    const steps = { ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: STEP };
+    if (event.key === " ") this.toggle();
+    else if (event.key in steps) this.seek(Math.max(0, this.position + steps[event.key]));
+    else return;
+    event.preventDefault();
   }
 
   // The true length may differ a little from what was known before.
