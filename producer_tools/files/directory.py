@@ -1,11 +1,15 @@
 """Whether files can be saved in a directory."""
 
+import errno
 import os
 import tempfile
 from pathlib import Path
 
 from producer_tools.concurrency.threads import in_thread
-from producer_tools.errors import ConfigurationError
+from producer_tools.errors import ConfigurationError, DownloadError
+from producer_tools.telemetry import logger
+
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quota of its own
 
 
 def why_unwritable(directory: str | os.PathLike[str]) -> str | None:
@@ -18,6 +22,15 @@ def why_unwritable(directory: str | os.PathLike[str]) -> str | None:
     except OSError as fault:
         return fault.strerror or type(fault).__name__
     return None
+
+
+def disk_error(fault: OSError, directory: Path) -> DownloadError:
+    """The error for a file that cannot be written. A model may read it, so only the log names the whole path."""
+    reason = os.strerror(fault.errno) if fault.errno else str(fault)
+    logger.warning("No file can be written in %s (%s).", directory, reason)
+    if fault.errno in _FULL:
+        return DownloadError("disk_full", f"There is no room left in the directory {directory.name} ({reason}).")
+    return DownloadError("no_write_access", f"No file can be written in the directory {directory.name} ({reason}).")
 
 
 class DirectoryCheck:

@@ -3,9 +3,8 @@
 import asyncio
 import os
 import time
-from collections import Counter
-from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,24 +12,20 @@ from producer_tools import telemetry
 from producer_tools.concurrency.paths import absolute_path
 from producer_tools.concurrency.sync import sync_twin
 from producer_tools.concurrency.threads import in_thread
-from producer_tools.errors import (
-    AnswerError,
-    DownloadError,
-    NoFilesError,
-    ProducerError,
-    ProducerToolError,
-    TaskNotFinishedError,
-)
+from producer_tools.errors import AnswerError, DownloadError, ProducerError, ProducerToolError
 from producer_tools.files.fetching import MOST_AT_ONCE, FileFetcher
-from producer_tools.files.names import UNTITLED, file_stem
+from producer_tools.files.finishing import finish
+from producer_tools.files.index import Entry
+from producer_tools.files.library import Library, Placed
 from producer_tools.files.part_file import PartFile, sweep
+from producer_tools.files.renewal import Renewal
 from producer_tools.files.saved import Downloads, FailedFile, SavedFile
-from producer_tools.files.types import HEAD, TYPES
-from producer_tools.tasks.results import RESULT_KEYS, Kind, Result
+from producer_tools.files.stems import unpack_stems
+from producer_tools.files.wanted import Wanted, wanted_files
 from producer_tools.tasks.task import Task
 
 DEFAULT_TIMEOUT = 600.0
-"""Seconds for all files of a task."""
+"""Seconds for the downloads of all files of a task."""
 
 DEFAULT_DIRECTORY = Path("producer-downloads")
 """Below the current directory; made when the first file is saved."""
@@ -48,29 +43,26 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """A file that is to be saved.
+class _Outcome:
+    """What became of one wanted file.
 
     Attributes:
-        kind: what it should be.
-        url: where it is.
-        stem: its name without an extension.
-        pattern: the stem with ``*`` in place of the title.
-        result: the song that it belongs to.
+        placed: what was saved: one file, or each file of an archive.
+        failed: what could not be saved.
     """
 
-    kind: Kind
-    url: str
-    stem: str
-    pattern: str
-    result: Result
+    placed: tuple[Placed, ...] = ()
+    failed: FailedFile | None = None
 
 
 class Downloader:
-    """Saves the files of finished tasks.
+    """Saves the files of finished tasks under their titles: ``First Day.m4a``, ``First Day.jpg``.
 
-    A complete file that is there already is not downloaded again. It is recognised by its name, which holds the ids of
-    its task and song; a file gets this name only when it is complete.
+    The index ``songs.jsonl`` beside the files says which task and song each belongs to, so a complete file that is
+    there already is not downloaded again. No file is ever overwritten, except for a damaged one of an earlier download.
+
+    Each song and video gets its title, lyrics, ids and cover as tags, and that an AI has made it (extra ``files``), and
+    is measured (extra ``sound``). Stems are unpacked.
 
     Args:
         client: the `ProducerClient` that looks tasks up and fetches files.
@@ -86,12 +78,12 @@ class Downloader:
         """Save every file of a finished task: audio, WAV, video, stems, cover.
 
         Of a failed task, the finished parts are saved, if it has any. If one file cannot be saved, the others still
-        are.
+        are. If the URLs of a task have expired, it is looked up once for new ones.
 
         Args:
             task: the task, or its id.
-            timeout_seconds: how long it may take in all. Files that are not saved by then are in ``failed``, with the
-                code ``timeout``; another call goes on with them.
+            timeout_seconds: how long the downloads may take in all; tagging and measuring comes after that. Files that
+                are not saved by then are in ``failed``, with the code ``timeout``; another call goes on with them.
 
         Raises:
             TaskNotFinishedError: it is not final yet. Previews are never saved.
@@ -109,32 +101,26 @@ class Downloader:
 
     async def _save(self, task: Task | str, timeout_seconds: float) -> Downloads:
         until = time.monotonic() + timeout_seconds
+        may_renew = not isinstance(task, str)
         if isinstance(task, str):
             task = await self._look_up(task, timeout_seconds)
-        wanted = _wanted(task)
-        directory = await in_thread(self._directory.absolute)
-        await in_thread(sweep, directory)
+        renewal = Renewal(task, self._client.get_task if may_renew else None)
+        wanted = wanted_files(task)
+        library = Library(await in_thread(self._directory.absolute))
+        await in_thread(sweep, library.directory)
         places = asyncio.Semaphore(MOST_AT_ONCE)
-        saving = [asyncio.ensure_future(self._save_or_fail(file, directory, places)) for file in wanted]
+        saving = [asyncio.ensure_future(self._save_or_fail(file, library, places, renewal)) for file in wanted]
         try:
             await asyncio.wait(saving, timeout=max(0.0, until - time.monotonic()))
         finally:
             for one in saving:
                 one.cancel()
-            outcomes = await asyncio.gather(*saving, return_exceptions=True)
-        files: list[SavedFile] = []
-        failed: list[FailedFile] = []
-        for file, outcome in zip(wanted, outcomes, strict=True):
-            if isinstance(outcome, SavedFile):
-                files.append(outcome)
-            elif isinstance(outcome, FailedFile):
-                failed.append(outcome)
-            elif isinstance(outcome, asyncio.CancelledError):
-                late = DownloadError("timeout", f"The file was not saved within {timeout_seconds:g} seconds.")
-                failed.append(FailedFile(file.kind, file.url, late))
-            else:
-                raise outcome
-        return Downloads(task, tuple(files), tuple(failed))
+            results = await asyncio.gather(*saving, return_exceptions=True)
+        late = DownloadError("timeout", f"The file was not saved within {timeout_seconds:g} seconds.")
+        outcomes = [_outcome(file, result, late) for file, result in zip(wanted, results, strict=True)]
+        files = await _finished(wanted, outcomes, library, renewal)
+        failed = tuple(outcome.failed for outcome in outcomes if outcome.failed)
+        return Downloads(renewal.task, files, failed, str(library.directory))
 
     async def _look_up(self, task_id: str, seconds: float) -> Task:
         try:
@@ -143,102 +129,83 @@ class Downloader:
             message = f"The task could not be looked up within {seconds:g} seconds."
             raise AnswerError("timeout", message, task_id=task_id) from None
 
-    async def _save_or_fail(self, file: _Wanted, directory: Path, places: asyncio.Semaphore) -> SavedFile | FailedFile:
+    async def _save_or_fail(
+        self, file: Wanted, library: Library, places: asyncio.Semaphore, renewal: Renewal
+    ) -> _Outcome:
+        saved: list[Placed] = []
         try:
             async with places:
-                return await self._save_one(file, directory)
+                if file.kind == "stems" and (stems := await in_thread(library.find_stems, file)):
+                    return _Outcome(tuple(Placed(stem, is_new=False) for stem in stems))
+                saved.append(await self._save_one(file, library, renewal))
+                if file.kind == "stems":
+                    return _Outcome(tuple(await in_thread(unpack_stems, library, file, saved[0].entry)))
+                return _Outcome(tuple(saved))
         except ProducerToolError as error:
-            return FailedFile(file.kind, file.url, error)
+            return _Outcome(tuple(saved), FailedFile(file.kind, renewal.url(file), error))
         except ProducerError:
             raise  # the application is set up wrongly, which concerns every file
         except Exception as error:  # noqa: BLE001 - the URL is untrusted; what it breaks must not end the other files
             telemetry.logger.warning("A %s file could not be saved.", file.kind, exc_info=error)
             reason = f"The file could not be saved ({type(error).__name__}: {error})."
-            return FailedFile(file.kind, file.url, DownloadError("unexpected_error", reason))
+            failed = FailedFile(file.kind, renewal.url(file), DownloadError("unexpected_error", reason))
+            return _Outcome(tuple(saved), failed)
 
-    async def _save_one(self, file: _Wanted, directory: Path) -> SavedFile:
-        if (existing := await in_thread(_find, directory, file)) is not None:
-            return existing
-        part = PartFile(directory)
+    async def _save_one(self, file: Wanted, library: Library, renewal: Renewal) -> Placed:
+        if (existing := await in_thread(library.find, file)) is not None:
+            return Placed(existing, is_new=False)
+        part = PartFile(library.directory)
         try:
-            file_type = await self._client.files.fetch(file.url, part, file.kind)
-            path = directory / f"{file.stem}.{file_type.extension}"
-            await in_thread(part.keep, path)
-            telemetry.saved(str(directory / f"{file.pattern}.{file_type.extension}"), part.size)
-            return _saved(file, path, part.size, file_type.content_type)
+            file_type = await renewal.fetch(self._client.files, file, part)
+            return await in_thread(library.place, part, file, file_type)
         finally:
             await in_thread(part.discard)
 
 
-def _wanted(task: Task) -> list[_Wanted]:
-    """The files of a task.
-
-    Raises:
-        TaskNotFinishedError: it is not final yet.
-        NoFilesError: it has none.
-    """
-    if not task.is_final:
-        raise TaskNotFinishedError(task.task_id, task.state)
-    wanted = list(_files_of(task))
-    if wanted:
-        return wanted
-    if task.error is not None:
-        reason = f"The task failed and made nothing. {task.error['code']}: {task.error['message']}"
-        raise NoFilesError("task_failed", reason, task_id=task.task_id, trace_id=task.trace_id)
-    reason = "The task is finished and made no files; producer_get_task shows its results."
-    raise NoFilesError("no_files", reason, task_id=task.task_id)
+def _outcome(file: Wanted, result: _Outcome | BaseException, late: DownloadError) -> _Outcome:
+    """What became of a file whose task has ended or was cancelled."""
+    if isinstance(result, asyncio.CancelledError):
+        return _Outcome(failed=FailedFile(file.kind, file.url, late))
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
-def _files_of(task: Task) -> Iterator[_Wanted]:
-    """The files of a task, in the order of its record, each with a name that no other file has."""
-    names: Counter[str] = Counter()
-    for number, result in enumerate(task.results or task.partial_results, start=1):
-        for key in RESULT_KEYS:
-            url = result.get(key.name)
-            if key.file is not None and isinstance(url, str):
-                ids = _ids(task, number, result, url)
-                # The title is left out here, because titles may differ in ways that a file system ignores.
-                name = file_stem("", key.file, *ids)
-                names[name] += 1
-                if names[name] > 1:
-                    # A final record does not change, so its second file of this name is the same one in a later run.
-                    ids.append(str(names[name]))
-                stem = file_stem(result.get("title", ""), key.file, *ids)
-                pattern = "*" + file_stem("", key.file, *ids).removeprefix(UNTITLED)
-                yield _Wanted(key.file, url, stem, pattern, result)
+async def _finished(
+    wanted: list[Wanted], outcomes: list[_Outcome], library: Library, renewal: Renewal
+) -> tuple[SavedFile, ...]:
+    """The saved files, tagged and measured."""
+    all_files = [each.entry for outcome in outcomes for each in outcome.placed]
+
+    async def one(file: Wanted, placed: Placed) -> SavedFile:
+        entry = await finish(library, placed.entry, _lyrics(file), all_files)
+        return _saved(file, entry, library, renewal.url(file), downloaded=placed.is_new)
+
+    pairs = [(file, each) for file, outcome in zip(wanted, outcomes, strict=True) for each in outcome.placed]
+    return tuple(await asyncio.gather(*(one(file, placed) for file, placed in pairs)))
 
 
-def _ids(task: Task, number: int, result: Result, url: str) -> list[str]:
-    """What tells a file from those of other tasks and songs. A song without an id gets its number instead."""
-    if task.task_id is not None:
-        return [task.task_id, result.get("audio_id") or str(number)]
-    return ["no-task", result.get("audio_id") or url]  # numbers are the same in every task
+def _lyrics(file: Wanted) -> str | None:
+    return file.result.get("lyrics") or file.result.get("lyric")
 
 
-def _find(directory: Path, file: _Wanted) -> SavedFile | None:
-    """The file, if an earlier download has saved it."""
-    for file_type in TYPES[file.kind]:
-        path = directory / f"{file.stem}.{file_type.extension}"
-        try:
-            if path.is_symlink() or not path.is_file():
-                continue
-            with path.open("rb") as opened:
-                size = os.fstat(opened.fileno()).st_size
-                if file_type.matches(opened.read(HEAD)) and file_type.is_whole(opened, size):
-                    return replace(_saved(file, path, size, file_type.content_type), downloaded=False)
-        except OSError:
-            continue  # a file that cannot be read is downloaded again; that attempt reports the reason
-    return None
-
-
-def _saved(file: _Wanted, path: Path, size: int, content_type: str) -> SavedFile:
+def _saved(file: Wanted, entry: Entry, library: Library, url: str, *, downloaded: bool) -> SavedFile:
+    result = file.result
     return SavedFile(
-        kind=file.kind,
-        path=str(path),
-        bytes=size,
-        content_type=content_type,
-        url=file.url,
-        audio_id=file.result.get("audio_id"),
-        title=file.result.get("title"),
-        duration_seconds=None if file.kind == "cover" else file.result.get("duration_seconds"),
+        kind=entry.kind,
+        path=str(library.path(entry)),
+        bytes=entry.bytes,
+        content_type=entry.content_type,
+        url=url,
+        name=entry.name,
+        task_id=file.task.task_id,
+        audio_id=result.get("audio_id"),
+        title=result.get("title"),
+        model=result.get("model"),
+        seed=result.get("seed"),
+        prompt=result.get("sound"),
+        lyrics=_lyrics(file),
+        duration_seconds=None if file.kind == "cover" else result.get("duration_seconds"),
+        measured=entry.measured,
+        downloaded=downloaded,
     )

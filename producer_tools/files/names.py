@@ -1,36 +1,54 @@
 """File names from titles and ids, which are untrusted text."""
 
-import hashlib
 import re
 import unicodedata
+from collections.abc import Iterator
+from itertools import count
 
-UNTITLED = "untitled"
-"""Stands in the place of a title without letters or digits."""
+UNTITLED = "Untitled"
+"""Stands in the place of a title of which nothing can be in a file name."""
 
-_LONGEST_TITLE = 80  # bytes; with two ids of 16, a kind and an extension the name stays below the usual limit of 255
-# Lower case only, since many file systems treat "a" and "A" as the same name.
-_PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,15}")
+_LONGEST = 120  # bytes; with what stands behind it, a name stays below the usual limit of 255
+# What Windows or another file system forbids, and what stands in its place.
+_FORBIDDEN = str.maketrans({**dict.fromkeys("/\\:|", "-"), **dict.fromkeys('<>"?*', " ")})
+_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])[ .]*(\..*)?", re.IGNORECASE)
+_SHORT_ID = re.compile(r"[A-Za-z0-9]{1,8}")
 
 
-def file_stem(title: str, kind: str, *ids: str) -> str:
-    """A file name without its extension: ``title-kind.id.id``.
+def readable_name(title: str) -> str:
+    """The title as the name of a file without its extension: ``Don't Stop, Now``.
 
-    The same arguments give the same name, and different ids give different names. The name holds letters and digits of
-    any script, ``_``, ``-`` and the dots between its parts. It is never a path, a hidden file or a reserved name.
+    Letters of any script, punctuation, spaces and emoji stay. The name is never a path, a hidden file, an option of a
+    command, a name that Windows reserves, or too long.
     """
-    return ".".join([f"{_words(title)}-{kind}", *(_plain(each) for each in ids)])
-
-
-def _words(title: str) -> str:
-    """The title's words, joined by ``_``. Combining marks are kept, since many scripts are unreadable without them."""
     text = unicodedata.normalize("NFC", title)
-    spaced = "".join(char if unicodedata.category(char)[0] in "LMN" or char == "-" else " " for char in text)
-    name = "_".join(spaced.split()).encode()[:_LONGEST_TITLE].decode(errors="ignore")
-    return name.strip("-_") or UNTITLED
+    shown = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text).translate(_FORBIDDEN)
+    name = " ".join(shown.split()).lstrip(" .-~").encode()[:_LONGEST].decode(errors="ignore").rstrip(" .-")
+    if _RESERVED.fullmatch(name):
+        name = f"_{name}"
+    return name or UNTITLED
 
 
-def _plain(untrusted_id: str) -> str:
-    """A short plain id as it is; otherwise a short hash of it."""
-    if _PLAIN_ID.fullmatch(untrusted_id):
-        return untrusted_id
-    return hashlib.sha256(untrusted_id.encode(errors="surrogatepass")).hexdigest()[:12]
+def short_id(*ids: str | None) -> str:
+    """At most eight letters and digits from the first of these ids that begins with some."""
+    found = (_SHORT_ID.match(each) for each in ids if each)
+    return next(match.group() for match in found if match)
+
+
+def candidates(stem: str, short: str, number: int) -> Iterator[str]:
+    """The names that a file may get, best first: ``Title``, ``Title (1a6a2b3c)``, ``Title (1a6a2b3c-2)`` and so on.
+
+    Args:
+        stem: the name without an extension.
+        short: tells the file from others with the same name.
+        number: the place of the song in its task, from 1, with which the numbers begin.
+    """
+    yield stem
+    yield f"{stem} ({short})"
+    for each in count(max(2, number)):
+        yield f"{stem} ({short}-{each})"
+
+
+def comparable(name: str) -> str:
+    """The same for two names that some file system takes for one: it ignores case, or how accents are written."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -1,6 +1,5 @@
 """A file that is being downloaded. It gets its final name only when it is complete."""
 
-import errno
 import os
 import secrets
 import threading
@@ -11,6 +10,7 @@ from io import FileIO
 from pathlib import Path
 
 from producer_tools.errors import DownloadError
+from producer_tools.files.directory import disk_error
 from producer_tools.files.types import HEAD, FileType
 
 try:
@@ -21,7 +21,6 @@ except ImportError:  # Windows
 _PREFIX, _SUFFIX = ".producer-", ".part"
 # A younger part may have been made just now and not be locked yet.
 _ABANDONED_SECONDS = 3600
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quota of its own
 
 
 class PartFile:
@@ -85,16 +84,27 @@ class PartFile:
             return file_type.is_whole(opened, self.size)
 
     def keep(self, path: Path) -> None:
-        """Flush the complete file to the disk and give it its final name.
+        """Flush the complete file to the disk and give it its final name. It takes the place of another file.
 
         Raises:
             DownloadError: ``no_write_access`` or ``disk_full``.
         """
         with self._held():
-            assert self._file is not None, "restart() makes it"  # noqa: S101 - tells mypy
-            os.fsync(self._file.fileno())
-            self._file.close()
+            self._flush()
             self.path.replace(path)
+
+    def keep_unless_taken(self, path: Path) -> bool:
+        """Like `keep`, but it leaves alone what has this name. It may then be called again, with another name.
+
+        Returns:
+            Whether the file has the name now.
+
+        Raises:
+            DownloadError: ``no_write_access`` or ``disk_full``.
+        """
+        with self._held():
+            self._flush()
+            return _rename_unless_taken(self.path, path)
 
     def discard(self) -> None:
         """Delete the temporary file. After `keep` this does nothing."""
@@ -103,6 +113,12 @@ class PartFile:
             if self._file is not None:
                 self._file.close()
             self.path.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        assert self._file is not None, "restart() makes it"  # noqa: S101 - tells mypy
+        if not self._file.closed:
+            os.fsync(self._file.fileno())
+            self._file.close()
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -113,13 +129,7 @@ class PartFile:
             try:
                 yield
             except OSError as fault:
-                raise self._error(fault) from fault
-
-    def _error(self, fault: OSError) -> DownloadError:
-        reason = os.strerror(fault.errno) if fault.errno else str(fault)
-        if fault.errno in _FULL:
-            return DownloadError("disk_full", f"There is no room left in {self._directory} ({reason}).")
-        return DownloadError("no_write_access", f"No file can be written in {self._directory} ({reason}).")
+                raise disk_error(fault, self._directory) from fault
 
 
 def sweep(directory: Path) -> None:
@@ -130,6 +140,22 @@ def sweep(directory: Path) -> None:
                 with path.open("r+b") as opened:
                     _lock(opened.fileno())
                 path.unlink()
+
+
+def _rename_unless_taken(source: Path, target: Path) -> bool:
+    """Rename a file, unless there is something of the new name. POSIX can only replace it, so this makes a link."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        if os.path.lexists(target):
+            return False
+        source.rename(target)
+        return True
+    with suppress(OSError):  # `sweep` removes it later
+        source.unlink()
+    return True
 
 
 def _lock(descriptor: int) -> None:

@@ -1,11 +1,15 @@
 """What became of a task's files: those that are on the disk, and those that could not be saved."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from producer_tools.errors import ProducerToolError
+from producer_tools.errors.invalid_argument import InvalidArgumentError
 from producer_tools.files.audio.measured import Measured
+from producer_tools.files.audio.measuring import measure
+from producer_tools.files.audio.tags import Tags, read_tags
+from producer_tools.files.types import HEAD, TYPES
 from producer_tools.tasks.display import count, minutes, quote, to_html, write_html
 from producer_tools.tasks.results import Kind
 from producer_tools.tasks.task import Task
@@ -51,9 +55,35 @@ class SavedFile:
     measured: Measured | None = None
     downloaded: bool = True
 
+    @classmethod
+    def from_path(cls, path: str | os.PathLike[str]) -> "SavedFile":
+        """What a file says of itself: its kind, its tags (extra ``files``) and its measurements (extra ``sound``).
+
+        It blocks. Of a link, the file that it leads to is read. An MP4 file is a video if its name ends in ``.mp4``.
+
+        Args:
+            path: a song, video, cover or stems archive.
+
+        Raises:
+            InvalidArgumentError: there is no file, it is no media file, or it is cut off.
+        """
+        place = Path(path).absolute()
+        kind, content_type, size = _look_into(place)
+        tags = (None if kind in ("cover", "stems") else read_tags(place)) or Tags()
+        return cls(
+            kind=kind,
+            path=str(place),
+            bytes=size,
+            content_type=content_type,
+            name=place.name,
+            **asdict(tags),
+            measured=None if kind in ("cover", "stems") else measure(place),
+            downloaded=False,
+        )
+
     def __repr__(self) -> str:
-        """One line: ``SavedFile(audio, '/home/ada/songs/First_Day-audio.….m4a', 2,163 kB, 2:15)``."""
-        facts = [self.kind, repr(self.path), f"{self.bytes / 1000:,.0f} kB"]
+        """One line: ``SavedFile(audio, 'First Day.m4a', 2,163 kB, 2:15)``."""
+        facts = [self.kind, repr(self.name or self.path), f"{self.bytes / 1000:,.0f} kB"]
         facts += [] if self.duration_seconds is None else [minutes(self.duration_seconds)]
         return f"SavedFile({', '.join(facts)})"
 
@@ -85,11 +115,13 @@ class Downloads:
         task: the task, as it was looked up.
         files: the files on the disk.
         failed: the files that could not be saved.
+        directory: the absolute path of the directory that the files' names are relative to.
     """
 
     task: Task
     files: tuple[SavedFile, ...]
     failed: tuple[FailedFile, ...] = ()
+    directory: str = ""
 
     def __repr__(self) -> str:
         """One line: ``Downloads('1a6a…', complete, 2 files, 1 not saved)``. ``files`` has a line for each."""
@@ -115,3 +147,23 @@ class Downloads:
             DownloadError: the page cannot be written.
         """
         return write_html(self, path, title)
+
+
+def _look_into(path: Path) -> tuple[Kind, str, int]:
+    """The kind of a complete media file, its media type, and its length in bytes."""
+    if not path.is_file():  # a directory, or a pipe, which would be waited for
+        raise InvalidArgumentError({"path": f"there is no file {path}"})
+    try:
+        with path.open("rb") as file:
+            size, head = os.fstat(file.fileno()).st_size, file.read(HEAD)
+            found = [(kind, each) for kind, types in TYPES.items() for each in types if each.matches(head)]
+            if not found:
+                raise InvalidArgumentError({"path": f"{path} is no song, video, cover or stems archive"})
+            extension = path.suffix.lower().removeprefix(".")
+            kinds = [(kind, each) for kind, each in found if each.extension == extension and kind != "stem"] or found
+            kind, file_type = kinds[-1]
+            if not file_type.is_whole(file, size):
+                raise InvalidArgumentError({"path": f"{path} is cut off"})
+            return kind, file_type.content_type, size
+    except OSError as fault:
+        raise InvalidArgumentError({"path": f"{path} cannot be read ({fault.strerror or fault})"}) from fault

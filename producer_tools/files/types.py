@@ -60,12 +60,14 @@ def _starts_with(prefix: bytes) -> Callable[[bytes], bool]:
 
 _WAV = FileType("wav", "audio/wav", _riff(b"WAVE"), completeness.wav)
 # m4a and mp4 are the same container, so the kind decides the extension. SVG is not accepted: it can contain scripts.
+_AUDIO = (
+    FileType("m4a", "audio/mp4", _is_mp4, completeness.mp4),
+    FileType("mp3", "audio/mpeg", _is_mp3, completeness.mp3),
+    _WAV,
+)
 TYPES: dict[Kind, tuple[FileType, ...]] = {
-    "audio": (
-        FileType("m4a", "audio/mp4", _is_mp4, completeness.mp4),
-        FileType("mp3", "audio/mpeg", _is_mp3, completeness.mp3),
-        _WAV,
-    ),
+    "audio": _AUDIO,
+    "stem": _AUDIO,
     "wav": (_WAV,),
     "video": (FileType("mp4", "video/mp4", _is_mp4, completeness.mp4),),
     "stems": (FileType("zip", "application/zip", _starts_with(b"PK\3\4"), completeness.zipped),),

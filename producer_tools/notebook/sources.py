@@ -7,9 +7,9 @@ from producer_tools.files.saved import SavedFile
 
 
 def why_unusable(file: SavedFile) -> str:
-    """Why the file is no longer the one that was saved: ``no longer there``, ``changed``; empty if it still is.
+    """Why the file is not the one that was saved: ``no longer there``, ``changed``, …; empty if it still is.
 
-    A link in its place could expose any file of the user's, and counts as changed.
+    A link in its place could expose any file of the user's, and is never followed.
     """
     try:
         found = os.lstat(file.path)
@@ -17,6 +17,8 @@ def why_unusable(file: SavedFile) -> str:
         return "no longer there"
     except (OSError, ValueError):  # ValueError: no path at all
         return "cannot be read"
+    if stat.S_ISLNK(found.st_mode):
+        return "a link, which is not followed"
     return "" if stat.S_ISREG(found.st_mode) and found.st_size == file.bytes else "changed"
 
 

@@ -1,6 +1,7 @@
 """How values and lengths are displayed."""
 
 import os
+from datetime import datetime, timedelta, timezone
 from functools import singledispatch
 from pathlib import Path
 
@@ -44,6 +45,17 @@ def minutes(seconds: float) -> str:
     """The length of a song as every player shows it: ``2:05``, rounded down to whole seconds."""
     whole, rest = divmod(seconds // 1, 60)
     return f"{whole:.0f}:{rest:02.0f}"
+
+
+def iso_date(unix_seconds: float | None, days_later: int = 0) -> str | None:
+    """The day in UTC, such as ``2027-02-27``; ``None`` for no time, or for one that no calendar has."""
+    if unix_seconds is None:
+        return None
+    try:
+        moment = datetime.fromtimestamp(unix_seconds, timezone.utc) + timedelta(days=days_later)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return moment.date().isoformat()
 
 
 def count(number: int, noun: str) -> str:

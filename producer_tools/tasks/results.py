@@ -1,5 +1,6 @@
 """The keys of a result: where each comes from in a record, its longest text, who sees it, which URLs lead to files."""
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypedDict
 
 from producer_tools.http.safe_text import LONGEST_ID
@@ -15,6 +16,9 @@ LONGEST_DESCRIPTION = 2000
 
 LONGEST_LYRICS = 20_000
 """Characters of lyrics. Eight minutes, the longest song, at five words a second are some 15,000."""
+
+DAYS_KEPT = 90
+"""Days for which the service keeps the files of a result (faq)."""
 
 Kind = Literal["audio", "wav", "video", "stems", "stem", "cover"]
 """What kind of file a URL of a result leads to."""
@@ -81,3 +85,8 @@ RESULT_KEYS = (
     ResultKey("created_at", ("created_at",), LONGEST_ID, "never"),
 )
 """All keys, in the order in which a model reads them and files are saved."""
+
+
+def has_files(results: Iterable[Result]) -> bool:
+    """Whether any of these results has a file."""
+    return any(result.get(key.name) for result in results for key in RESULT_KEYS if key.file)

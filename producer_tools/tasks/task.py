@@ -7,8 +7,8 @@ from typing import Literal, TypedDict
 
 from typing_extensions import Self
 
-from producer_tools.tasks.display import count, minutes, quote, to_html
-from producer_tools.tasks.results import Result
+from producer_tools.tasks.display import count, iso_date, minutes, quote, to_html
+from producer_tools.tasks.results import DAYS_KEPT, Result, has_files
 
 State = Literal["pending", "processing", "complete", "failed"]
 
@@ -72,6 +72,16 @@ class Task:
     def is_final(self) -> bool:
         """Whether the task is complete or failed, so that it will not change any more."""
         return self.success is not None
+
+    @property
+    def links_until(self) -> str | None:
+        """The last day on which the URLs of the results can work, such as ``2027-02-27``; results are kept for 90 days.
+
+        ``None`` if there are no URLs of results, or the service did not say when the task was made.
+        """
+        if not has_files([*self.results, *self.partial_results]):
+            return None
+        return iso_date(self.finished_at or self.created_at, DAYS_KEPT)
 
     def __repr__(self) -> str:
         """One line, without URLs: ``Task('1a6a…', complete, 1 song: 'First Day' 2:05)``."""

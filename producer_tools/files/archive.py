@@ -1,0 +1,134 @@
+"""Unpacks a stems archive. It is untrusted: nothing gets a name before all of it was checked and unpacked."""
+
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from producer_tools.errors import DownloadError
+from producer_tools.files.names import comparable
+from producer_tools.files.part_file import PartFile
+from producer_tools.files.types import LARGEST_MEDIA, FileType, detect
+
+MOST_STEMS = 64
+"""Files in an archive."""
+
+LARGEST_TOTAL = 1000 * 10**6
+"""Bytes of all files in an archive together."""
+
+MOST_COMPRESSED = 100
+"""How many times its own length an archive may hold. Silence is compressed 1,000 times, so small ones may hold more."""
+
+ALWAYS_ALLOWED = 100 * 10**6
+"""Bytes that an archive may hold however short it is."""
+
+UNSAFE = "unsafe_archive"
+"""The code of the error for an archive that is not unpacked."""
+
+_CHUNK = 256 * 1024
+_ENCRYPTED = 0x1
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+class Stem(NamedTuple):
+    """One unpacked file.
+
+    Attributes:
+        member: its name in the archive.
+        file_type: its type, by its first bytes.
+        part: its content.
+    """
+
+    member: str
+    file_type: FileType
+    part: PartFile
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[list[Stem]]:
+    """The audio files in an archive, as parts in its directory. Parts that were not kept by the end are removed.
+
+    Raises:
+        DownloadError: ``unsafe_archive``: it is damaged, or something in it is no whole audio file, or could write
+            outside the directory or fill the disk. ``no_write_access`` or ``disk_full``: it could not be unpacked.
+    """
+    with ExitStack() as stack:
+        try:
+            _check_directory(path)
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            members = _checked_members(archive, path.stat().st_size)
+            stems = list(_read_all(archive, members, path.parent, stack))
+        # zipfile raises any of these for a damaged archive.
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as fault:
+            raise _unsafe(f"it cannot be read ({type(fault).__name__})") from fault
+        yield stems
+
+
+def _check_directory(path: Path) -> None:
+    """Refuse an archive that names very many files: zipfile would keep a record of each in memory."""
+    signature, entries, end = b"PK\1\2", 0, b""
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            entries += (end + chunk).count(signature)
+            end = chunk[-3:]
+    if entries > 10 * MOST_STEMS:  # the four bytes may also occur in the audio
+        raise _unsafe("it names too many files")
+
+
+def _checked_members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
+    members = [each for each in archive.infolist() if not each.is_dir() and not _is_ignored(each.filename)]
+    if not 0 < len(members) <= MOST_STEMS:
+        raise _unsafe(f"it has {len(members)} files")
+    if len({comparable(each.filename) for each in members}) < len(members):
+        raise _unsafe("two files in it have the same name")
+    for each in members:
+        _check_member(each)
+    total = sum(each.file_size for each in members)
+    if total > LARGEST_TOTAL or total > max(ALWAYS_ALLOWED, MOST_COMPRESSED * size):
+        raise _unsafe("its files are too large")
+    return members
+
+
+def _is_ignored(name: str) -> bool:
+    """Whether this is a hidden file, which programs that make archives add."""
+    return name.startswith("__MACOSX/") or PurePosixPath(name).name.startswith(".")
+
+
+def _check_member(member: zipfile.ZipInfo) -> None:
+    path = PurePosixPath(member.filename)
+    if path.is_absolute() or ".." in path.parts or set(member.orig_filename) & set("\\:\0"):
+        raise _unsafe("a name in it is a path that leads elsewhere")
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        raise _unsafe("something in it is no file")
+    if member.flag_bits & _ENCRYPTED:
+        raise _unsafe("it is encrypted")
+    if member.compress_type not in _METHODS:
+        raise _unsafe("it is compressed in an unusual way")
+    if member.file_size > LARGEST_MEDIA:
+        raise _unsafe("its files are too large")
+
+
+def _read_all(
+    archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], directory: Path, stack: ExitStack
+) -> Iterator[Stem]:
+    for member in members:
+        part = PartFile(directory)
+        stack.callback(part.discard)
+        part.restart()
+        with archive.open(member) as file:
+            while chunk := file.read(_CHUNK):
+                part.write(chunk)
+                if part.size > member.file_size:
+                    raise _unsafe("a file in it is longer than it says")
+        file_type = detect("stem", part.head)
+        if file_type is None or not part.is_whole(file_type):
+            raise _unsafe("a file in it is no whole audio file")
+        yield Stem(member.filename, file_type, part)
+
+
+def _unsafe(why: str) -> DownloadError:
+    return DownloadError(UNSAFE, f"The stems stay in their archive, which was not unpacked: {why}.")

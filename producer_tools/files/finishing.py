@@ -1,0 +1,70 @@
+"""Finishes the files of a task: writes their tags and covers, measures them, and completes their lines in the index."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from producer_tools import telemetry
+from producer_tools.concurrency.limits import Semaphore
+from producer_tools.concurrency.threads import in_thread
+from producer_tools.files.audio.measuring import measure
+from producer_tools.files.audio.tags import Tags, read_tags, write_tags
+from producer_tools.files.index import Entry
+from producer_tools.files.library import Library
+
+_KINDS = ("audio", "wav", "video")
+_places = Semaphore(4)
+"""Files that are tagged and measured at the same time in this process: each takes a processor core for a second."""
+
+
+async def finish(library: Library, entry: Entry, lyrics: str | None, files: Sequence[Entry]) -> Entry:
+    """Tag and measure a file if that was not done before. What fails is logged, and the file stays as it was.
+
+    Args:
+        library: where the file is.
+        entry: what is known of it.
+        lyrics: of the song, for the tags.
+        files: all files of the task; one of them may be the song's cover.
+
+    Returns:
+        What is known of it now.
+    """
+    if entry.kind in ("stems", "stem"):
+        return entry  # they are finished when they are unpacked
+    if entry.state == "saved" and (entry.kind not in _KINDS or (entry.tagged and entry.measured)):
+        return entry
+    cover = next((each for each in files if each.kind == "cover" and each.result == entry.result), None)
+    async with _places.hold():
+        return await in_thread(_finish, library, entry, lyrics, library.path(cover) if cover else None)
+
+
+def _finish(library: Library, entry: Entry, lyrics: str | None, cover: Path | None) -> Entry:
+    try:
+        finished = entry.model_copy(update={"state": "saved"})
+        if entry.kind in _KINDS:
+            path = library.path(entry)
+            tagged = entry.tagged or _tag(path, entry, lyrics, cover)
+            measured = entry.measured or measure(path)
+            update = {"tagged": tagged, "measured": measured, "bytes": path.stat().st_size}
+            finished = finished.model_copy(update=update)
+        if finished != entry:
+            library.record(finished)
+    except Exception as error:  # noqa: BLE001 - the file is saved, whatever may be odd about it
+        reason = f"{type(error).__name__}, task {entry.task_id}"
+        telemetry.logger.warning("A %s file is saved, but not tagged and measured (%s).", entry.kind, reason)
+        return entry
+    return finished
+
+
+def _tag(path: Path, entry: Entry, lyrics: str | None, cover: Path | None) -> bool:
+    if read_tags(path) is not None:
+        return True  # the last process ended before it wrote that down
+    tags = Tags(
+        title=entry.title,
+        lyrics=lyrics,
+        model=entry.model,
+        seed=entry.seed,
+        prompt=entry.prompt,
+        task_id=entry.task_id,
+        audio_id=entry.audio_id,
+    )
+    return write_tags(path, entry.content_type, tags, None if cover is None else cover.read_bytes())
