@@ -6,7 +6,6 @@ URLs are loaded or linked. There are no scripts and no style sheets; the colours
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -87,11 +86,12 @@ def downloads_card(downloads: Downloads) -> str:
 def _cards(task: Task, files: Sequence[SavedFile] = ()) -> list[str]:
     if not task.is_final:
         return [_unfinished(task)]
+    until = "" if files or task.links_until is None else f"The links work until {task.links_until}."
     if task.state == "failed":
-        return [_failed(task), *(_result(result, files, "Partial result") for result in task.partial_results)]
+        return [_failed(task), *(_result(result, files, until, "Partial result") for result in task.partial_results)]
     if not task.results:
         return [card(line(_TITLE, "Complete"), line("", "The service made nothing."), _ids(task))]
-    cards = [_result(result, files) for result in task.results]
+    cards = [_result(result, files, until) for result in task.results]
     return [*cards, card(_note(task))] if task.note else cards
 
 
@@ -122,12 +122,13 @@ def _ids(task: Task) -> str:
     return line(_SMALL, " · ".join(f"{name} {value}" for name, value in ids if value))
 
 
-def _result(result: Result, files: Sequence[SavedFile], label: str = "") -> str:
+def _result(result: Result, files: Sequence[SavedFile], until: str, label: str = "") -> str:
     """The card of one finished item.
 
     Args:
         result: the item.
         files: the saved files of this and other results.
+        until: how long its URLs work, if it depends on them.
         label: what kind of result it is, if it is not a normal one.
     """
     saved = [file for file in files if file.audio_id == result.get("audio_id") and file.url in result.values()]
@@ -151,9 +152,10 @@ def _result(result: Result, files: Sequence[SavedFile], label: str = "") -> str:
         ),
         _waveform(whole, title),
         _player(result, whole),
-        _link("Stems", _address(result.get("stems_url"), whole)),
+        *_stems(result, whole),
         _link("Video", _address(result.get("video_url"), whole) if "audio_url" in result else ""),
         *(line(_SMALL, _place(file)) for file in saved),
+        line(_SMALL, until),
     )
     if not words:
         return card(*song)
@@ -198,6 +200,12 @@ def _player(result: Result, files: Sequence[SavedFile]) -> str:
 def _preload(source: str) -> str:
     """An embedded file shows its length at once. Any other is loaded only when it is played."""
     return "metadata" if source.startswith("data:") else "none"
+
+
+def _stems(result: Result, files: Sequence[SavedFile]) -> list[str]:
+    """A link to each stem, or to the archive of them."""
+    stems = [_link(Path(file.path).name, _path(file)) for file in files if file.kind == "stem"]
+    return list(filter(None, stems)) or [_link("Stems", _address(result.get("stems_url"), files))]
 
 
 def _link(name: str, address: str) -> str:
@@ -248,7 +256,12 @@ def _address(url: str | None, files: Sequence[SavedFile]) -> str:
         files: the saved files; one of them may come from this URL.
     """
     file = next((file for file in files if file.url == url), None)
-    if file is not None:
-        with suppress(OSError, ValueError):  # it is not below the current directory
-            return quote(Path(file.path).resolve().relative_to(Path.cwd()).as_posix())
-    return web_url(url)
+    return (_path(file) if file else "") or web_url(url)
+
+
+def _path(file: SavedFile) -> str:
+    """The file's path for a link; empty if it is not below the current directory."""
+    try:
+        return quote(Path(file.path).resolve().relative_to(Path.cwd()).as_posix())
+    except (OSError, ValueError):
+        return ""

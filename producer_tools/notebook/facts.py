@@ -26,5 +26,5 @@ def size(count: int) -> str:
 
 
 def _signed(decibels: float) -> str:
-    """With a minus sign that is as wide as a plus."""
-    return f"{decibels:.1f}".replace("-", "\N{MINUS SIGN}")
+    """With a minus sign that is as wide as a plus, and without one before zero."""
+    return f"{round(decibels, 1) + 0:.1f}".replace("-", "\N{MINUS SIGN}")

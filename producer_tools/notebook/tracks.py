@@ -18,8 +18,8 @@ several of them."""
 _HEARD = ("audio", "wav", "video", "stem")
 """The kinds of files that can be heard. Of the files of one song, the first in this order is played."""
 
-_EXTENSIONS = {".m4a", ".mp3", ".wav", ".mp4", ".jpg", ".jpeg", ".png", ".webp"}
-"""What is read of a directory."""
+_SONGS, _PICTURES = {".m4a", ".mp3", ".wav", ".mp4"}, {".jpg", ".jpeg", ".png", ".webp"}
+"""What is read of a directory, by the extensions of its files."""
 
 T = TypeVar("T", SavedFile, Measured)
 
@@ -104,7 +104,10 @@ def _of_state(state: Mapping[str, Any]) -> list[Track]:
 
 def _saved_file(state: Mapping[str, Any]) -> SavedFile:
     measured = state.get("measured")
-    return _restored(SavedFile, {**state, "measured": _restored(Measured, measured) if measured else None})
+    try:
+        return _restored(SavedFile, {**state, "measured": _restored(Measured, measured) if measured else None})
+    except TypeError as fault:
+        raise InvalidArgumentError({"songs": f"no saved file: {fault}"}) from fault
 
 
 def _restored(kind: type[T], values: Mapping[str, Any]) -> T:
@@ -114,10 +117,24 @@ def _restored(kind: type[T], values: Mapping[str, Any]) -> T:
 
 
 def _of_path(path: Path) -> list[Track]:
-    if not path.is_dir():
-        return _of_files([SavedFile.from_path(path)])
-    paths = sorted(each for each in path.iterdir() if each.suffix.lower() in _EXTENSIONS and not each.is_symlink())
-    return _of_files([SavedFile.from_path(each) for each in paths])
+    return _of_directory(path) if path.is_dir() else _of_files([SavedFile.from_path(path)])
+
+
+def _of_directory(path: Path) -> list[Track]:
+    """The songs in a directory, by their names; then those that cannot be read. Links are left out."""
+    files, unread = [], []
+    try:
+        found = sorted(path.iterdir())
+    except OSError as fault:
+        raise InvalidArgumentError({"songs": f"{path} cannot be read ({fault.strerror})"}) from fault
+    for each in found:
+        extension = each.suffix.lower()
+        if extension in _SONGS | _PICTURES and each.is_file() and not each.is_symlink():
+            try:
+                files.append(SavedFile.from_path(each))
+            except InvalidArgumentError as fault:
+                unread += [Track(each.stem, problem=fault.message)] if extension in _SONGS else []
+    return [*_of_files(files), *unread]
 
 
 def _of_files(files: Sequence[SavedFile], results: Iterable[Result] = ()) -> list[Track]:
