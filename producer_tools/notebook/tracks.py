@@ -49,7 +49,7 @@ class Track:
     lyrics: str = ""
     seconds: float | None = None
     measured: Measured | None = None
-    is_ai_made: bool = True
+    is_ai_made: bool = False
     problem: str = ""
 
 
@@ -81,8 +81,15 @@ def tracks(songs: Songs) -> list[Track]:
 def _of_downloads(downloads: Downloads) -> list[Track]:
     task = downloads.task
     found = _of_files(downloads.files, (*task.results, *task.partial_results))
+    # A page is given away, so it has no message of an error: that may name the user's directories.
     lost = [failed for failed in downloads.failed if failed.kind in _HEARD]
-    return [*found, *(Track(f"Not saved: {failed.kind}", problem=str(failed.error.message)) for failed in lost)]
+    return [
+        *found,
+        *(
+            Track(f"Not saved: {failed.kind}", problem=f"It could not be saved ({failed.error.code}).")
+            for failed in lost
+        ),
+    ]
 
 
 def _of_state(state: Mapping[str, Any]) -> list[Track]:
@@ -98,8 +105,8 @@ def _of_state(state: Mapping[str, Any]) -> list[Track]:
     found = _of_files([_saved_file(file) for file in state.get("files") or ()], results)
     if found:
         return found
-    error = state.get("error") or {}
-    return [Track(str(state.get("wish") or "Untitled"), problem=str(error.get("message") or "No file was saved."))]
+    code = (state.get("error") or {}).get("code", "not_saved")
+    return [Track(str(state.get("wish") or "Untitled"), problem=f"There is no song ({code}).")]
 
 
 def _saved_file(state: Mapping[str, Any]) -> SavedFile:
@@ -132,8 +139,8 @@ def _of_directory(path: Path) -> list[Track]:
         if extension in _SONGS | _PICTURES and each.is_file() and not each.is_symlink():
             try:
                 files.append(SavedFile.from_path(each))
-            except InvalidArgumentError as fault:
-                unread += [Track(each.stem, problem=fault.message)] if extension in _SONGS else []
+            except InvalidArgumentError:
+                unread += [Track(each.stem, problem=f"{each.name} cannot be read.")] if extension in _SONGS else []
     return [*_of_files(files), *unread]
 
 
