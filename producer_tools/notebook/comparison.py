@@ -18,13 +18,13 @@ from producer_tools.notebook.sources import read, why_unusable
 from producer_tools.notebook.tracks import Songs, Track, tracks
 from producer_tools.tasks.display import minutes, quote
 
-_LARGEST = 2_500_000
-"""Bytes of each file as it is. Both together, embedded, stay below the 8 MB that marimo shows of one output."""
+_MOST_BYTES = 5_880_000
+"""Bytes of both files: two of three minutes at 128 kbit/s. Embedded, they stay below 8 MB, the most that marimo shows."""
 
 _MOST_SECONDS = 600.0
 _BIT_RATE, _BIT_RATE_OF_LONG = 64_000, 32_000
 _LONG = 300.0
-"""Seconds from which 64 kbit/s would be more than `_LARGEST`."""
+"""Seconds from which 64 kbit/s would be too much."""
 
 _HEIGHT = 360
 """Pixels of the frame in a notebook, which cannot grow with what is in it."""
@@ -72,9 +72,9 @@ def compare(
 ) -> Comparison:
     """Compare two takes by ear, in a notebook: both play in step, and a switch changes which one is heard.
 
-    Both are embedded. If one of them is larger than 2.5 MB, both are encoded anew for it as mono MP3, with the extra
-    ``sound``, so that neither has an advantage. It blocks, for a second or two: in async code, call it with
-    `asyncio.to_thread`.
+    Both are embedded. If they are larger than 5.88 MB together, which is six minutes at 128 kbit/s, both are encoded anew
+    for it as mono MP3, with the extra ``sound``, so that neither has an advantage. It blocks, for some seconds: in async
+    code, call it with `asyncio.to_thread`.
 
     Args:
         first: `Downloads` (the first song of it), a saved file or the path of one. It is called A.
@@ -107,7 +107,7 @@ def _track(argument: str, song: Songs) -> Track:
 def _sources(found: tuple[Track, Track]) -> tuple[list[str], str]:
     """Both songs as data URIs, and what was done to them."""
     files = [track.file for track in found if track.file]
-    if all(file.bytes <= _LARGEST for file in files):
+    if sum(file.bytes for file in files) <= _MOST_BYTES:
         return [data_uri(file.content_type, _bytes(file)) for file in files], ""
     encoded = [_encoded(track) for track in found]
     return [data_uri("audio/mpeg", data) for data in encoded], "For this comparison, both are encoded as mono MP3."
@@ -123,10 +123,10 @@ def _bytes(file: SavedFile) -> bytes:
 def _encoded(track: Track) -> bytes:
     """The song as a small MP3."""
     assert track.file is not None, "_track returns no other"  # noqa: S101 - tells mypy
-    with needing_extra("sound", "Comparing files above 2.5 MB"):
+    with needing_extra("sound", "Comparing larger files than 5.88 MB together"):
         rate = _BIT_RATE if (track.seconds or 0) < _LONG else _BIT_RATE_OF_LONG
         data = to_mp3(Path(track.file.path), _MOST_SECONDS, rate)
-    if len(data) > _LARGEST:
+    if len(data) > _MOST_BYTES / 2:
         raise InvalidArgumentError({"songs": f"{track.title} is too long to be compared: {len(data):,} bytes as MP3"})
     return data
 

@@ -63,8 +63,8 @@ def test_everything_that_is_a_song_can_be_compared(kind: str, tmp_path: Path) ->
 
 def test_large_files_are_both_encoded_anew(tmp_path: Path) -> None:
     """Only one of them as MP3 would sound worse for a reason that is not in the song."""
-    large, small = tone(tmp_path / "a.wav", 30, rate=44_100), tone(tmp_path / "b.wav", 2)
-    assert large.bytes > 2_500_000
+    large, small = tone(tmp_path / "a.wav", 62, rate=48_000), tone(tmp_path / "b.wav", 2)
+    assert large.bytes > 5_880_000
     comparison = compare(large, small)
     assert [embedded(take.source)[0] for take in comparison.takes] == ["audio/mpeg"] * 2
     assert "both are encoded as mono MP3" in framed(comparison).text
@@ -72,13 +72,13 @@ def test_large_files_are_both_encoded_anew(tmp_path: Path) -> None:
 
 def test_two_songs_of_the_largest_size_are_not_too_much_for_marimo(tmp_path: Path) -> None:
     """There would be an error in place of the player."""
-    songs = [saved_file(tmp_path / name, bytes(2_500_000)) for name in ("a.wav", "b.wav")]
+    songs = [saved_file(tmp_path / name, bytes(2_940_000)) for name in ("a.wav", "b.wav")]
     framed(compare(*songs))
 
 
 def test_without_the_extra_a_large_file_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing at all, or an error of a library, would not tell the user what to do."""
-    large, small = saved_file(tmp_path / "a.m4a", bytes(2_500_001)), tone(tmp_path / "b.wav", 1)
+    large, small = saved_file(tmp_path / "a.m4a", bytes(5_880_001)), tone(tmp_path / "b.wav", 1)
     for module in ("av", "numpy", "soundfile"):
         monkeypatch.setitem(sys.modules, module, None)
     assert len(compare(small, small).takes) == 2, "small ones need no extra"
