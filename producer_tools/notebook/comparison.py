@@ -19,7 +19,7 @@ from producer_tools.notebook.tracks import Songs, Track, tracks
 from producer_tools.tasks.display import minutes, quote
 
 _MOST_BYTES = 5_880_000
-"""Bytes of both files: two of three minutes at 128 kbit/s. Embedded, they stay below 8 MB, the most that marimo shows."""
+"""Bytes of both files: two of three minutes at 128 kbit/s. Embedded, they are less than the 8 MB that marimo shows."""
 
 _MOST_SECONDS = 600.0
 _BIT_RATE, _BIT_RATE_OF_LONG = 64_000, 32_000
@@ -72,9 +72,9 @@ def compare(
 ) -> Comparison:
     """Compare two takes by ear, in a notebook: both play in step, and a switch changes which one is heard.
 
-    Both are embedded. If they are larger than 5.88 MB together, which is six minutes at 128 kbit/s, both are encoded anew
-    for it as mono MP3, with the extra ``sound``, so that neither has an advantage. It blocks, for some seconds: in async
-    code, call it with `asyncio.to_thread`.
+    Both are embedded. If they are larger than 5.88 MB together, which is six minutes at 128 kbit/s, both are encoded
+    anew for it as mono MP3, with the extra ``sound``, so that neither has an advantage. It blocks, for some seconds: in
+    async code, call it with `asyncio.to_thread`.
 
     Args:
         first: `Downloads` (the first song of it), a saved file or the path of one. It is called A.
