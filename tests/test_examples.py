@@ -101,7 +101,7 @@ async def test_quickstart_says_that_the_real_service_costs_money(
 
 async def test_toolkit_saves_a_song(example: Example, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     await example("toolkit").main("a calm piano piece")
-    [path] = (tmp_path / "songs").glob("*-audio*.wav")
+    [path] = (tmp_path / "songs").glob("*.wav")
     assert str(path) in capsys.readouterr().out
 
 
@@ -109,7 +109,7 @@ async def test_nodes_save_a_song(
     example: Example, service: ProducerSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await example("nodes").main("a calm piano piece")
-    [path] = (tmp_path / "songs").glob("*-audio*.wav")
+    [path] = (tmp_path / "songs").glob("*.wav")
     assert str(path) in capsys.readouterr().out
     assert len(service.charges) == 1
 
@@ -123,7 +123,7 @@ async def test_nodes_that_were_killed_resume_and_pay_once(
         await nodes.main("a song")
     assert not (tmp_path / "songs").exists()
     await nodes.main("a song")
-    assert list((tmp_path / "songs").glob("*-audio*.wav"))
+    assert list((tmp_path / "songs").glob("*.wav"))
     assert len(service.charges) == 1
 
 
@@ -140,7 +140,7 @@ async def test_nodes_use_the_task_that_a_person_has_adopted(
         await client.adopt("a song/a song", service.charges[0].task_id)
     for _ in range(2):
         await nodes.main("a song")
-    assert list((tmp_path / "songs").glob("*-audio*.wav"))
+    assert list((tmp_path / "songs").glob("*.wav"))
     assert len(service.charges) == 1
 
 

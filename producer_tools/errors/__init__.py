@@ -293,9 +293,10 @@ class DownloadError(ProducerToolError):
     """A file of a finished task cannot be downloaded or saved. No part of it is left on the disk.
 
     Its ``code`` is the reason. The file: ``http_404`` and similar, ``forbidden_url``, ``too_many_redirects``,
-    ``too_large``, ``wrong_content``, ``wrong_range``, ``incomplete``. The connection: ``connection_error`` or
-    ``timeout``. The directory: ``no_write_access``, ``disk_full``. The caller was cancelled: ``cancelled``. Any other
-    exception: ``unexpected_error``, which is logged. Several files with different reasons: ``download_failed``.
+    ``too_large``, ``wrong_content``, ``wrong_range``, ``incomplete``, ``unsafe_archive`` (it stays on the disk,
+    packed). The connection: ``connection_error`` or ``timeout``. The directory: ``no_write_access``, ``disk_full``. The
+    caller was cancelled: ``cancelled``. Any other exception: ``unexpected_error``, which is logged. Several files with
+    different reasons: ``download_failed``.
     """
 
     advice = "Downloads are free: call again later."

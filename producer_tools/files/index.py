@@ -6,6 +6,7 @@ disk, so a process that is killed can damage at most its own line. Nothing in th
 is skipped, and a name in it is never a path.
 """
 
+import errno
 import os
 import stat
 import threading
@@ -33,6 +34,7 @@ INDEX_NAME = "songs.jsonl"
 _LONGEST_LINE = 256 * 1024
 # A link could lead anywhere, and opening a pipe would wait for its other end.
 _SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_NO_FILE = {errno.EISDIR, errno.ELOOP, errno.ENXIO}  # a directory, a link, a pipe that nobody reads
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
@@ -224,11 +226,15 @@ class Index:
         try:
             yield
         except OSError as fault:
-            raise disk_error(fault, self._directory) from fault
+            raise _no_file() if fault.errno in _NO_FILE else disk_error(fault, self._directory) from fault
 
 
 def _check_regular(file: int) -> os.stat_result:
     status = os.fstat(file)
     if not stat.S_ISREG(status.st_mode):
-        raise DownloadError("no_write_access", f"{INDEX_NAME} is not a file. Rename it, so that files can be saved.")
+        raise _no_file()
     return status
+
+
+def _no_file() -> DownloadError:
+    return DownloadError("no_write_access", f"{INDEX_NAME} is not a file. Rename it, so that files can be saved.")

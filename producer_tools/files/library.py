@@ -5,7 +5,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from producer_tools import telemetry
 from producer_tools.errors import DownloadError
 from producer_tools.files.audio.tags import read_tags
 from producer_tools.files.index import Entry, Index
@@ -88,7 +87,6 @@ class Library:
             if there == "whole":  # another call or process was faster
                 return Placed(entry, is_new=False)
             if self._keep(part, self.path(entry), there):
-                telemetry.saved(str(self.directory / f"*.{file_type.extension}"), part.size)
                 return Placed(entry, is_new=True)
         raise DownloadError("no_write_access", "Other files keep taking the names that this one could have.")
 

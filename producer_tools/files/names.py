@@ -21,7 +21,7 @@ def readable_name(title: str) -> str:
     Letters of any script, punctuation, spaces and emoji stay. The name is never a path, a hidden file, an option of a
     command, a name that Windows reserves, or too long.
     """
-    text = unicodedata.normalize("NFC", title)
+    text = unicodedata.normalize("NFC", title).replace(": ", " - ")
     shown = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text).translate(_FORBIDDEN)
     name = " ".join(shown.split()).lstrip(" .-~").encode()[:_LONGEST].decode(errors="ignore").rstrip(" .-")
     if _RESERVED.fullmatch(name):

@@ -6,8 +6,10 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from typing import get_args
 
 from producer_tools.sandbox import ProducerSandbox
+from producer_tools.sandbox.files import AudioFormat
 
 TOKEN_VARIABLE = "PRODUCER_SANDBOX_API_TOKEN"  # noqa: S105 - the variable's name, not a token
 
@@ -16,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Raises:
-        SystemExit: The port is not available, or an option is out of range; the message says which.
+        SystemExit: The port is not available, an option is out of range, or it needs an extra; the message says which.
     """
     options = _parser().parse_args(arguments)
     stopped = threading.Event()
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stopped.wait()
     except OSError as error:
         sys.exit(f"producer-sandbox: {error.strerror}")
-    except ValueError as error:
+    except (ImportError, ValueError) as error:
         sys.exit(f"producer-sandbox: {error}")
 
 
@@ -55,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=["record", "state"],
         default="record",
         help="how task records are written: as specified, or as released clients expect (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--audio-format",
+        choices=get_args(AudioFormat),
+        default="wav",
+        help="format of songs; m4a (the service's) and mp3 need the extra sound (default: %(default)s)",
     )
     parser.add_argument("--balance", type=int, help="paid requests until the balance is used up (default: unlimited)")
     parser.add_argument(

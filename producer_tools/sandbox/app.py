@@ -18,7 +18,7 @@ from producer_tools.sandbox.contract import AudioBody, AudiosBody, Body, LyricsB
 from producer_tools.sandbox.errors import ApiError
 from producer_tools.sandbox.fault_responses import Handler, refused, respond_with_fault
 from producer_tools.sandbox.faults import TASKS, Fault, Faults, Refusal
-from producer_tools.sandbox.files import Files
+from producer_tools.sandbox.files import AudioFormat, Files
 from producer_tools.sandbox.jobs import StoredTask
 from producer_tools.sandbox.listing import Listing
 from producer_tools.sandbox.outages import Outages
@@ -60,18 +60,27 @@ class Api:
         clock: The sandbox's clock.
         vocabulary: The form of task records.
         controls: What can be changed meanwhile.
+        audio_format: The format of songs, uploads and previews.
         silent: Whether files have silence in place of music.
     """
 
     def __init__(
-        self, backend: Backend, clock: Clock, vocabulary: Vocabulary, controls: Controls, *, silent: bool
+        self,
+        backend: Backend,
+        clock: Clock,
+        vocabulary: Vocabulary,
+        controls: Controls,
+        audio_format: AudioFormat,
+        *,
+        silent: bool,
     ) -> None:
         self._backend = backend
         self._clock = clock
         self._vocabulary = vocabulary
         self._controls = controls
+        self._audio_format = audio_format
         self._callbacks = Callbacks(backend.wait_until_finished)
-        self._files = Files(backend.audio, clock, controls.faults, silent=silent)
+        self._files = Files(backend.audio, clock, controls.faults, audio_format, silent=silent)
         self._in_flight: Counter[User] = Counter()
 
     def application(self) -> web.Application:
@@ -178,7 +187,7 @@ class Api:
 
     def _writer(self, request: web.Request) -> Writer:
         # URLs start with the address that the caller used, so that the caller can reach them.
-        return Writer(self._vocabulary, f"{request.scheme}://{request.host}")
+        return Writer(self._vocabulary, f"{request.scheme}://{request.host}", self._audio_format)
 
     @web.middleware
     async def _answer_in_json(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -16,6 +16,7 @@ from producer_tools.sandbox.contract import AudioBody, AudiosBody, LyricsBody, U
 from producer_tools.sandbox.errors import ApiError
 from producer_tools.sandbox.jobs import Audio, Lyrics, Product, StoredTask
 from producer_tools.sandbox.music import uploaded
+from producer_tools.sandbox.music.encoding import check_installed
 from producer_tools.sandbox.users import User
 
 
@@ -198,9 +199,15 @@ class Backend:
         """Make a video of a song at once.
 
         Raises:
-            ApiError: ``bad_request``: there is no such song.
+            ApiError: ``bad_request``: there is no such song. ``api_not_implemented``: the extra ``sound`` is not
+                installed.
         """
-        return self._accept_finished("video", request, self.find(body.audio_id, user), user, "/producer/videos")
+        audio = self.find(body.audio_id, user)
+        try:
+            check_installed("a video")
+        except ImportError as missing:
+            raise ApiError("api_not_implemented", f"in the sandbox, {missing}") from None
+        return self._accept_finished("video", request, audio, user, "/producer/videos")
 
     def wav(self, body: AudioBody, request: dict[str, Any], user: User) -> StoredTask:
         """Make a lossless file of a song at once.

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 
 from producer_tools.sandbox.errors import ApiError
+from producer_tools.sandbox.files import AudioFormat
 from producer_tools.sandbox.jobs import Audio, Lyrics, StoredTask
 
 Vocabulary = Literal["record", "state"]
@@ -20,10 +21,12 @@ class Writer:
     Args:
         vocabulary: Which form records have.
         base_url: Start of the URLs of files, without a trailing slash.
+        audio_format: The format of songs, uploads and previews.
     """
 
-    def __init__(self, vocabulary: Vocabulary, base_url: str) -> None:
+    def __init__(self, vocabulary: Vocabulary, base_url: str, audio_format: AudioFormat) -> None:
         self._vocabulary = vocabulary
+        self._audio_format = audio_format
         self._files_url = f"{base_url}/sandbox/files"
 
     def submitted(self, task: StoredTask) -> dict[str, Any]:
@@ -92,7 +95,11 @@ class Writer:
         if task.product == "stems":
             return [self._stems(task, outcome, now)]
         if task.product == "upload":
-            return {"audio_id": outcome.id, "audio_url": self._file(outcome, ".wav"), "lyric": outcome.lyric}
+            return {
+                "audio_id": outcome.id,
+                "audio_url": self._file(outcome, f".{self._audio_format}"),
+                "lyric": outcome.lyric,
+            }
         if task.product == "video":
             return {"video_url": self._file(outcome, ".mp4")}
         wav = {"title": outcome.title, "file_url": self._file(outcome, ".wav")}
@@ -104,8 +111,8 @@ class Writer:
             "id": audio.id,
             "title": audio.title,
             "lyric": audio.lyric,
-            "audio_url": self._file(audio, ".wav" if ready else "-preview.wav"),
-            "image_url": self._file(audio, ".png"),
+            "audio_url": self._file(audio, f"{'' if ready else '-preview'}.{self._audio_format}"),
+            "image_url": self._file(audio, ".jpg"),
             "image_id": audio.id,
             "video_url": None,
             "seed": audio.seed,

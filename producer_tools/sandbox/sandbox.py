@@ -19,8 +19,9 @@ from producer_tools.sandbox.app import Api, Controls
 from producer_tools.sandbox.backend import Backend, Charge, ReceivedRequest
 from producer_tools.sandbox.errors import ApiError
 from producer_tools.sandbox.faults import Fault, Faults, Refusal, TaskIdPlace
-from producer_tools.sandbox.files import FileKind
+from producer_tools.sandbox.files import AudioFormat, FileKind
 from producer_tools.sandbox.listing import Listing
+from producer_tools.sandbox.music.encoding import check_installed
 from producer_tools.sandbox.outages import Outage, OutageKind, Outages
 from producer_tools.sandbox.price_list import PriceList
 from producer_tools.sandbox.records import Vocabulary
@@ -57,9 +58,12 @@ class ProducerSandbox:
         fault_rate: The share of requests, from 0 to 1, that fail at random, each with any `Fault`.
         silent: Serve silence of the song's length and a plain cover in place of music and a picture. Rendering music
             takes about half a second for each song, so this makes tests of downloads faster.
+        audio_format: The format of songs, uploads and previews. ``m4a`` is the service's; ``m4a`` and ``mp3`` need the
+            extra ``sound``. Files of ``/producer/wav`` and stems are always WAV.
 
     Raises:
         ValueError: An argument is out of range.
+        ImportError: The audio format needs the extra ``sound``, and it is not installed.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class ProducerSandbox:
         seed: int | None = None,
         fault_rate: float = 0.0,
         silent: bool = False,
+        audio_format: AudioFormat = "wav",
     ) -> None:
         api_token = secret(api_token)  # a traceback of an invalid argument shows this frame's variables
         self._running: ExitStack | None = None
@@ -88,6 +93,10 @@ class ProducerSandbox:
             raise ValueError(f"max_unfinished must be one or more, not {max_unfinished}")
         if not 0 <= fault_rate <= 1:
             raise ValueError(f"fault_rate must be between 0 and 1, not {fault_rate}")
+        if audio_format not in get_args(AudioFormat):
+            raise ValueError(f"audio_format must be 'wav', 'm4a' or 'mp3', not {audio_format!r}")
+        if audio_format != "wav":
+            check_installed(f"audio_format={audio_format!r}")
         random = Random(seed)
         # Separate random sources, so that ids do not depend on how many users and random faults there are.
         users = Users(Random(None if seed is None else f"users {seed}"))
@@ -100,6 +109,7 @@ class ProducerSandbox:
         self._backend = Backend(self._clock, random, _checked_seconds(render_seconds), balance, max_unfinished)
         faults = Faults(fault_rate, Random(seed))
         self._controls = Controls(users, faults, Outages(), Listing(), PriceList())
+        self._audio_format = audio_format
         self._silent = silent
         self._portal: BlockingPortal | None = None
         self._base_url: str | None = None
@@ -279,7 +289,15 @@ class ProducerSandbox:
             raise RuntimeError("the sandbox is running already")
         with ExitStack() as stack:
             portal = stack.enter_context(start_blocking_portal("asyncio"))
-            api = partial(Api, self._backend, self._clock, self._vocabulary, self._controls, silent=self._silent)
+            api = partial(
+                Api,
+                self._backend,
+                self._clock,
+                self._vocabulary,
+                self._controls,
+                self._audio_format,
+                silent=self._silent,
+            )
             self._base_url = stack.enter_context(portal.wrap_async_context_manager(serve(api, self._port)))
             self._running, self._portal = stack.pop_all(), portal
         _logger.info("%r", self)

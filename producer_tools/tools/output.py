@@ -7,9 +7,10 @@ from typing import Any, get_args
 
 from producer_tools.errors import DownloadError
 from producer_tools.errors.base import shorten
-from producer_tools.files.saved import Downloads
+from producer_tools.files.archive import UNSAFE
+from producer_tools.files.saved import Downloads, SavedFile
 from producer_tools.tasks.failures import failed_by_service
-from producer_tools.tasks.results import RESULT_KEYS, Result
+from producer_tools.tasks.results import RESULT_KEYS, Result, has_files
 from producer_tools.tasks.task import STUCK, State, Task, TaskBatch
 
 Output = tuple[str, dict[str, Any]]
@@ -18,7 +19,7 @@ Output = tuple[str, dict[str, Any]]
 _SHOWN = tuple(key.name for key in RESULT_KEYS if key.shown != "never")
 # A batch may hold fifty songs, and a model pays for each character.
 _SHOWN_IN_BATCH = tuple(key.name for key in RESULT_KEYS if key.shown == "always")
-_SHOWN_OF_FILE = ("kind", "path", "bytes", "audio_id", "title", "duration_seconds")
+_SHOWN_OF_FILE = ("kind", "bytes", "audio_id", "title", "duration_seconds")
 
 _WAIT = (
     "Not finished. Call producer_wait_for_tasks (or producer_get_task) with this task_id. preview_urls are no "
@@ -52,6 +53,10 @@ _ALL_FINAL_WITH_FILES = (
 
 _SAVED = "Saved. Tell the user the paths; nothing is left to do."
 _SAVED_IN_PART = "Failed in part, but this is finished and saved. Tell the user the paths, and why the rest failed."
+_UNSAFE = (
+    "Saved, but a stems archive stays packed. Tell the user the paths, and why. Calling again changes nothing; nothing "
+    "is left to do."
+)
 _SOME_MISSING = (
     "Some files are missing. Call producer_download_results again with this task_id: what is saved is kept. If they "
     "fail again, tell the user."
@@ -91,13 +96,14 @@ def downloads_output(downloads: Downloads) -> Output:
         "task_id": task.task_id,
         "state": task.state,
         "success": bool(task.success) and not failed,
-        "files": [_select(asdict(file), _SHOWN_OF_FILE) for file in downloads.files],
+        "files": [_file(file) for file in downloads.files],
         **({"failed": failed} if failed else {}),
         **_error(task),
         "next_step": next_step,
     }
     artifact = {
         **task_artifact(task),
+        "directory": downloads.directory,
         "files": [asdict(file) for file in downloads.files],
         "failed": [{**each, "url": file.url} for each, file in zip(failed, downloads.failed, strict=True)],
         "next_step": next_step,
@@ -107,7 +113,8 @@ def downloads_output(downloads: Downloads) -> Output:
 
 def task_artifact(task: Task) -> dict[str, Any]:
     """Everything that is known of a task, as JSON values, since a checkpointer restores nothing else."""
-    return {**asdict(task), "success": task.success, "next_step": _next_step(task)} | {
+    derived = {"success": task.success, "links_until": task.links_until, "next_step": _next_step(task)}
+    return {**asdict(task), **derived} | {
         name: list(getattr(task, name)) for name in ("results", "preview_urls", "partial_results")
     }
 
@@ -120,6 +127,8 @@ def _content(task: Task, show: Callable[[Result], dict[str, Any]]) -> dict[str, 
         "success": task.success,
         "results": [show(result) for result in task.results],
     }
+    if task.state == "complete" and task.links_until is not None:
+        content["links_until"] = task.links_until
     if not task.is_final:
         content["preview_urls"] = list(task.preview_urls)
         if task.progress is not None:
@@ -133,6 +142,15 @@ def _content(task: Task, show: Callable[[Result], dict[str, Any]]) -> dict[str, 
 
 def _error(task: Task) -> dict[str, Any]:
     return {} if task.error is None else {"error": {**task.error, "message": shorten(task.error["message"])}}
+
+
+def _file(file: SavedFile) -> dict[str, Any]:
+    """What a model reads of a file. It gets no path of the host, but that below the directory of the downloads."""
+    content = {**_select(asdict(file), _SHOWN_OF_FILE), "path": file.name}
+    if file.measured is not None:
+        content["measured_seconds"] = file.measured.duration_seconds
+        content |= {"findings": list(file.measured.findings)} if file.measured.findings else {}
+    return content
 
 
 def _single(result: Result) -> dict[str, Any]:
@@ -160,7 +178,7 @@ def _next_step(task: Task) -> str:
         return _PARTIAL if task.partial_results else without_results
     if not task.results:
         return _EMPTY
-    return _DONE_WITH_FILES if _has_files(task) else _DONE
+    return _DONE_WITH_FILES if has_files(task.results) else _DONE
 
 
 def _next_step_of(batch: TaskBatch) -> str:
@@ -168,16 +186,13 @@ def _next_step_of(batch: TaskBatch) -> str:
         return _NONE_FOUND
     if not all(task.is_final for task in batch.tasks):
         return _WAIT_FOR_BATCH
-    return _ALL_FINAL_WITH_FILES if any(map(_has_files, batch.tasks)) else _ALL_FINAL
-
-
-def _has_files(task: Task) -> bool:
-    return any(result.get(key.name) for result in task.results for key in RESULT_KEYS if key.file)
+    is_any_saveable = any(has_files(task.results) for task in batch.tasks)
+    return _ALL_FINAL_WITH_FILES if is_any_saveable else _ALL_FINAL
 
 
 def _next_step_of_downloads(downloads: Downloads) -> str:
     if downloads.failed:
-        return _SOME_MISSING
+        return _UNSAFE if all(each.error.code == UNSAFE for each in downloads.failed) else _SOME_MISSING
     return _SAVED_IN_PART if downloads.task.error is not None else _SAVED
 
 

@@ -36,13 +36,21 @@ _DEFINITIONS = {"$defs": {"result": _RESULT}}
 _RESULTS = _list({"$ref": "#/$defs/result"})
 _ERROR = _object({"code": _TEXT, "message": _TEXT, "trace_id": _ID}, "code", "message")
 _STATE = {"task_id": _ID, "state": {"enum": list(get_args(State))}, "success": {"type": ["boolean", "null"]}}
-_MORE = {"preview_urls": _list(_TEXT), "progress": _NUMBER, "note": _TEXT, "error": _ERROR, "partial_results": _RESULTS}
+_MORE = {
+    "links_until": _TEXT,
+    "preview_urls": _list(_TEXT),
+    "progress": _NUMBER,
+    "note": _TEXT,
+    "error": _ERROR,
+    "partial_results": _RESULTS,
+}
 _TASK = _object({**_STATE, "results": _RESULTS, **_MORE, "next_step": _TEXT}, *_STATE, "results")
 _COUNTS = {"type": "object", "additionalProperties": {"type": "integer"}}
 _BATCH_KEYS = {"tasks": _list(_TASK), "counts": _COUNTS, "not_found": _list(_TEXT), "next_step": _TEXT}
 _BATCH = _object(_BATCH_KEYS, *_BATCH_KEYS)
 _OF_SONG = {"audio_id": _TEXT, "title": _TEXT, "duration_seconds": _NUMBER}
-_FILE = _object({"kind": _TEXT, "path": _TEXT, "bytes": _NUMBER, **_OF_SONG}, "kind", "path", "bytes")
+_MEASURED = {"measured_seconds": _NUMBER, "findings": _list(_TEXT)}
+_FILE = _object({"kind": _TEXT, "path": _TEXT, "bytes": _NUMBER, **_OF_SONG, **_MEASURED}, "kind", "path", "bytes")
 _FAILED = _object({"kind": _TEXT, "code": _TEXT, "message": _TEXT}, "kind", "code", "message")
 _SAVED = {**_STATE, "files": _list(_FILE), "next_step": _TEXT}
 _DOWNLOADS = _object({**_SAVED, "failed": _list(_FAILED), "error": _ERROR}, *_SAVED)

@@ -1,6 +1,9 @@
 """A song, servers that send it in whole or in part, and a download of it."""
 
 import asyncio
+import io
+import struct
+import wave
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,9 +13,20 @@ from producer_tools import Downloader, Downloads, ProducerClient, Task
 from producer_tools.tasks.results import Result
 from tests.clocks import InstantClock
 from tests.raw_server import RawServer, Reply, answering
+from tests.saved_files import saved_files
 
 SONG = b"\0\0\0\x10ftypM4A \0\0\0\0" + b"\0\0\0\x08moov" + b"\0\0\x28\x08mdat" + bytes(range(256)) * 40
 """An MP4 file with an empty index, 10 kB of media, and nothing else."""
+
+
+def short_wav(seconds: float = 0.1) -> bytes:
+    """A WAV file of a rising tone, which can be tagged and measured."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(b"".join(struct.pack("<h", number * 7 % 9000) for number in range(int(8000 * seconds))))
+    return file.getvalue()
+
 
 ETAG = '"v1"'
 
@@ -105,7 +119,7 @@ class Download:
         assert downloads.files == ()
         (failed,) = downloads.failed
         assert failed.error.code == code
-        assert not self.directory.exists() or list(self.directory.iterdir()) == []
+        assert not self.directory.exists() or saved_files(self.directory) == []
         return failed.error.message
 
     async def succeeds(self, *replies: Reply) -> Path:
@@ -114,5 +128,5 @@ class Download:
         assert downloads.failed == ()
         path = Path(downloads.files[0].path)
         assert path.read_bytes() == SONG
-        assert list(self.directory.iterdir()) == [path]
+        assert saved_files(self.directory) == [path]
         return path

@@ -17,6 +17,8 @@ from tests.clocks import InstantClock
 from tests.files.song_server import SONG, Download, reply, song_at
 from tests.raw_server import answering
 
+pytestmark = pytest.mark.usefixtures("untagged")
+
 
 def wav_file() -> bytes:
     written = io.BytesIO()

@@ -13,6 +13,9 @@ from producer_tools.files import fetching
 from producer_tools.tasks.results import Result
 from tests.files.song_server import SONG, reply, serving, song_at
 from tests.raw_server import SILENCE, answering
+from tests.saved_files import saved_files
+
+pytestmark = pytest.mark.usefixtures("untagged")
 
 
 def songs_at(urls: list[str]) -> Task:
@@ -37,7 +40,7 @@ async def test_a_task_of_many_files_opens_a_few_at_a_time(tmp_path: Path) -> Non
     async with ProducerClient("t", url) as client:
         downloads = await Downloader(client, tmp_path).save(songs_at([f"{url}/{n}" for n in range(60)]))
     server.close()
-    assert len(downloads.files) == len(list(tmp_path.iterdir())) == 60
+    assert len(downloads.files) == len(saved_files(tmp_path)) == 60
     assert 0 < most <= fetching.MOST_AT_ONCE
 
 
@@ -57,7 +60,7 @@ async def test_files_that_are_not_saved_in_time_are_named(silent_url: str, tmp_p
     assert [file.url for file in downloads.files] == [f"{url}/song"]
     assert {failed.url for failed in downloads.failed} == {f"{silent_url}/{n}" for n in range(40)}
     assert {failed.error.code for failed in downloads.failed} == {"timeout"}
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(saved_files(tmp_path)) == 1
 
 
 async def test_a_task_of_silent_files_does_not_hold_up_other_tasks(silent_url: str, tmp_path: Path) -> None:
@@ -71,7 +74,7 @@ async def test_a_task_of_silent_files_does_not_hold_up_other_tasks(silent_url: s
         silent.cancel()
         await asyncio.gather(silent, return_exceptions=True)
     assert len(downloads.files) == 1
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(saved_files(tmp_path)) == 1
 
 
 async def test_a_look_up_counts_as_part_of_the_download(silent_url: str, tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from producer_tools.tasks.results import Result
 from tests.clocks import InstantClock
 from tests.files.song_server import CUT_OFF, ETAG, SONG, Download, partial, reply, song_at
 from tests.raw_server import RESET, SILENCE, answering
+from tests.saved_files import saved_files
+
+pytestmark = pytest.mark.usefixtures("untagged")
 
 PICTURE = b"\xff\xd8\xff\xe0" + b"picture" * 9
 
@@ -28,7 +31,7 @@ def download(tmp_path: Path) -> Download:
 async def test_the_file_host_gets_no_credentials(download: Download) -> None:
     """File hosts belong to others: with the token they could spend the user's money."""
     path = await download.succeeds(reply(SONG, Content_Type="text/plain", Set_Cookie="a=b"))
-    assert path.name == "Song-audio.t1.a1.m4a", "the extension comes from the content, not from the Content-Type header"
+    assert path.name == "Song.m4a", "the extension comes from the content, not from the Content-Type header"
     (request,) = download.server.requests
     assert b"token-to-hide" not in request
     assert b"authorization" not in request.lower()
@@ -87,7 +90,7 @@ async def test_a_retry_after_of_an_hour_is_not_waited_for(download: Download) ->
 async def test_a_missing_file_is_requested_once(status: str, download: Download) -> None:
     """A retry cannot help here, so it would only cost time."""
     await download.fails(f"http_{status[:3]}", reply(b"<html>", status))
-    assert len(download.server.requests) == 1
+    assert sum(request.startswith(b"GET ") for request in download.server.requests) == 1
 
 
 async def test_a_server_that_never_answers(download: Download, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +249,7 @@ async def test_a_disk_error_during_fsync(
     """Some disk errors appear only at fsync: a file that got its name earlier would be a damaged song."""
     monkeypatch.setattr(os, "fsync", failing(number))
     message = await download.fails(code, reply(SONG))
-    assert str(download.directory) in message
+    assert download.directory.name in message
     assert len(download.server.requests) == 1, "a retry cannot make room on the disk"
 
 
@@ -382,4 +385,4 @@ async def test_the_finished_parts_of_a_failed_task_are_saved(tmp_path: Path) -> 
     assert '"state":"failed","success":false' in message.text
     assert '"message":"half-way"' in message.text
     assert "why the rest failed" in message.text
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(saved_files(tmp_path)) == 1

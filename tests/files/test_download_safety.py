@@ -2,7 +2,6 @@
 
 import functools
 import socket
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer_tools import Downloader, DownloadError, ProducerClient
-from producer_tools.files.names import file_stem
 from producer_tools.files.types import detect
 from producer_tools.files.url_rules import CheckedResolver, UrlRules, read_url
 from producer_tools.tasks.results import Kind
@@ -177,63 +175,6 @@ async def test_the_resolver_drops_private_addresses(monkeypatch: pytest.MonkeyPa
     resolver = CheckedResolver(UrlRules())
     assert [found["host"] for found in await resolver.resolve("x", 443)] == ["8.8.8.8"]
     await resolver.close()
-
-
-TITLES = {
-    "Summer Rain": "Summer_Rain",
-    "  Vol. 2: Don't / Stop? ": "Vol_2_Don_t_Stop",
-    "../../etc/passwd": "etc_passwd",
-    "..\\..\\windows": "windows",
-    ".hidden": "hidden",
-    "-rf": "rf",
-    "CON": "CON",
-    "": "untitled",
-    "\0\n\t": "untitled",
-    "🎵🎶": "untitled",
-    "a\u202egpj.exe": "a_gpj_exe",
-    "\ud800x": "x",
-    "夜曲": "夜曲",
-    "Ночь": "Ночь",
-    "हिन्दी गीत": "हिन्दी_गीत",
-    "เพลงรัก": "เพลงรัก",
-    "Cafe\u0301": "Café",
-}
-
-
-@pytest.mark.parametrize(("title", "name"), TITLES.items())
-def test_the_file_name_of_a_title(title: str, name: str) -> None:
-    """A title is untrusted text: it could be a path. Its letters must stay, so that users find the song."""
-    assert file_stem(title, "audio", "t1", "a1") == f"{name}-audio.t1.a1"
-
-
-def test_a_long_title_is_cut_between_characters() -> None:
-    """File systems limit names to 255 bytes, and half of a character is not valid text."""
-    assert file_stem("夜" * 300, "audio", "t1") == f"{'夜' * 26}-audio.t1"
-
-
-def test_unusual_ids_give_safe_and_different_names() -> None:
-    """Ids are untrusted text too: they could be a path, and two that look alike would share a file."""
-    ids = ["../x", "a.b", "A", "a", "", "x" * 65, "con/..", "é", "\ud800"]
-    stems = [file_stem("t", "audio", task_id, "a1") for task_id in ids]
-    assert len(set(stems)) == len(ids)
-    assert all("/" not in stem and ".." not in stem and len(stem) < 100 for stem in stems)
-
-
-@given(st.text(max_size=300), st.text(max_size=100), st.text(max_size=100))
-def test_every_file_name_is_safe(title: str, task_id: str, audio_id: str) -> None:
-    """Whatever the service sends, a file stays in its directory and is neither hidden nor an option of a command."""
-    name = file_stem(title, "audio", task_id, audio_id) + ".webp"
-    assert len(name.encode()) <= 255
-    assert Path(name).name == name
-    assert not name.startswith((".", "-", "~"))
-    assert name.count(".") == 3
-    assert all(unicodedata.category(char)[0] in "LMN" or char in "._-" for char in name)
-
-
-@given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), unique=True, max_size=5))
-def test_different_ids_give_different_names(pairs: list[tuple[str, str]]) -> None:
-    """Otherwise one task's file would be taken for another's, or overwrite it."""
-    assert len({file_stem("t", "audio", *pair).lower() for pair in pairs}) == len(pairs)
 
 
 @pytest.mark.parametrize(

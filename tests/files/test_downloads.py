@@ -1,14 +1,12 @@
 """Downloads from the sandbox: every kind of file, each way to call, refused tasks, and files that exist already."""
 
 import asyncio
-import io
 import json
 import os
 import time
 import wave
-import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -29,9 +27,9 @@ from producer_tools import (
     TaskNotFoundError,
 )
 from producer_tools.files.fetching import FileFetcher
-from producer_tools.files.names import file_stem
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
+from tests.saved_files import saved_files
 
 pytestmark = pytest.mark.usefixtures("silent_files")
 
@@ -55,11 +53,16 @@ async def finished(tools: dict[str, BaseTool], name: str, **arguments: Any) -> d
 
 
 async def save(tools: dict[str, BaseTool], task_id: str) -> dict[str, dict[str, Any]]:
-    """Save a task's files, assert that each exists with the size reported, and return the reports by kind."""
-    content = json.loads(await tools["producer_download_results"].ainvoke({"task_id": task_id}))
+    """Save a task's files, assert that each exists with the size reported, and return the reports by kind.
+
+    Their paths are made absolute.
+    """
+    tool = cast("ProducerDownloadResults", tools["producer_download_results"])
+    content = json.loads(await tool.ainvoke({"task_id": task_id}))
     assert (content["task_id"], content["state"], content["success"]) == (task_id, "complete", True)
     assert "nothing is left to do" in content["next_step"]
     for file in content["files"]:
+        file["path"] = str(tool.directory / file["path"])
         assert Path(file["path"]).stat().st_size == file["bytes"] > 0
     return {file["kind"]: file for file in content["files"]}
 
@@ -70,19 +73,15 @@ async def test_a_song_and_its_cover_are_saved(tools: dict[str, BaseTool], direct
     files = await save(tools, song["task_id"])
     result = song["results"][0]
     audio, cover = files["audio"], files["cover"]
-    for file, kind, extension in ((audio, "audio", "wav"), (cover, "cover", "png")):
-        stem = file_stem("Ночь над рекой", kind, song["task_id"], result["audio_id"])
-        assert Path(file["path"]) == directory / f"{stem}.{extension}"
-        assert stem.startswith(f"Ночь_над_рекой-{kind}.")
+    for file, extension in ((audio, "wav"), (cover, "jpg")):
+        assert Path(file["path"]) == directory / f"Ночь над рекой.{extension}"
     assert {key: audio[key] for key in ("audio_id", "title", "duration_seconds")} == {
         key: result[key] for key in ("audio_id", "title", "duration_seconds")
     }
     with wave.open(audio["path"]) as sound:
         assert sound.getnframes() / sound.getframerate() == pytest.approx(result["duration_seconds"], abs=0.01)
-    assert Path(cover["path"]).read_bytes().startswith(b"\x89PNG")
-    assert sorted(path.name for path in directory.iterdir()) == sorted(
-        Path(file["path"]).name for file in (audio, cover)
-    )
+    assert Path(cover["path"]).read_bytes().startswith(b"\xff\xd8\xff")
+    assert saved_files(directory) == sorted(Path(file["path"]) for file in (audio, cover))
 
 
 async def test_stems_videos_and_wav_files_are_saved(tools: dict[str, BaseTool]) -> None:
@@ -94,8 +93,9 @@ async def test_stems_videos_and_wav_files_are_saved(tools: dict[str, BaseTool]) 
         task = await finished(tools, name, audio_id=audio_id)
         return (await save(tools, task["task_id"]))[kind]
 
-    stems = await save_result("producer_stems_music", "stems")
-    assert len(zipfile.ZipFile(io.BytesIO(Path(stems["path"]).read_bytes())).namelist()) == 2
+    stem = await save_result("producer_stems_music", "stem")
+    with wave.open(stem["path"]) as sound:
+        assert sound.getnframes()
     video = await save_result("producer_generate_video", "video")
     assert (Path(video["path"]).suffix, Path(video["path"]).read_bytes()[4:8]) == (".mp4", b"ftyp")
     lossless = await save_result("producer_generate_wav", "wav")
@@ -139,7 +139,9 @@ async def test_missing_and_damaged_files_are_downloaded_again(tools: dict[str, B
     assert await save(tools, song["task_id"]) == first
 
 
-async def test_a_symbolic_link_in_the_directory_is_not_followed(tools: dict[str, BaseTool], tmp_path: Path) -> None:
+async def test_a_symbolic_link_in_the_place_of_a_file_is_not_followed(
+    tools: dict[str, BaseTool], tmp_path: Path
+) -> None:
     """A planted link could show a file from outside the directory as a song, or have it overwritten."""
     song = await finished(tools, "producer_generate_music", prompt="x")
     path = Path((await save(tools, song["task_id"]))["audio"]["path"])
@@ -147,8 +149,9 @@ async def test_a_symbolic_link_in_the_directory_is_not_followed(tools: dict[str,
     outside.write_bytes(b"RIFF0000WAVEsecret")
     path.unlink()
     path.symlink_to(outside)
-    await save(tools, song["task_id"])
-    assert not path.is_symlink()
+    saved = (await save(tools, song["task_id"]))["audio"]
+    assert Path(saved["path"]) != path
+    assert not Path(saved["path"]).is_symlink()
     assert outside.read_bytes() == b"RIFF0000WAVEsecret"
 
 
@@ -157,14 +160,14 @@ async def test_two_downloads_of_one_task_at_the_same_time(tools: dict[str, BaseT
     song = await finished(tools, "producer_generate_music", prompt="x")
     first, second = await asyncio.gather(save(tools, song["task_id"]), save(tools, song["task_id"]))
     assert first == second
-    assert len(list(directory.iterdir())) == len(first)
+    assert len(saved_files(directory)) == len(first)
 
 
 async def test_tasks_with_the_same_title_have_their_own_files(tools: dict[str, BaseTool], directory: Path) -> None:
     """Otherwise the second song would overwrite the first."""
     songs = [await finished(tools, "producer_generate_custom_music", lyric="la", title="Same") for _ in range(2)]
     paths = {file["path"] for song in songs for file in (await save(tools, song["task_id"])).values()}
-    assert len(paths) == len(list(directory.iterdir())) == 4
+    assert len(paths) == len(saved_files(directory)) == 4
 
 
 @pytest.mark.parametrize("vocabulary", ["record", "state"])
@@ -219,7 +222,7 @@ def test_sync_calls_with_and_without_a_running_event_loop(sandbox: ProducerSandb
             return str(tools["producer_download_results"].invoke({"task_id": task_id}))
 
         assert json.loads(asyncio.run(notebook())) == content
-    assert [file.path for file in downloads.files] == [file["path"] for file in content["files"]]
+    assert [file.name for file in downloads.files] == [file["path"] for file in content["files"]]
     assert not any(file.downloaded for file in downloads.files)
 
 
@@ -252,17 +255,20 @@ async def test_the_default_directory(client: ProducerClient, tmp_path: Path, mon
     assert not list(tmp_path.iterdir()), "the directory is made when the first file is saved"
     task = await client.submit(GenerateMusic(prompt="x"))
     file = json.loads(await tool.ainvoke({"task_id": task.task_id}))["files"][0]
-    assert Path(file["path"]).parent == tmp_path / "producer-downloads"
+    assert (tmp_path / "producer-downloads" / file["path"]).is_file()
 
 
-async def test_a_directory_that_cannot_be_made(client: ProducerClient, tmp_path: Path) -> None:
-    """Without the path in the message, the user could not tell which directory to change."""
+async def test_a_directory_that_cannot_be_made(
+    client: ProducerClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names the directory that is to be changed. A model learns no path of the host."""
     (tmp_path / "file").write_text("mine")
     task = await client.submit(GenerateMusic(prompt="x"))
     tool = ProducerDownloadResults(client=client, directory=tmp_path / "file" / "music")
     error = await tool.ainvoke({"task_id": task.task_id})
     assert error.startswith("no_write_access: No file was saved. audio: No file can be written in ")
-    assert str(tmp_path / "file" / "music") in error
+    assert str(tmp_path) not in error
+    assert str(tmp_path / "file" / "music") in caplog.text
 
 
 async def test_old_parts_of_killed_processes_are_deleted(tools: dict[str, BaseTool], directory: Path) -> None:

@@ -9,6 +9,9 @@ from producer_tools import Downloader, ProducerClient, Task
 from producer_tools.files.fetching import FileFetcher
 from producer_tools.tasks.results import Result
 from tests.files.song_server import SONG, reply, serving
+from tests.saved_files import saved_files
+
+pytestmark = pytest.mark.usefixtures("untagged")
 
 HASH_OF_A = "559aead08264"
 """What stands in a file name for the id ``A``, which is no plain one."""
@@ -43,7 +46,7 @@ async def test_files_never_overwrite_each_other(
         async with ProducerClient("t", url) as client:
             first = await Downloader(client, tmp_path).save(task)
             assert [Path(file.path).read_bytes() for file in first.files] == songs
-            assert len({path.name.lower() for path in tmp_path.iterdir()}) == len(songs)
+            assert len({path.name.lower() for path in saved_files(tmp_path)}) == len(songs)
 
             async def no_fetch(*_: object) -> None:
                 pytest.fail("it was downloaded again")

@@ -29,6 +29,7 @@ from tests.langgraph.runner import (
     sync_and_async,
 )
 from tests.raw_server import answering, http
+from tests.saved_files import saved_files
 
 WISHES = ["a waltz", "a tango", "a polka"]
 
@@ -45,7 +46,7 @@ async def test_each_wish_becomes_a_song(
     charged = {charge.request["prompt"]: charge.task_id for charge in sandbox.charges}
     assert [song["task"]["task_id"] for song in state["songs"]] == [charged[wish] for wish in WISHES]
     saved = [file["path"] for song in state["songs"] for file in song["files"]]
-    assert sorted(saved) == sorted(str(path) for path in directory.iterdir())
+    assert sorted(saved) == [str(path) for path in saved_files(directory)]
     assert is_json(state)
     assert await run.state(album()) == state
 

@@ -23,6 +23,7 @@ from tests.clocks import FastClock, InstantClock
 from tests.langgraph.runner import AUDIOS, MODES, Builder, Runner, fast_client, paid_task_ids, request, sync_and_async
 from tests.langgraph.song_graphs import WALTZ, build_checked_graph, order
 from tests.raw_server import answering
+from tests.saved_files import saved_files
 
 INVALID = {
     "an unknown tool": request("compose_opera", prompt="x"),
@@ -164,7 +165,7 @@ async def test_only_the_download_is_repeated(
     assert broken["error"]["code"] == "download_failed"
     assert broken["error"]["message"].startswith("audio: The file is not there")
     assert [saved["kind"] for saved in broken["files"]] == ["cover"]
-    (cover,) = directory.iterdir()
+    (cover,) = saved_files(directory)
     saved_at = cover.stat().st_mtime_ns
     whole = await run(graph, order(key="the waltz"))
     assert whole["error"] is None

@@ -27,6 +27,7 @@ from tests.langgraph.runner import (
 from tests.langgraph.song_graphs import Order, build_checked_graph, order
 from tests.payment.calls import recorded_session
 from tests.raw_server import answering, http
+from tests.saved_files import saved_files
 
 
 @every_checkpointer
@@ -37,7 +38,7 @@ async def test_a_song_from_a_request_to_a_file(
     state = await run(graph, order())
     assert state["thanks"] == "Ann, your song is complete"
     assert (state["error"], state["task"]["success"]) == (None, True)
-    assert {saved["path"] for saved in state["files"]} == {str(path) for path in directory.iterdir()}
+    assert {saved["path"] for saved in state["files"]} == {str(path) for path in saved_files(directory)}
     assert paid_task_ids(sandbox) == [state["task"]["task_id"]]
     assert is_json(state)
     assert await run.state(graph) == state

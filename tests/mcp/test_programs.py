@@ -16,6 +16,7 @@ from producer_tools.mcp.__main__ import main
 from producer_tools.sandbox import Fault, ProducerSandbox
 from tests.clocks import FastClock
 from tests.mcp.hosts import FAST_PROGRAM, Person, connected, http_program, stdio_program, text_of
+from tests.saved_files import saved_files
 
 SONG = {"prompt": "a slow waltz"}
 
@@ -45,7 +46,7 @@ async def test_a_whole_song_over_stdio_in_three_calls(tmp_path: Path) -> None:
         token = sandbox.api_token
     assert len(person.asked) == waited["counts"]["complete"] == 1
     assert saved["files"]
-    assert {Path(file["path"]).parent for file in saved["files"]} == {songs}
+    assert {file["path"] for file in saved["files"]} == {path.name for path in saved_files(songs)}
     assert refused.isError
     assert token not in errors.read_text()
 

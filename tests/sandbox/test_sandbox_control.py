@@ -184,7 +184,7 @@ class TestSilent:
     def test_videos_and_covers_have_their_formats(self, silent: Api) -> None:
         item = silent.song("rain")
         cover = send(item["image_url"]).content
-        assert cover.startswith(b"\x89PNG")
+        assert cover.startswith(b"\xff\xd8\xff")
         assert len(cover) < 1000
         video_url = silent.post("/producer/videos", {"audio_id": item["id"]}).json["data"]["video_url"]
         assert send(video_url).content[4:8] == b"ftyp"

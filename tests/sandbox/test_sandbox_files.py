@@ -56,9 +56,9 @@ def test_the_other_files_of_a_song_have_the_format_of_their_names(api: Api, url:
     video = send(api.post("/producer/videos", {"audio_id": audio_id}).json["data"]["video_url"])
     assert video.headers.get_content_type() == "video/mp4"
     assert video.content[4:8] == b"ftyp"
-    picture = send(url.replace(".wav", ".png"))
-    assert picture.headers.get_content_type() == "image/png"
-    assert picture.content.startswith(b"\x89PNG")
+    picture = send(url.replace(".wav", ".jpg"))
+    assert picture.headers.get_content_type() == "image/jpeg"
+    assert picture.content.startswith(b"\xff\xd8\xff")
     stems = send(url.replace(".wav", "-stems.zip"))
     assert stems.headers.get_content_type() == "application/zip"
     assert len(zipfile.ZipFile(io.BytesIO(stems.content)).namelist()) == 2

@@ -83,7 +83,7 @@ async def test_an_agent_asks_first_and_streams_its_progress(server: LangGraphSer
     assert "complete" in [part.data["state"] for part in parts if part.event == "custom"]
     assert payers(service, {"a waltz"}) == {("a waltz", "ada"): 1}
     answer = state["values"]["messages"][-1]["content"]
-    assert Path(answer.splitlines()[0].removeprefix("Saved ")).stat().st_size > 0
+    assert (server.directory / "songs" / answer.splitlines()[0].removeprefix("Saved ")).stat().st_size > 0
 
 
 async def test_twenty_threads_pay_for_their_own_songs(server: LangGraphServer, service: ProducerSandbox) -> None:
@@ -98,9 +98,9 @@ async def test_twenty_threads_pay_for_their_own_songs(server: LangGraphServer, s
 
     answers = await asyncio.gather(*(make(prompt, user) for prompt, user in orders.items()))
     assert payers(service, set(orders)) == Counter(orders.items())
-    saved = {line.removeprefix("Saved ") for answer in answers for line in answer.splitlines() if "-audio." in line}
+    saved = {line.removeprefix("Saved ") for answer in answers for line in answer.splitlines() if line.endswith(".wav")}
     assert len(saved) == 20
-    assert all(Path(path).is_file() for path in saved)
+    assert all((server.directory / "songs" / name).is_file() for name in saved)
 
 
 async def test_users_do_not_see_the_threads_of_others(server: LangGraphServer) -> None:

@@ -1,11 +1,17 @@
 """What the header of an audio file says, without decoding it, and mutagen's view of the file."""
 
+import os
+import struct
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from producer_tools.files.audio.measured import Measured
 from producer_tools.files.types import HEAD, detect
+
+_MOST_ID3 = 5 * 10**6  # bytes; mutagen needs more than a second for each MB of UTF-16 text
+_CHUNK_HEADER = struct.Struct("<4sI")
+_MOST_CHUNKS = 1000
 
 TAGGED_TYPES = ("audio/mp4", "video/mp4", "audio/mpeg", "audio/wav")
 """The media types of files that can have tags."""
@@ -26,8 +32,40 @@ def open_with_mutagen(path: Path, content_type: str) -> Any:
     from mutagen.mp4 import MP4  # noqa: PLC0415 - optional
     from mutagen.wave import WAVE  # noqa: PLC0415 - optional
 
+    with path.open("rb") as file:
+        id3 = (
+            _id3_of_mp3(file)
+            if content_type == "audio/mpeg"
+            else _id3_of_wav(file)
+            if content_type == "audio/wav"
+            else 0
+        )
+    if id3 > _MOST_ID3:
+        raise ValueError(f"it has {id3 / 10**6:.0f} MB of tags, and at most {_MOST_ID3 / 10**6:.0f} MB are read")
     openers: dict[str, Any] = {"audio/mp4": MP4, "video/mp4": MP4, "audio/mpeg": MP3, "audio/wav": WAVE}
     return openers[content_type](path)
+
+
+def _id3_of_mp3(file: BinaryIO) -> int:
+    """How many bytes the ID3 tag at the beginning has."""
+    header = file.read(10)
+    if not header.startswith(b"ID3"):
+        return 0
+    return sum((byte & 0x7F) << shift for byte, shift in zip(header[6:], (21, 14, 7, 0), strict=False))
+
+
+def _id3_of_wav(file: BinaryIO) -> int:
+    """How many bytes the chunk with the ID3 tag has."""
+    file.seek(12)
+    for _ in range(_MOST_CHUNKS):
+        header = file.read(_CHUNK_HEADER.size)
+        if len(header) < _CHUNK_HEADER.size:
+            break
+        name, length = _CHUNK_HEADER.unpack(header)
+        if name.lower() == b"id3 ":
+            return int(length)
+        file.seek(length + length % 2, os.SEEK_CUR)
+    return 0
 
 
 def content_type_of(path: Path) -> str | None:

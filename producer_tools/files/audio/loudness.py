@@ -1,4 +1,4 @@
-"""Measures the loudness of audio of any length with pyloudnorm, half a minute at a time. Needs the extra ``sound``."""
+"""Measures the loudness of audio of any length with pyloudnorm, 20 seconds at a time. Needs the extra ``sound``."""
 
 import threading
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     Block = NDArray[numpy.float32]
 
 _MOST_CHANNELS = 2  # the channels of surround sound have weights, which depend on their order
-_AT_ONCE = 30  # seconds: pyloudnorm needs 16 times the memory of its samples
+_AT_ONCE = 20  # seconds: pyloudnorm needs several times the memory of what it measures at once
 _OVERLAP = 2  # seconds: one in which the filters settle, and one whose gating blocks reach into the next
 _HOPS = 10  # gating blocks that start in a second (ITU-R BS.1770-4)
 _BLOCK = 0.4  # seconds of a gating block
@@ -59,10 +59,10 @@ class Loudness:
         import numpy as np  # noqa: PLC0415 - optional
         from pyloudnorm import Meter  # noqa: PLC0415 - optional
 
-        frames = sum(map(len, self._held))
-        whole = int((frames / self._rate - _BLOCK) * _HOPS + 1e-6) + 1
-        if frames < _BLOCK * self._rate:
+        seconds = sum(map(len, self._held)) / self._rate
+        if seconds < _BLOCK:
             return
+        whole = int((seconds - _BLOCK) * _HOPS + 1e-6) + 1  # pyloudnorm also returns one that is not whole
         meter = Meter(self._rate)
         with _one_at_a_time, np.errstate(divide="ignore", invalid="ignore"):
             meter.integrated_loudness(np.concatenate(self._held))

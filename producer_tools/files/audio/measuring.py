@@ -44,7 +44,7 @@ def _measure(audio: Samples) -> Measured:
     import numpy as np  # noqa: PLC0415 - optional
 
     rate = audio.sample_rate
-    window = rate // _WINDOWS
+    window = math.ceil(rate / _WINDOWS)
     loudness = Loudness(rate, audio.channels)
     windows, frames, clipped = [], 0, 0
     for block in audio.blocks:
@@ -56,13 +56,13 @@ def _measure(audio: Samples) -> Measured:
     peak = float(levels.max())
     heard = np.flatnonzero(levels > 10 ** (SILENCE_DBFS / 20))
     seconds = frames / rate
-    start, end = (heard[0] * window / rate, (heard[-1] + 1) * window / rate) if len(heard) else (seconds, seconds)
+    start, end = (heard[0] / _WINDOWS, (heard[-1] + 1) / _WINDOWS) if len(heard) else (seconds, 0.0)
     return Measured(
         duration_seconds=round(seconds, 3),
         sample_rate=rate,
         channels=audio.channels,
         loudness_lufs=loudness.integrated(),
-        peak_dbfs=round(20 * math.log10(peak), 1) if peak else None,
+        peak_dbfs=round(20 * math.log10(peak), 1) + 0.0 if peak else None,
         clipped_share=round(clipped / frames / audio.channels, 5),
         silent_share=round(1 - len(heard) / len(levels), 4),
         silent_start_seconds=round(float(start), 2),

@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from producer_tools import telemetry
-from producer_tools.errors import DownloadError
 from producer_tools.files.audio.headers import TAGGED_TYPES, can_tag, content_type_of, open_with_mutagen
-from producer_tools.files.audio.tag_places import MADE_WITH_AI, read_id3, read_mp4, write_id3, write_mp4
+from producer_tools.files.audio.tag_places import MADE_WITH_AI, TOOL, read_id3, read_mp4, write_id3, write_mp4
 from producer_tools.files.part_file import PartFile
 from producer_tools.files.types import TYPES
 from producer_tools.http.safe_text import LONGEST_ID, safe_text
@@ -67,7 +66,7 @@ def write_tags(path: Path, content_type: str, tags: Tags, cover: bytes | None) -
         path: an M4A, MP4, MP3 or WAV file.
         content_type: of `FileType`; a file of another type is left alone.
         tags: what is ``None`` is not written, and stays if it is there.
-        cover: a JPEG or PNG picture. Another one is left out: players show no other.
+        cover: a JPEG or PNG picture of at most 4 MB. Another one is left out: players may not show it.
 
     Returns:
         Whether the tags are in the file. Without the extra ``files`` they are not, and nothing is logged.
@@ -92,25 +91,27 @@ def read_tags(path: Path) -> Tags | None:
         return None
     try:
         content_type = content_type_of(path)
-        file = open_with_mutagen(path, content_type) if content_type else None
-        if file is None or not file.tags:
+        tags = open_with_mutagen(path, content_type).tags if content_type else None
+        if not tags:
             return None
         read = read_mp4 if content_type == "audio/mp4" else read_id3
-        texts = read(file.tags, (*_LONGEST, _SOURCE_TYPE))
+        if read(tags, _SOURCE_TYPE) != AI_MADE:
+            return None
+        return Tags(**_safe({name: read(tags, name) for name in _LONGEST}))
     except Exception:  # noqa: BLE001 - mutagen raises exceptions of many kinds for a broken file
         return None
-    return Tags(**_safe(texts)) if texts.get(_SOURCE_TYPE) == AI_MADE else None
 
 
 def _texts(tags: Tags) -> dict[str, str]:
     """All that is written, by its name."""
-    known = _safe({name: text for name, text in asdict(tags).items() if text})
-    model = known.get("model")
-    return {**known, "comment": f"{MADE_WITH_AI}: {model}" if model else MADE_WITH_AI, _SOURCE_TYPE: AI_MADE}
+    known = _safe(asdict(tags))
+    comment = f"{MADE_WITH_AI}: {known['model']}" if "model" in known else MADE_WITH_AI
+    return {**known, "comment": comment, "tool": TOOL, _SOURCE_TYPE: AI_MADE}
 
 
-def _safe(texts: dict[str, str]) -> dict[str, str]:
-    safe = {name: safe_text(texts[name], longest) for name, longest in _LONGEST.items() if name in texts}
+def _safe(texts: dict[str, str | None]) -> dict[str, str]:
+    """Those texts that are not empty, cut and cleaned. Only lyrics and prompts keep their lines."""
+    safe = {name: safe_text(text, _LONGEST[name]) for name, text in texts.items() if text}
     return {name: text if name in ("lyrics", "prompt") else " ".join(text.split()) for name, text in safe.items()}
 
 
@@ -142,7 +143,7 @@ def _tag(path: Path, content_type: str, texts: dict[str, str], cover: bytes | No
         not _is_whole(path, content_type)
         or abs(open_with_mutagen(path, content_type).info.length - length) > _SAME_LENGTH
     ):
-        raise DownloadError("unexpected_error", "The tagged copy is damaged.")
+        raise ValueError("the tagged copy is damaged")
 
 
 def _is_whole(path: Path, content_type: str) -> bool:

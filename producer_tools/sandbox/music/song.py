@@ -20,8 +20,9 @@ _MIN_EXTENSION = RATE  # samples by which an extended song is at least longer
 class Song:
     """A planned song; ``clips`` follow one another without a gap.
 
-    Making one is cheap. The methods that return bytes render it, which takes up to half a second the first time. Every
-    method that derives another song takes a ``seed``: the same seed and arguments always give the same song.
+    Making one is cheap. The methods that return samples or bytes render it, which takes up to half a second the first
+    time. Every method that derives another song takes a ``seed``: the same seed and arguments always give the same
+    song.
     """
 
     clips: tuple[Clip, ...]
@@ -133,19 +134,19 @@ class Song:
         """The same song with silence in place of its sound, which takes almost no time to render."""
         return _SilentSong(self.clips)
 
+    def samples(self) -> "array[int]":
+        """Render the song: 16-bit mono samples, 22,050 a second."""
+        return array("h", map(add, self._vocals(), self._backing()))
+
     def wav(self) -> bytes:
-        """Render a WAVE file with 16-bit mono samples."""
-        return formats.wav(self._mix())
+        """Render a WAVE file with the samples."""
+        return formats.wav(self.samples())
 
     def stems(self) -> bytes:
-        """Render a ZIP with ``vocals.wav`` and ``instrumental.wav``, which add up to the samples of ``wav()``."""
+        """Render a ZIP with ``vocals.wav`` and ``instrumental.wav``, which add up to ``samples()``."""
         return formats.zipped(
             {"vocals.wav": formats.wav(self._vocals()), "instrumental.wav": formats.wav(self._backing())}
         )
-
-    def video(self, picture: bytes) -> bytes:
-        """Render an MP4 file with a PNG picture as its only frame, and lossless sound."""
-        return formats.mp4(picture, self._mix())
 
     @property
     def _length(self) -> int:
@@ -170,9 +171,6 @@ class Song:
     def _backing(self) -> "array[int]":
         return mix(self.clips, lambda clip: render.backing(clip.backing))
 
-    def _mix(self) -> "array[int]":
-        return array("h", map(add, self._vocals(), self._backing()))
-
 
 @dataclass(frozen=True)
 class _SilentSong(Song):
@@ -182,7 +180,7 @@ class _SilentSong(Song):
     def _backing(self) -> "array[int]":
         return self._vocals()
 
-    def _mix(self) -> "array[int]":
+    def samples(self) -> "array[int]":
         return self._vocals()
 
 

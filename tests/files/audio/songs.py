@@ -1,0 +1,53 @@
+"""Makes short audio files for tests."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+Wave = NDArray[np.float32]
+
+RATE = 44_100
+JPEG = b"\xff\xd8\xff\xe0" + b"j" * 1000
+PNG = b"\x89PNG\r\n\x1a\n" + b"p" * 1000
+WEBP = b"RIFF\x10\0\0\0WEBPVP8 "
+TYPES = {".m4a": "audio/mp4", ".mp3": "audio/mpeg", ".wav": "audio/wav", ".mp4": "video/mp4"}
+_CODECS = {".m4a": "aac", ".mp4": "aac", ".mp3": "libmp3lame", ".wav": "pcm_s16le"}
+
+
+def tone(seconds: float, level: float = 0.1, hertz: float = 997, rate: int = RATE, channels: int = 2) -> Wave:
+    """A sine wave of this level, 1 being full scale, as (frames, channels)."""
+    times = np.arange(round(seconds * rate)) / rate
+    wave = level * np.sin(2 * np.pi * hertz * times)
+    return np.repeat(wave[:, None], channels, axis=1).astype(np.float32)
+
+
+def silence(seconds: float, rate: int = RATE, channels: int = 2) -> Wave:
+    return np.zeros((round(seconds * rate), channels), dtype=np.float32)
+
+
+def noise(seconds: float, level: float, rate: int = RATE, channels: int = 2) -> Wave:
+    shape = (round(seconds * rate), channels)
+    return np.random.default_rng(1).uniform(-level, level, shape).astype(np.float32)
+
+
+def save(path: Path, wave: Wave, rate: int = RATE) -> Path:
+    """Encode samples in the format of the file's name. An MP4 gets a picture too."""
+    layout = "mono" if wave.shape[1] == 1 else "stereo"
+    with av.open(str(path), "w", format="ipod" if path.suffix == ".m4a" else None) as container:
+        video = container.add_stream("mpeg4", rate=1) if path.suffix == ".mp4" else None
+        audio = container.add_stream(_CODECS[path.suffix], rate=rate, layout=layout)
+        if video is not None:
+            video.width = video.height = 64
+            video.pix_fmt = "yuv420p"
+            container.mux(video.encode(av.VideoFrame(64, 64, "yuv420p")))
+            container.mux(video.encode(None))
+        for start in range(0, len(wave), rate):
+            block = np.ascontiguousarray(wave[start : start + rate].T)
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+            frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+            container.mux(audio.encode(frame))
+        container.mux(audio.encode(None))
+    return path

@@ -1,0 +1,185 @@
+"""Samples of audio files: all of them, in blocks, and nothing else than an `AudioError` for what is broken."""
+
+import os
+import struct
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from producer_tools import AudioError
+from producer_tools.files.audio import decoding
+from producer_tools.files.audio.decoding import samples
+from tests.files.audio.songs import RATE, TYPES, Wave, save, tone
+
+
+def decoded(path: Path) -> Wave:
+    with samples(path) as audio:
+        return np.concatenate(list(audio.blocks))
+
+
+@pytest.mark.parametrize("suffix", TYPES)
+def test_every_format_is_decoded_to_its_length(originals: dict[str, Path], suffix: str) -> None:
+    with samples(originals[suffix]) as audio:
+        lengths = [block.shape for block in audio.blocks]
+    assert (audio.sample_rate, audio.channels) == (RATE, 2)
+    assert lengths[:11] == [(RATE, 2)] * 11, "one second each"
+    assert sum(length for length, _ in lengths) == pytest.approx(12 * RATE, abs=2500)
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (22_050, 2), (48_000, 1)])
+@pytest.mark.parametrize("suffix", TYPES)
+def test_the_sample_rate_and_the_channels_of_the_file_stay(
+    tmp_path: Path, suffix: str, rate: int, channels: int
+) -> None:
+    path = save(tmp_path / f"song{suffix}", tone(2, 0.5, 440, rate, channels), rate)
+    wave = decoded(path)
+    assert wave.dtype == np.float32
+    assert wave.shape[1] == channels
+    assert len(wave) == pytest.approx(2 * rate, abs=2500)
+    assert np.sqrt(np.mean(wave**2)) == pytest.approx(0.5 / np.sqrt(2), abs=0.03)
+
+
+def test_wav_samples_are_exact(tmp_path: Path) -> None:
+    wave = tone(1.5, 1.0)
+    assert np.abs(decoded(save(tmp_path / "song.wav", wave)) - wave).max() < 2 / 32768
+
+
+def test_damage_in_the_middle_is_left_out(songs: dict[str, Path]) -> None:
+    """A player would go on too; the song would otherwise seem to end there."""
+    path = songs[".mp3"]
+    content = bytearray(path.read_bytes())
+    content[30_000:40_000] = os.urandom(10_000)
+    path.write_bytes(content)
+    assert 9 * RATE < len(decoded(path)) < 12 * RATE
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".wav"])
+def test_a_file_that_is_cut_off_ends_there(songs: dict[str, Path], suffix: str) -> None:
+    path = songs[suffix]
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert len(decoded(path)) == pytest.approx(6 * RATE, abs=5000)
+
+
+def test_a_fragmented_file_that_is_cut_off_ends_there(tmp_path: Path) -> None:
+    """Its index is at the beginning, and says nothing of the length."""
+    import av  # noqa: PLC0415 - only here
+
+    path = tmp_path / "song.m4a"
+    with av.open(str(path), "w", format="mp4", options={"movflags": "frag_keyframe+empty_moov+faststart"}) as container:
+        stream = container.add_stream("aac", rate=RATE, layout="stereo")
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(tone(12).T), format="fltp", layout="stereo")
+        frame.sample_rate = RATE
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert RATE < len(decoded(path)) < 11 * RATE
+
+
+PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:12\n#EXTINF:12,\n%s\n#EXT-X-ENDLIST\n"
+BROKEN = {
+    "empty.m4a": b"",
+    "text.wav": b"There is no song.",
+    "header.wav": b"RIFF\xff\xff\xff\xffWAVEfmt \xff\xff\xff\x7f",
+    "id3.mp3": b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + bytes(1000),
+    "rate.wav": b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 2**31 - 1, 2**31 - 1, 2, 16)
+    + b"data" + struct.pack("<I", 10**6) + bytes(10**6),
+    "channels.wav": b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 60, RATE, RATE * 120, 120, 16)
+    + b"data" + struct.pack("<I", 120_000) + bytes(120_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_raises_one_known_error(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(BROKEN[name])
+    with pytest.raises(AudioError, match=r"^undecodable: The audio in .* cannot be decoded") as caught:
+        decoded(path)
+    assert name in caught.value.message
+
+
+def test_a_picture_a_directory_and_a_missing_file_have_no_audio(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "missing.wav"):
+        with pytest.raises(AudioError):
+            decoded(path)
+
+
+def test_a_playlist_is_not_followed(songs: dict[str, Path]) -> None:
+    """FFmpeg would open the files and URLs that it names: a service could make a server read its own network."""
+    path = songs[".mp3"].with_name("song.m3u8")
+    for name in (b"song.mp3", os.fsencode(songs[".mp3"])):
+        path.write_bytes(PLAYLIST % name)
+        with pytest.raises(AudioError):
+            decoded(path)
+
+
+def test_a_path_is_no_url(songs: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """FFmpeg takes what stands before a colon for a protocol."""
+    monkeypatch.chdir(songs[".wav"].parent)
+    for name in ("http:song.wav", "concat:a|b.wav", "a %03d ü.wav"):
+        path = Path(name)
+        path.write_bytes(songs[".wav"].read_bytes())
+        assert len(decoded(path)) == 12 * RATE
+
+
+def test_only_the_beginning_of_a_very_long_file_is_decoded(
+    originals: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of days would keep a thread busy for hours."""
+    monkeypatch.setattr(decoding, "LONGEST", 5)
+    assert len(decoded(originals[".m4a"])) == 5 * RATE
+
+
+def test_an_error_of_the_caller_stays_what_it_is(originals: dict[str, Path]) -> None:
+    """Otherwise a bug of the caller would look like a broken file."""
+    with pytest.raises(ValueError, match="mine"):
+        with samples(originals[".wav"]):
+            raise ValueError("mine")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists a process's open files")
+@pytest.mark.parametrize("suffix", TYPES)
+def test_no_file_stays_open(songs: dict[str, Path], suffix: str) -> None:
+    """Windows can neither rename nor delete an open file, and a server would run out of them."""
+    whole = songs[suffix]
+    cut = whole.with_name(f"cut{suffix}")
+    cut.write_bytes(whole.read_bytes()[:100])
+    before = os.listdir("/proc/self/fd")  # noqa: PTH208 - the entries need not exist any more
+    for path in (whole, cut):
+        with suppress(AudioError), samples(path) as audio:
+            next(audio.blocks)
+    assert os.listdir("/proc/self/fd") == before  # noqa: PTH208 - the same
+
+
+def test_libraries_print_nothing(songs: dict[str, Path], capfd: pytest.CaptureFixture[str]) -> None:
+    """FFmpeg prints warnings for damaged files, which would end up in a program's output."""
+    for path in songs.values():
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 3] + os.urandom(20_000) + content[len(content) // 2 : -5000])
+        with suppress(AudioError):
+            decoded(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_without_the_extra_an_error_says_what_to_install(
+    originals: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(ImportError, match=r'pip install "producer-tools\[sound\]"'):
+        decoded(originals[".wav"])
+
+
+def test_the_libraries_are_loaded_only_when_they_are_needed() -> None:
+    """They take a second to import, and 100 MB of memory."""
+    modules = "tags, decoding, measuring, peaks, encoding, loudness, levels, headers, tag_places"
+    code = f"""
+import producer_tools, sys
+from producer_tools.files.audio import {modules}
+print({{"av", "numpy", "scipy", "pyloudnorm", "mutagen"}} & sys.modules.keys())
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"

@@ -1,0 +1,101 @@
+"""`SavedFile.from_path`: what a file says of itself."""
+
+import io
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producer_tools import SavedFile
+from producer_tools.errors.invalid_argument import InvalidArgumentError
+from producer_tools.files.audio import headers
+from producer_tools.files.audio.tags import Tags, write_tags
+from tests.files.audio.songs import JPEG, save, tone
+from tests.files.song_server import SONG, short_wav
+
+
+def test_a_tagged_song(tmp_path: Path) -> None:
+    """An application that has only the file wants to know the task, to extend the song for instance."""
+    path = save(tmp_path / "My favourite.m4a", tone(0.5))
+    tags = Tags("Song", "la", "FUZZ-2.0", "7", "a waltz", "t1", "a1")
+    write_tags(path, "audio/mp4", tags, None)
+    file = SavedFile.from_path(path)
+    assert (file.kind, file.name, file.content_type, file.bytes) == (
+        "audio",
+        "My favourite.m4a",
+        "audio/mp4",
+        path.stat().st_size,
+    )
+    assert (file.title, file.lyrics, file.model, file.seed, file.prompt, file.task_id, file.audio_id) == (
+        "Song",
+        "la",
+        "FUZZ-2.0",
+        "7",
+        "a waltz",
+        "t1",
+        "a1",
+    )
+    assert file.measured is not None
+    assert file.measured.duration_seconds == pytest.approx(0.5, abs=0.05)
+    assert not file.downloaded
+
+
+def archive() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as writing:
+        writing.writestr("vocals.wav", short_wav())
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("a.wav", short_wav(), "wav"),
+        ("a.m4a", SONG, "audio"),
+        ("a.mp4", SONG, "video"),
+        ("a.MP4", SONG, "video"),
+        ("a.jpg", JPEG, "cover"),
+        ("a.jpeg", JPEG, "cover"),
+        ("a.zip", archive(), "stems"),
+    ],
+)
+def test_the_kind_of_a_file(name: str, content: bytes, kind: str, tmp_path: Path) -> None:
+    """A video and a song are the same container, so its name decides."""
+    (tmp_path / name).write_bytes(content)
+    assert SavedFile.from_path(tmp_path / name).kind == kind
+
+
+def test_without_the_extras_the_rest_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Type and length need no library."""
+    monkeypatch.setattr(headers, "find_spec", lambda _: None)
+    (tmp_path / "a.m4a").write_bytes(SONG)
+    file = SavedFile.from_path(tmp_path / "a.m4a")
+    assert (file.kind, file.bytes, file.title) == ("audio", len(SONG), None)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: path.mkdir(), "there is no file"),
+        (lambda _: None, "there is no file"),
+        (os.mkfifo, "there is no file"),
+        (lambda path: path.write_bytes(b""), "is no song"),
+        (lambda path: path.write_bytes(b"<html>"), "is no song"),
+        (lambda path: path.write_bytes(SONG[:-1000]), "is cut off"),
+    ],
+    ids=["directory", "nothing", "pipe", "empty", "text", "cut off"],
+)
+def test_what_is_no_media_file_is_refused(make: Any, reason: str, tmp_path: Path) -> None:
+    """A half song, or a text, must not pass for a song."""
+    make(tmp_path / "a.m4a")
+    with pytest.raises(InvalidArgumentError, match=reason):
+        SavedFile.from_path(tmp_path / "a.m4a")
+
+
+def test_a_link_leads_to_its_file(tmp_path: Path) -> None:
+    """The caller has chosen it, so it is followed."""
+    (tmp_path / "a.wav").write_bytes(short_wav())
+    (tmp_path / "b.wav").symlink_to(tmp_path / "a.wav")
+    assert SavedFile.from_path(tmp_path / "b.wav").bytes == len(short_wav())

@@ -1,0 +1,161 @@
+"""The index survives crashes, junk and other processes, and nothing in it leads out of the directory."""
+
+import json
+import os
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producer_tools import DownloadError
+from producer_tools.files.audio.measured import Measured
+from producer_tools.files.index import Entry, Index
+from tests.crash.processes import quick_starts
+from tests.saved_files import INDEX, lines_of_index
+
+
+def entry(key: str = "k", **values: Any) -> Entry:
+    facts = {"state": "saved", "name": f"{key}.m4a", "kind": "audio", "content_type": "audio/mp4", "bytes": 3}
+    return Entry(**{**facts, "key": key, **values})
+
+
+def add(directory: Path, *entries: Entry) -> None:
+    with Index(directory).changing() as write:
+        for each in entries:
+            write(each)
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    """Otherwise a file is downloaded again, or its measurements are lost."""
+    known = entry(title="夜\u2028曲\n", prompt="x" * 2000, measured=Measured(4.5, 44100, 2, -14.0))
+    add(tmp_path, known)
+    assert Index(tmp_path).get("k") == known
+
+
+def test_a_line_says_that_an_ai_has_made_the_file(tmp_path: Path) -> None:
+    """A list of songs that is handed on must say so."""
+    add(tmp_path, entry())
+    assert lines_of_index(tmp_path)[0]["ai_made"] is True
+
+
+def test_a_torn_last_line_is_ignored_and_not_glued_to_the_next(tmp_path: Path) -> None:
+    """A process that is killed while it writes would otherwise damage the line of the next file too."""
+    add(tmp_path, entry("a"))
+    whole = (tmp_path / INDEX).read_bytes()
+    with (tmp_path / INDEX).open("ab") as file:
+        file.write(whole[:20])
+    assert Index(tmp_path).get("a") == entry("a")
+    add(tmp_path, entry("b"))
+    read = Index(tmp_path)
+    assert (read.get("a"), read.get("b")) == (entry("a"), entry("b"))
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"\xff\xfe\n",
+        b"null\n",
+        b"{}\n",
+        b"[" * 100_000 + b"\n",
+        b'{"state": "later"}\n',
+        b"\0" * 500_000 + b"\n",
+        b"\n",
+    ],
+    ids=["no text", "null", "no facts", "nested", "another version", "a line that is too long", "an empty line"],
+)
+def test_a_damaged_line_loses_nothing_else(junk: bytes, tmp_path: Path) -> None:
+    """The songs of all other lines would be downloaded again."""
+    add(tmp_path, entry("a"))
+    with (tmp_path / INDEX).open("ab") as file:
+        file.write(junk)
+    add(tmp_path, entry("b"))
+    read = Index(tmp_path)
+    assert (read.get("a"), read.get("b")) == (entry("a"), entry("b"))
+
+
+def test_ten_megabytes_of_junk_are_skipped(tmp_path: Path) -> None:
+    """It must neither fill the memory nor take long."""
+    (tmp_path / INDEX).write_bytes(os.urandom(10_000_000))
+    add(tmp_path, entry("a"))
+    assert Index(tmp_path).get("a") == entry("a")
+
+
+@pytest.mark.parametrize("name", ["../x.m4a", "/etc/passwd", "a\\b.m4a", "", ".hidden", "C:x", "a\0b"])
+def test_a_name_in_the_index_is_never_a_path(name: str, tmp_path: Path) -> None:
+    """Whoever can change the index could otherwise have a file outside shown as a song, or overwritten."""
+    line = {**entry().model_dump(exclude_none=True), "name": name}
+    (tmp_path / INDEX).write_text(json.dumps(line) + "\n")
+    assert Index(tmp_path).get("k") is None
+
+
+def test_a_link_is_neither_read_nor_written_through(tmp_path: Path) -> None:
+    """It could lead to any file of the user's."""
+    target = tmp_path / "mine"
+    target.write_text("mine")
+    (tmp_path / INDEX).symlink_to(target)
+    with pytest.raises(DownloadError, match="no_write_access"):
+        Index(tmp_path).get("k")
+    with pytest.raises(DownloadError, match="no_write_access"):
+        add(tmp_path, entry())
+    assert target.read_text() == "mine"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["directory", "pipe"])
+def test_something_else_in_its_place_is_an_error(make: Any, tmp_path: Path) -> None:
+    """A pipe would be waited for without end, and the user must learn what to move away."""
+    make(tmp_path / INDEX)
+    with pytest.raises(DownloadError, match="no_write_access"):
+        Index(tmp_path).get("k")
+    with pytest.raises(DownloadError, match="no_write_access"):
+        add(tmp_path, entry())
+
+
+def test_an_index_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
+    """A user may restore an older one while the program runs."""
+    add(tmp_path, entry("a"), entry("b"))
+    read = Index(tmp_path)
+    assert read.get("b")
+    (tmp_path / INDEX).unlink()
+    assert read.get("b") is None
+    add(tmp_path, entry("c"))
+    assert (read.get("a"), read.get("c")) == (None, entry("c"))
+
+
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user must learn why the file was not saved. What was written before stays readable."""
+    add(tmp_path, entry("a"))
+    monkeypatch.setattr(os, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(DownloadError, match="disk_full"):
+        add(tmp_path, entry("b"))
+    assert Index(tmp_path).get("a") == entry("a")
+
+
+def write_many(directory: Path, name: str, ended: "Connection[Any, Any]") -> None:
+    for number in range(20):
+        add(directory, entry(f"{name}{number}", prompt="x" * 2000))
+    ended.send(None)
+
+
+@pytest.mark.enable_socket  # processes are started over a Unix socket
+def test_processes_and_threads_write_at_once(tmp_path: Path) -> None:
+    """Two lines in one would lose both files."""
+    context = quick_starts()
+    ends = []
+    for name in "ab":
+        end, other_end = context.Pipe(duplex=False)
+        context.Process(target=write_many, args=(tmp_path, name, other_end), daemon=True).start()
+        ends.append((end, other_end))
+    threads = [threading.Thread(target=write_many, args=(tmp_path, name, ends[0][1])) for name in "cd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for end, other_end in ends:
+        assert end.poll(20)
+        end.recv()
+        end.close()
+        other_end.close()
+    keys = {line["key"] for line in lines_of_index(tmp_path)}
+    assert keys == {f"{name}{number}" for name in "abcd" for number in range(20)}

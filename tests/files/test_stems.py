@@ -1,0 +1,226 @@
+"""Stems archives are unpacked once into named files; one that is unsafe stays as it is."""
+
+import io
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from producer_tools import Downloader, DownloadError, Downloads, ProducerClient, Task
+from producer_tools.files import archive
+from producer_tools.files.fetching import FileFetcher
+from producer_tools.files.library import Library
+from producer_tools.files.part_file import PartFile
+from producer_tools.tasks.results import Result
+from producer_tools.tools.output import downloads_output
+from tests.files.song_server import reply, short_wav
+from tests.raw_server import answering
+from tests.saved_files import lines_of_index, saved_files
+
+WAV = short_wav()
+STEMS = {"vocals.wav": WAV, "stems/drums.wav": WAV + b"\0\0"}
+
+
+def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as writing:
+        for name, content in members.items():
+            writing.writestr(name, content)
+    return file.getvalue()
+
+
+async def save(directory: Path, content: bytes, task_id: str = "t1") -> Downloads:
+    async with answering(reply(content)) as server, ProducerClient("t", server.base_url) as client:
+        result = cast("Result", {"title": "Song", "stems_url": server.base_url})
+        return await Downloader(client, directory).save(Task(task_id, "complete", (result,)))
+
+
+@pytest.fixture
+def no_fetch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    async def fetch(*_: object) -> None:
+        pytest.fail("it was downloaded again")
+
+    return lambda: monkeypatch.setattr(FileFetcher, "fetch", fetch)
+
+
+async def test_an_archive_becomes_files_and_is_not_downloaded_again(
+    tmp_path: Path, no_fetch: Callable[[], None]
+) -> None:
+    """A person wants to drop the stems into an audio program, and an archive of 200 MB is to be fetched once."""
+    first = await save(tmp_path, zipped({**STEMS, "__MACOSX/._vocals.wav": b"x", "stems/": b"", ".DS_Store": b"x"}))
+    assert [(file.kind, file.name, file.downloaded) for file in first.files] == [
+        ("stem", "Song (vocals).wav", True),
+        ("stem", "Song (drums).wav", True),
+    ]
+    assert (tmp_path / "Song (drums).wav").read_bytes() == WAV + b"\0\0"
+    assert [path.name for path in saved_files(tmp_path)] == ["Song (drums).wav", "Song (vocals).wav"]
+    no_fetch()
+    again = await save(tmp_path, b"")
+    assert [(file.name, file.downloaded) for file in again.files] == [
+        ("Song (vocals).wav", False),
+        ("Song (drums).wav", False),
+    ]
+    assert {line["kind"] for line in lines_of_index(tmp_path)} == {"stems", "stem"}
+
+
+async def test_a_missing_stem_is_fetched_again_and_the_others_stay(tmp_path: Path) -> None:
+    """A user repairs a download by calling again."""
+    await save(tmp_path, zipped(STEMS))
+    (tmp_path / "Song (vocals).wav").unlink()
+    again = await save(tmp_path, zipped(STEMS))
+    assert [(file.name, file.downloaded) for file in again.files] == [
+        ("Song (vocals).wav", True),
+        ("Song (drums).wav", False),
+    ]
+    assert len(saved_files(tmp_path)) == 2
+
+
+async def test_the_stems_of_two_tasks_with_one_title(tmp_path: Path) -> None:
+    """One would overwrite the other."""
+    await save(tmp_path, zipped(STEMS), "t1")
+    second = await save(tmp_path, zipped(STEMS), "t2")
+    assert [file.name for file in second.files] == ["Song (vocals) (t2).wav", "Song (drums) (t2).wav"]
+
+
+async def test_an_end_in_the_middle_is_made_good_by_the_next_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_fetch: Callable[[], None]
+) -> None:
+    """The archive is there, and is neither fetched again nor left behind."""
+
+    def ended(*_: object) -> None:
+        raise OSError("ended here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "record", ended)
+        broken = await save(tmp_path, zipped(STEMS))
+    assert [failed.error.code for failed in broken.failed] == ["unexpected_error"]
+    assert len(saved_files(tmp_path)) == 3
+    no_fetch()
+    whole = await save(tmp_path, b"")
+    assert (len(whole.files), whole.failed) == (2, ())
+    assert len(saved_files(tmp_path)) == 2
+
+
+async def test_an_archive_that_was_unpacked_and_not_yet_removed_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take as much room as the stems for ever."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(PermissionError()))
+        await save(tmp_path, zipped(STEMS))
+    assert (tmp_path / "Song.zip").exists()
+    await save(tmp_path, b"")
+    assert not (tmp_path / "Song.zip").exists()
+
+
+def with_link() -> bytes:
+    link = zipfile.ZipInfo("vocals.wav")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as writing:
+        writing.writestr(link, "/etc/passwd")
+    return file.getvalue()
+
+
+def with_a_name_twice() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as writing:
+        writing.writestr("Vocals.wav", WAV)
+        writing.writestr("vocals.wav", WAV)
+    return file.getvalue()
+
+
+def encrypted() -> bytes:
+    """The flag of the only member is set in both of its headers."""
+    content = bytearray(zipped({"vocals.wav": WAV}))
+    content[6] |= 1
+    content[content.index(b"PK\1\2") + 8] |= 1
+    return bytes(content)
+
+
+def damaged() -> bytes:
+    content = bytearray(zipped({"vocals.wav": WAV}))
+    content[200] ^= 0xFF
+    return bytes(content)
+
+
+def bomb() -> bytes:
+    header = bytearray(short_wav(0))
+    header[40:44] = (3 * 10**6).to_bytes(4, "little")
+    return zipped({"vocals.wav": bytes(header) + bytes(3 * 10**6)}, zipfile.ZIP_DEFLATED)
+
+
+def longer_than_it_says() -> bytes:
+    """Its directory says 100 bytes, and it unpacks to more."""
+    content = bytearray(zipped({"vocals.wav": WAV + bytes(10**6)}, zipfile.ZIP_DEFLATED))
+    entry = content.index(b"PK\1\2")
+    content[entry + 24 : entry + 28] = (100).to_bytes(4, "little")
+    return bytes(content)
+
+
+UNSAFE: dict[str, Callable[[], bytes]] = {
+    "a path upwards": lambda: zipped({"../../vocals.wav": WAV}),
+    "an absolute path": lambda: zipped({"/stems/vocals.wav": WAV}),
+    "a Windows path": lambda: zipped({"C:vocals.wav": WAV}),
+    "a backslash": lambda: zipped({"..\\vocals.wav": WAV}),
+    "a link": with_link,
+    "one name twice": with_a_name_twice,
+    "encrypted": encrypted,
+    "damaged": damaged,
+    "a bomb": bomb,
+    "longer than it says": longer_than_it_says,
+    "no audio": lambda: zipped({"vocals.wav": b"<html>"}),
+    "audio that is cut off": lambda: zipped({"vocals.wav": WAV[:-100]}),
+    "an archive in it": lambda: zipped({"stems.zip": zipped(STEMS)}),
+    "too many files": lambda: zipped({f"{number}.wav": WAV for number in range(archive.MOST_STEMS + 1)}),
+    "very many names": lambda: zipped({f"{number}/": b"" for number in range(archive.MOST_STEMS * 10 + 1)}),
+    "an unusual compression": lambda: zipped({"vocals.wav": WAV}, zipfile.ZIP_LZMA),
+    "nothing to hear": lambda: zipped({"stems/": b""}),
+}
+
+
+@pytest.mark.parametrize("make", UNSAFE.values(), ids=UNSAFE)
+async def test_an_unsafe_archive_stays_packed(
+    make: Callable[[], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_fetch: Callable[[], None]
+) -> None:
+    """It could write outside the directory, or fill the disk. The user has paid for it, so it is kept."""
+    monkeypatch.setattr(archive, "ALWAYS_ALLOWED", 2 * 10**6)  # so that the bomb may be small
+    directory = tmp_path / "deep" / "songs"
+    content = make()
+    first = await save(directory, content)
+    assert [(file.kind, file.name) for file in first.files] == [("stems", "Song.zip")]
+    assert [failed.error.code for failed in first.failed] == ["unsafe_archive"]
+    assert [path for path in tmp_path.rglob("*.*") if path.suffix != ".jsonl"] == [directory / "Song.zip"]
+    assert (directory / "Song.zip").read_bytes() == content
+    no_fetch()
+    again = await save(directory, b"")
+    assert [failed.error.message for failed in again.failed] == [failed.error.message for failed in first.failed]
+    assert [file.downloaded for file in again.files] == [False]
+
+
+async def test_a_model_does_not_call_again_for_an_unsafe_archive(tmp_path: Path) -> None:
+    """Nothing would change, and each turn costs."""
+    content, _ = downloads_output(await save(tmp_path, zipped({"../vocals.wav": WAV})))
+    assert "unsafe_archive" in content
+    assert "Calling again changes nothing" in content
+
+
+async def test_a_full_disk_while_unpacking_leaves_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another call goes on, when there is room."""
+    content, write = zipped(STEMS), PartFile.write
+
+    def full(part: PartFile, data: bytes) -> None:
+        if data == content[: len(data)]:
+            write(part, data)
+        else:
+            raise DownloadError("disk_full", "There is no room left.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PartFile, "write", full)
+        broken = await save(tmp_path, content)
+    assert [failed.error.code for failed in broken.failed] == ["disk_full"]
+    assert [path.name for path in saved_files(tmp_path)] == ["Song.zip"]
+    assert [file.kind for file in (await save(tmp_path, b"")).files] == ["stem", "stem"]
