@@ -1,6 +1,5 @@
 """Songs on a page that plays offline: what is in it, and what never is."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -50,7 +49,7 @@ async def test_a_page_of_what_the_sandbox_made(client: ProducerClient, tmp_path:
     task = await client.submit(GenerateMusic(prompt="x"))
     downloads = await Downloader(client, tmp_path / "songs").save(str(task.task_id))
     for songs in (downloads, [downloads], downloads.files, tmp_path / "songs", str(tmp_path / "songs")):
-        shown = await asyncio.to_thread(written, songs, tmp_path)
+        shown = written(songs, tmp_path)
         assert embedded(*shown.sources("audio"))[1] == Path(downloads.files[0].path).read_bytes()
         assert len(shown.sources("img")) == 1
         assert shown.named("h2") == [downloads.task.results[0]["title"]]
