@@ -1,6 +1,5 @@
 """Two takes of a song in one player, in step: one is heard, and a switch changes which."""
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from producer_tools.errors.missing_extra import needing_extra
 from producer_tools.files.audio.encoding import to_mp3
 from producer_tools.files.audio.measuring import measure
 from producer_tools.files.audio.peaks import peaks
-from producer_tools.files.saved import Downloads, SavedFile
+from producer_tools.files.saved import SavedFile
 from producer_tools.notebook.deck import Take, bars, pair
 from producer_tools.notebook.document import document
 from producer_tools.notebook.facts import measured_facts
@@ -67,9 +66,7 @@ class Comparison:
         return str(tag("iframe", srcdoc=inside, sandbox="allow-scripts", title=title, style=style))
 
 
-def compare(
-    first: Downloads | SavedFile | str | os.PathLike[str], second: Downloads | SavedFile | str | os.PathLike[str]
-) -> Comparison:
+def compare(first: Songs, second: Songs) -> Comparison:
     """Compare two takes by ear, in a notebook: both play in step, and a switch changes which one is heard.
 
     Both are embedded. If they are larger than 5.88 MB together, which is six minutes at 128 kbit/s, both are encoded
@@ -77,7 +74,8 @@ def compare(
     async code, call it with `asyncio.to_thread`.
 
     Args:
-        first: `Downloads` (the first song of it), a saved file or the path of one. It is called A.
+        first: `Downloads`, `SavedFile`, the state of a song of an album graph, or a path. Of several songs, the first
+            one is taken. It is called A.
         second: the same. It is called B.
 
     Returns:

@@ -125,7 +125,9 @@ async def test_a_downloaded_song_is_embedded(client: ProducerClient, tmp_path: P
     downloads = await Downloader(client, tmp_path).save(str(task.task_id))
     shown = page(downloads)
     assert embedded(*shown.sources("audio")) == ("audio/wav", Path(downloads.files[0].path).read_bytes())
-    assert [embedded(source)[0] for source in shown.sources("img")] == ["image/png", "image/svg+xml"]
+    cover, drawing = (embedded(source)[0] for source in shown.sources("img"))
+    assert cover == downloads.files[1].content_type
+    assert drawing == "image/svg+xml"
     assert max(bar_heights(downloads)) == 100
     assert page(await client.get_task(str(task.task_id))).addresses == [
         downloads.task.results[0]["image_url"],
