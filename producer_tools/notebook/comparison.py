@@ -20,7 +20,7 @@ from producer_tools.tasks.display import minutes, quote
 _MOST_BYTES = 5_880_000
 """Bytes of both files: two of three minutes at 128 kbit/s. Embedded, they are less than the 8 MB that marimo shows."""
 
-_MOST_SECONDS = 600.0
+_MOST_SECONDS = 600
 _BIT_RATE, _BIT_RATE_OF_LONG = 64_000, 32_000
 _LONG = 300.0
 """Seconds from which 64 kbit/s would be too much."""
@@ -82,7 +82,10 @@ def compare(first: Songs, second: Songs) -> Comparison:
         What a notebook shows as a player, if it is the last value of a cell.
 
     Raises:
-        InvalidArgumentError: there is no file, it has changed since it was saved, or it is too large to be embedded.
+        InvalidArgumentError: there is no file, it has changed since it was saved, or it is too large to be embedded and
+            longer than ten minutes.
+        AudioError: it has to be encoded anew, and cannot be decoded.
+        ImportError: it has to be encoded anew, and the extra ``sound`` is missing.
     """
     found = (_track("first", first), _track("second", second))
     sources, note = _sources(found)
@@ -121,12 +124,11 @@ def _bytes(file: SavedFile) -> bytes:
 def _encoded(track: Track) -> bytes:
     """The song as a small MP3."""
     assert track.file is not None, "_track returns no other"  # noqa: S101 - tells mypy
-    with needing_extra("sound", "Comparing larger files than 5.88 MB together"):
-        rate = _BIT_RATE if (track.seconds or 0) < _LONG else _BIT_RATE_OF_LONG
-        data = to_mp3(Path(track.file.path), _MOST_SECONDS, rate)
-    if len(data) > _MOST_BYTES / 2:
-        raise InvalidArgumentError({"songs": f"{track.title} is too long to be compared: {len(data):,} bytes as MP3"})
-    return data
+    seconds = track.seconds or 0
+    if seconds > _MOST_SECONDS:
+        raise InvalidArgumentError({"songs": f"{track.title} is longer than ten minutes, so it cannot be compared"})
+    with needing_extra("sound", "Comparing files of more than 5.88 MB together"):
+        return to_mp3(Path(track.file.path), _MOST_SECONDS, _BIT_RATE if seconds < _LONG else _BIT_RATE_OF_LONG)
 
 
 def _take(track: Track, source: str, longest: float) -> Take:

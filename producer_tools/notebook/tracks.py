@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 from producer_tools.errors.invalid_argument import InvalidArgumentError
 from producer_tools.files.audio.measured import Measured
@@ -68,7 +68,7 @@ def tracks(songs: Songs) -> list[Track]:
     if isinstance(songs, (str, os.PathLike)):
         return _of_path(Path(songs))
     if isinstance(songs, Iterable):
-        several = list(songs)
+        several = [_saved_file(song) if _is_saved_file(song) else song for song in songs]
         files = [file for file in several if isinstance(file, SavedFile)]
         if len(files) == len(several):  # covers and WAV files belong to the songs among them
             return _of_files(files)
@@ -83,20 +83,14 @@ def _of_downloads(downloads: Downloads) -> list[Track]:
     found = _of_files(downloads.files, (*task.results, *task.partial_results))
     # A page is given away, so it has no message of an error: that may name the user's directories.
     lost = [failed for failed in downloads.failed if failed.kind in _HEARD]
-    return [
-        *found,
-        *(
-            Track(f"Not saved: {failed.kind}", problem=f"It could not be saved ({failed.error.code}).")
-            for failed in lost
-        ),
-    ]
+    return [*found, *(Track(failed.kind, problem=f"It could not be saved ({failed.error.code}).") for failed in lost)]
 
 
 def _of_state(state: Mapping[str, Any]) -> list[Track]:
     """The songs of an album graph's state, of one song in it, or a saved file of that."""
     if "songs" in state:
         return [track for song in state["songs"] for track in _of_state(song)]
-    if "kind" in state and "path" in state:
+    if _is_saved_file(state):
         return _of_files([_saved_file(state)])
     if "files" not in state and "error" not in state and "task" not in state:
         raise InvalidArgumentError({"songs": f"no state of an album graph: it has the keys {sorted(map(str, state))}"})
@@ -107,6 +101,10 @@ def _of_state(state: Mapping[str, Any]) -> list[Track]:
         return found
     code = (state.get("error") or {}).get("code", "not_saved")
     return [Track(str(state.get("wish") or "Untitled"), problem=f"There is no song ({code}).")]
+
+
+def _is_saved_file(song: Songs) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(song, Mapping) and "kind" in song and "path" in song
 
 
 def _saved_file(state: Mapping[str, Any]) -> SavedFile:

@@ -1,12 +1,13 @@
 """Two takes in one player: what is embedded, how large it may be, and that it is shut off from the notebook."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from producer_tools import Downloads
+from producer_tools import Downloads, Measured
 from producer_tools.errors import InvalidArgumentError
 from producer_tools.notebook import Comparison, compare, write_page
 from tests.notebook.documents import Document, tone
@@ -68,6 +69,13 @@ def test_large_files_are_both_encoded_anew(tmp_path: Path) -> None:
     comparison = compare(large, small)
     assert [embedded(take.source)[0] for take in comparison.takes] == ["audio/mpeg"] * 2
     assert "both are encoded as mono MP3" in framed(comparison).text
+
+
+def test_a_file_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    """A comparison of its first ten minutes would end without a word."""
+    long = replace(saved_file(tmp_path / "a.m4a", bytes(5_880_001)), measured=Measured(601.0), title="Long")
+    with pytest.raises(InvalidArgumentError, match="Long is longer than ten minutes"):
+        compare(long, long)
 
 
 def test_two_songs_of_the_largest_size_are_not_too_much_for_marimo(tmp_path: Path) -> None:

@@ -78,7 +78,8 @@ def test_the_state_of_an_album_graph(tmp_path: Path) -> None:
     assert shown.classed("problem") == ["There is no song (budget_exceeded)."]
     assert "8\u202fkHz · 16\u202fkB" in shown.named("p")
     assert written(song, tmp_path).named("h2") == ["First Day"]
-    assert written(song["files"], tmp_path).named("h2") == ["a"]
+    wav = {**file, "kind": "wav"}
+    assert written([wav, *song["files"]], tmp_path).named("h2") == ["a"], "two files of one song"
 
 
 def delete(path: Path) -> None:
