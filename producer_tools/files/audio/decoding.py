@@ -1,6 +1,6 @@
 """Decodes audio files into samples, a second at a time. Needs the extra ``sound``."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -34,13 +34,13 @@ class Samples:
     Attributes:
         sample_rate: in Hz.
         channels: 1 is mono, 2 is stereo.
-        blocks: float32 arrays of shape (frames, channels), to be read once. Each is one second long, and the last one
-            at most that. Full scale is from -1 to 1, and lossy formats overshoot it.
+        blocks: float32 arrays of shape (frames, channels), to be read once, before the file is closed. Each is one
+            second long, and the last one at most that. Full scale is from -1 to 1, and lossy formats overshoot it.
     """
 
     sample_rate: int
     channels: int
-    blocks: "Iterator[Block]"
+    blocks: "Generator[Block, None, None]"
 
 
 def can_decode() -> bool:
@@ -72,6 +72,7 @@ def samples(path: Path) -> Iterator[Samples]:
         except (OSError, ValueError, av.error.FFmpegError) as error:
             message = f"The audio in {path} cannot be decoded ({error})."
             raise AudioError("undecodable", message) from error
+        opened.callback(audio.blocks.close)  # PyAV would crash the process if they were read from a closed file
         yield audio
 
 
@@ -84,8 +85,8 @@ def _decode(container: "av.container.InputContainer") -> Samples:
     rate, channels = first.sample_rate, len(first.layout.channels)
     if rate not in _RATES or channels > _MOST_CHANNELS:
         raise ValueError(f"it has {channels} channels of {rate} Hz")
-    blocks = _blocks(_arrays(chain([first], frames), rate, first.layout), rate)
-    return Samples(rate, channels, islice(blocks, LONGEST))
+    blocks = _blocks(chain([first], frames), first)
+    return Samples(rate, channels, (block for block in islice(blocks, LONGEST)))
 
 
 def _frames(container: "av.container.InputContainer") -> "Iterator[av.AudioFrame]":
@@ -107,27 +108,18 @@ def _frames(container: "av.container.InputContainer") -> "Iterator[av.AudioFrame
         yield from (frame for frame in frames if isinstance(frame, av.AudioFrame))
 
 
-def _arrays(frames: "Iterator[av.AudioFrame]", rate: int, layout: "av.AudioLayout") -> "Iterator[Block]":
+def _blocks(frames: "Iterator[av.AudioFrame]", first: "av.AudioFrame") -> "Iterator[Block]":
+    """The samples of all frames, one second at a time."""
     import av  # noqa: PLC0415 - optional
 
-    to_floats = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+    rate = first.sample_rate
+    seconds = av.AudioResampler(format="fltp", layout=first.layout, rate=rate, frame_size=rate)
     for frame in frames:
-        yield from (part.to_ndarray().T for part in to_floats.resample(frame))
+        if _form(frame) == _form(first):  # otherwise it is damaged
+            frame.pts = None  # gaps are not filled, and nothing is left out
+            yield from (second.to_ndarray().T for second in seconds.resample(frame))
+    yield from (second.to_ndarray().T for second in seconds.resample(None))
 
 
-def _blocks(arrays: "Iterator[Block]", length: int) -> "Iterator[Block]":
-    """The same samples in arrays of this length. The last one may be shorter."""
-    import numpy as np  # noqa: PLC0415 - optional
-
-    held: list[Block] = []
-    count = 0
-    for array in arrays:
-        held.append(array)
-        count += len(array)
-        if count >= length:
-            joined = np.concatenate(held)
-            whole = count - count % length
-            yield from (joined[start : start + length] for start in range(0, whole, length))
-            held, count = [joined[whole:]], count - whole
-    if count:
-        yield np.concatenate(held)
+def _form(frame: "av.AudioFrame") -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate

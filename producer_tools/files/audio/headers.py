@@ -32,22 +32,22 @@ def open_with_mutagen(path: Path, content_type: str) -> Any:
     from mutagen.mp4 import MP4  # noqa: PLC0415 - optional
     from mutagen.wave import WAVE  # noqa: PLC0415 - optional
 
-    with path.open("rb") as file:
-        id3 = (
-            _id3_of_mp3(file)
-            if content_type == "audio/mpeg"
-            else _id3_of_wav(file)
-            if content_type == "audio/wav"
-            else 0
-        )
+    id3 = _id3_bytes(path, content_type)
     if id3 > _MOST_ID3:
         raise ValueError(f"it has {id3 / 10**6:.0f} MB of tags, and at most {_MOST_ID3 / 10**6:.0f} MB are read")
     openers: dict[str, Any] = {"audio/mp4": MP4, "video/mp4": MP4, "audio/mpeg": MP3, "audio/wav": WAVE}
     return openers[content_type](path)
 
 
+def _id3_bytes(path: Path, content_type: str) -> int:
+    """How long the file's ID3 tag is; 0 if it has none."""
+    with path.open("rb") as file:
+        if content_type == "audio/mpeg":
+            return _id3_of_mp3(file)
+        return _id3_of_wav(file) if content_type == "audio/wav" else 0
+
+
 def _id3_of_mp3(file: BinaryIO) -> int:
-    """How many bytes the ID3 tag at the beginning has."""
     header = file.read(10)
     if not header.startswith(b"ID3"):
         return 0
@@ -55,7 +55,6 @@ def _id3_of_mp3(file: BinaryIO) -> int:
 
 
 def _id3_of_wav(file: BinaryIO) -> int:
-    """How many bytes the chunk with the ID3 tag has."""
     file.seek(12)
     for _ in range(_MOST_CHUNKS):
         header = file.read(_CHUNK_HEADER.size)
@@ -101,5 +100,7 @@ def _read_wav(path: Path) -> Measured:
     import wave  # noqa: PLC0415 - only needed here
 
     with path.open("rb") as file, wave.open(file) as sound:
-        rate = sound.getframerate()
-        return Measured(round(sound.getnframes() / rate, 3), rate, sound.getnchannels())
+        rate, channels = sound.getframerate(), sound.getnchannels()
+        # The header of a file that was written into a stream may name any length.
+        most_frames = path.stat().st_size // (channels * sound.getsampwidth())
+        return Measured(round(min(sound.getnframes(), most_frames) / rate, 3), rate, channels)

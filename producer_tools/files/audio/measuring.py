@@ -24,7 +24,7 @@ _RUN = 3  # A file that was only normalised touches full scale in single samples
 
 
 def measure(path: Path) -> Measured | None:
-    """Measure the audio in an M4A, MP4, MP3, WAV or AAC file. It blocks, for half a second per song.
+    """Measure the audio in an M4A, MP4, MP3, WAV or AAC file. It blocks, for about a second per song.
 
     Returns:
         With the extra ``sound``, everything, measured on the decoded samples. Without, only the length, the sample rate

@@ -6,7 +6,7 @@ from producer_tools.errors import AudioError
 from producer_tools.files.audio.decoding import can_decode, samples
 from producer_tools.files.audio.levels import loudest
 
-_STRETCH = 128  # frames; with 48 kHz, a bar of a song of one second is as long as that, if there are 375 bars
+_STRETCH = 128  # frames, 3 ms: the shortest bar
 
 
 def peaks(path: Path, bars: int) -> list[float] | None:

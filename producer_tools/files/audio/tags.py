@@ -27,7 +27,7 @@ _LONGEST = {
     "audio_id": LONGEST_ID,
 }
 _CHUNK = 1 << 20
-_SAME_LENGTH = 0.001  # seconds
+_SAME_LENGTH = 0.001  # seconds, by the header
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def write_tags(path: Path, content_type: str, tags: Tags, cover: bytes | None) -
     try:
         _replace_by_tagged(path, content_type, _texts(tags), cover)
     except Exception as error:  # noqa: BLE001 - mutagen raises exceptions of many kinds for a broken file
-        telemetry.logger.warning("%s was saved without tags: %s", path, error)
+        reason = str(error).replace(path.name, "it")  # the name is the title, which is not logged
+        telemetry.logger.warning("A %s file was saved without tags: %s", path.suffix, reason)
         return False
     return True
 
@@ -139,10 +140,8 @@ def _tag(path: Path, content_type: str, texts: dict[str, str], cover: bytes | No
     write = write_mp4 if content_type.endswith("/mp4") else write_id3
     write(file.tags, texts, cover)
     file.save()
-    if (
-        not _is_whole(path, content_type)
-        or abs(open_with_mutagen(path, content_type).info.length - length) > _SAME_LENGTH
-    ):
+    same_length = abs(open_with_mutagen(path, content_type).info.length - length) < _SAME_LENGTH
+    if not (same_length and _is_whole(path, content_type) and read_tags(path)):
         raise ValueError("the tagged copy is damaged")
 
 

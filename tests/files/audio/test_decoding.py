@@ -57,6 +57,14 @@ def test_damage_in_the_middle_is_left_out(songs: dict[str, Path]) -> None:
     assert 9 * RATE < len(decoded(path)) < 12 * RATE
 
 
+def test_what_has_another_form_is_left_out(songs: dict[str, Path]) -> None:
+    """Songs that were joined may be mono and stereo. A change in the middle must not raise an error of a library."""
+    path = songs[".mp3"]
+    mono = save(path.with_name("mono.mp3"), tone(12, channels=1, rate=48_000), 48_000)
+    path.write_bytes(path.read_bytes() + mono.read_bytes() + path.read_bytes())
+    assert len(decoded(path)) == pytest.approx(24 * RATE, abs=10_000)
+
+
 @pytest.mark.parametrize("suffix", [".mp3", ".wav"])
 def test_a_file_that_is_cut_off_ends_there(songs: dict[str, Path], suffix: str) -> None:
     path = songs[suffix]
@@ -139,6 +147,15 @@ def test_an_error_of_the_caller_stays_what_it_is(originals: dict[str, Path]) -> 
     with pytest.raises(ValueError, match="mine"):
         with samples(originals[".wav"]):
             raise ValueError("mine")
+
+
+@pytest.mark.parametrize("read_first", [True, False])
+def test_a_closed_file_has_no_more_samples(originals: dict[str, Path], *, read_first: bool) -> None:
+    """PyAV would end the whole process with a segmentation fault."""
+    with samples(originals[".m4a"]) as audio:
+        if read_first:
+            next(audio.blocks)
+    assert list(audio.blocks) == []
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists a process's open files")

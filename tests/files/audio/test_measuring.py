@@ -64,7 +64,7 @@ def test_loudness_is_that_of_ffmpegs_meter(tmp_path: Path, rate: int, channels: 
     assert measured(path).loudness_lufs == pytest.approx(ebur128(path), abs=0.2)
 
 
-@pytest.mark.parametrize("seconds", [0.4, 1, 19.95, 20, 38.3, 39, 61.37])
+@pytest.mark.parametrize("seconds", [0.4, 19.95, 20, 38.37])
 def test_loudness_does_not_depend_on_the_pieces(seconds: float) -> None:
     """Long songs are measured in pieces to save memory."""
     wave = noise(seconds, 0.3) * np.linspace(0.1, 1, round(seconds * RATE), dtype=np.float32)[:, None]
@@ -132,6 +132,20 @@ def test_a_cut_file_has_the_length_of_what_is_left(songs: dict[str, Path]) -> No
     path = songs[".wav"]
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
     assert measured(path).duration_seconds == pytest.approx(4, abs=0.1)
+
+
+@pytest.mark.parametrize("without", ["none", "av"])
+def test_the_length_in_a_header_may_be_a_placeholder(
+    songs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, without: str
+) -> None:
+    """Encoders that write into a stream name the largest length that there is: six hours."""
+    monkeypatch.setitem(sys.modules, without, None)
+    path = songs[".wav"]
+    content = bytearray(path.read_bytes())
+    data = content.index(b"data")
+    content[4:8] = content[data + 4 : data + 8] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+    assert measured(path).duration_seconds == pytest.approx(12, abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
-from mutagen.id3 import APIC, COMM, ID3, TPE1, TSSE, TXXX, USLT, Encoding
+from mutagen.id3 import APIC, COMM, TPE1, TSSE, TXXX, USLT, Encoding
 from mutagen.mp3 import MP3
 from mutagen.mp4 import MP4
 from mutagen.wave import WAVE
@@ -25,10 +26,13 @@ def write(path: Path, tags: Tags = TAGS, cover: bytes | None = None) -> None:
     assert write_tags(path, TYPES[path.suffix], tags, cover)
 
 
-def id3(path: Path) -> ID3:
-    tags = (MP3 if path.suffix == ".mp3" else WAVE)(path).tags
-    assert isinstance(tags, ID3)
-    return tags
+def opened(path: Path) -> Any:
+    """Mutagen's view of the file, with tags to change."""
+    types: dict[str, Any] = {".mp3": MP3, ".wav": WAVE}
+    file = types.get(path.suffix, MP4)(path)
+    if file.tags is None:
+        file.add_tags()
+    return file
 
 
 def decoded(path: Path) -> Wave:
@@ -89,7 +93,7 @@ def test_a_file_says_that_an_ai_has_made_it_even_if_nothing_else_is_known(songs:
 def test_an_mp4_file_gets_its_cover(songs: dict[str, Path], suffix: str, cover: bytes) -> None:
     path = songs[suffix]
     write(path, cover=cover)
-    (picture,) = MP4(path)["covr"]
+    (picture,) = opened(path)["covr"]
     assert bytes(picture) == cover
     assert picture.imageformat == (picture.FORMAT_JPEG if cover == JPEG else picture.FORMAT_PNG)
 
@@ -100,7 +104,7 @@ def test_an_id3_tag_gets_its_cover(songs: dict[str, Path], suffix: str, cover: b
     path = songs[suffix]
     write(path, cover=JPEG)
     write(path, cover=cover)
-    (picture,) = id3(path).getall("APIC")
+    (picture,) = opened(path).tags.getall("APIC")
     assert (picture.data, picture.mime) == (cover, media_type)
 
 
@@ -119,12 +123,12 @@ def test_a_cover_that_players_do_not_show_is_left_out(songs: dict[str, Path], su
 def test_other_atoms_stay(songs: dict[str, Path]) -> None:
     """The service's own tags, and those of a user, are not ours to delete."""
     path = songs[".m4a"]
-    file = MP4(path)
+    file = opened(path)
     file["\xa9ART"], file["\xa9cmt"], file["\xa9too"], file["\xa9nam"] = ["Ada"], ["Mine"], ["Encoder 1"], ["Untitled"]
     file["----:com.example:mood"] = [b"calm"]
     file.save()
     write(path)
-    file = MP4(path)
+    file = opened(path)
     assert (file["\xa9ART"], file["\xa9cmt"], file["\xa9too"]) == (["Ada"], ["Mine"], ["Encoder 1"])
     assert file["----:com.example:mood"] == [b"calm"]
     assert file["\xa9nam"] == ["First Day"], "what is written replaces what was there"
@@ -133,9 +137,7 @@ def test_other_atoms_stay(songs: dict[str, Path]) -> None:
 @pytest.mark.parametrize("suffix", ID3_FILES)
 def test_other_frames_stay(songs: dict[str, Path], suffix: str) -> None:
     path = songs[suffix]
-    file = (MP3 if suffix == ".mp3" else WAVE)(path)
-    if file.tags is None:
-        file.add_tags()
+    file = opened(path)
     others = [
         TPE1(text=["Ada"]), TSSE(text=["Encoder 1"]), TXXX(desc="mood", text=["calm"]),
         COMM(lang="eng", text=["Mine"]), APIC(type=4, desc="Back", mime="image/png", data=PNG),
@@ -145,7 +147,7 @@ def test_other_frames_stay(songs: dict[str, Path], suffix: str) -> None:
     file.tags.add(USLT(lang="eng", text="old"))
     file.save()
     write(path, cover=JPEG)
-    tags = id3(path)
+    tags = opened(path).tags
     assert all(tags[frame.HashKey] == frame for frame in others)
     assert [str(lyrics) for lyrics in tags.getall("USLT")] == [TAGS.lyrics], "a player shows the first"
     assert {picture.type for picture in tags.getall("APIC")} == {3, 4}
@@ -192,7 +194,7 @@ def test_long_texts_of_others_are_cut_when_they_are_read(songs: dict[str, Path])
     """A user may have put a book into a tagged file; a model or a notebook would be shown all of it."""
     write(songs[".m4a"])
     write(songs[".mp3"])
-    mp4, mp3 = MP4(songs[".m4a"]), MP3(songs[".mp3"])
+    mp4, mp3 = opened(songs[".m4a"]), opened(songs[".mp3"])
     mp4["\xa9lyr"] = ["la" * 5_000_000]
     mp3.tags.setall("USLT", [USLT(encoding=Encoding.UTF8, lang="XXX", text="la" * 2_000_000)])
     mp4.save()
@@ -208,7 +210,7 @@ def test_huge_id3_tags_are_not_read(songs: dict[str, Path], suffix: str) -> None
     """Mutagen would need 13 seconds for these lyrics, and hold up all other threads."""
     path = songs[suffix]
     write(path)
-    file = (MP3 if suffix == ".mp3" else WAVE)(path)
+    file = opened(path)
     file.tags.setall("USLT", [USLT(encoding=Encoding.UTF16, lang="XXX", text="la" * 5_000_000)])
     file.save()
     content = path.read_bytes()
@@ -222,9 +224,7 @@ def test_tags_of_others_are_not_taken_for_ours(songs: dict[str, Path], suffix: s
     """A file with any title would count as a song of the service, with its title as a fact."""
     path = songs[suffix]
     assert read_tags(path) is None
-    file = (MP4 if suffix in MP4_FILES else MP3 if suffix == ".mp3" else WAVE)(path)
-    if file.tags is None:
-        file.add_tags()
+    file = opened(path)
     file.tags.update({"\xa9nam": ["Song"]} if suffix in MP4_FILES else {"COMM": COMM(text=["Made with AI"])})
     file.save()
     assert read_tags(path) is None
