@@ -79,7 +79,7 @@ def test_the_state_of_an_album_graph(tmp_path: Path) -> None:
     assert "8\u202fkHz · 16\u202fkB" in shown.named("p")
     assert written(song, tmp_path).named("h2") == ["First Day"]
     wav = {**file, "kind": "wav"}
-    assert written([wav, *song["files"]], tmp_path).named("h2") == ["a"], "two files of one song"
+    assert written([wav, file], tmp_path).named("h2") == ["a"], "two files of one song"
 
 
 def delete(path: Path) -> None:
