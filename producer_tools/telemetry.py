@@ -231,14 +231,15 @@ def finished(task_id: str, state: str, seconds: float) -> None:
             otel.waits.record(seconds, {f"{_NAME}.state": state})
 
 
-def saved(path: str, size: int) -> None:
+def saved(path: str, size: int, task_id: str | None) -> None:
     """A file was saved.
 
     Args:
-        path: where, with ``*`` in place of the title: a title may repeat the prompt.
+        path: where, with ``*`` in place of the name, which is the title: that may repeat the prompt.
         size: its length in bytes.
+        task_id: of the task that made it.
     """
-    logger.info("Saved %s (%d bytes).", path, size)
+    logger.info("Saved %s (%d bytes) of task %s.", path, size, task_id)
 
 
 def _kind(code: str) -> str:

@@ -102,7 +102,7 @@ async def test_quickstart_says_that_the_real_service_costs_money(
 async def test_toolkit_saves_a_song(example: Example, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     await example("toolkit").main("a calm piano piece")
     [path] = (tmp_path / "songs").glob("*.wav")
-    assert str(path) in capsys.readouterr().out
+    assert path.name in capsys.readouterr().out
 
 
 async def test_nodes_save_a_song(
@@ -110,7 +110,7 @@ async def test_nodes_save_a_song(
 ) -> None:
     await example("nodes").main("a calm piano piece")
     [path] = (tmp_path / "songs").glob("*.wav")
-    assert str(path) in capsys.readouterr().out
+    assert path.name in capsys.readouterr().out
     assert len(service.charges) == 1
 
 

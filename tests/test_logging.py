@@ -85,7 +85,7 @@ async def test_a_song_is_logged_from_the_submit_to_the_file(records: Records, tm
     assert finished.startswith(f"Task {task.task_id} is complete after a wait of ")
     assert len(files) == len(saved.files)
     for file in saved.files:
-        (text,) = [text for text in files if f"({file.bytes} bytes)" in text]
+        (text,) = [text for text in files if f"({file.bytes} bytes) of task {task.task_id}" in text]
         pattern = text.removeprefix("Saved ").partition(" (")[0]
         assert Path(file.path) in list(tmp_path.glob(Path(pattern).name)), "the pattern finds the file"
     assert records.texts(logging.WARNING) == []

@@ -180,7 +180,8 @@ async def _finished(
     async def one(file: Wanted, placed: Placed) -> SavedFile:
         entry = await finish(library, placed.entry, _lyrics(file), all_files)
         if placed.is_new:
-            telemetry.saved(str(library.directory / f"*{library.path(entry).suffix}"), entry.bytes)
+            path = library.directory / f"*{library.path(entry).suffix}"
+            telemetry.saved(str(path), entry.bytes, entry.task_id)
         return _saved(file, entry, library, renewal.url(file), downloaded=placed.is_new)
 
     pairs = [(file, each) for file, outcome in zip(wanted, outcomes, strict=True) for each in outcome.placed]

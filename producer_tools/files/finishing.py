@@ -12,7 +12,7 @@ from producer_tools.files.index import Entry
 from producer_tools.files.library import Library
 
 _KINDS = ("audio", "wav", "video")
-_places = Semaphore(4)
+_places = Semaphore(2)
 """Files that are tagged and measured at the same time in this process: each takes a processor core for a second."""
 
 

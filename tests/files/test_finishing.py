@@ -127,7 +127,7 @@ async def test_few_files_are_finished_at_the_same_time(tmp_path: Path, monkeypat
     monkeypatch.setattr(finishing, "measure", measure)
     monkeypatch.setattr(finishing, "write_tags", lambda *_: True)
     await save(tmp_path, short_wav(), songs=20)
-    assert most <= 4
+    assert most <= 2
     assert len(saved_files(tmp_path)) == 40
 
 

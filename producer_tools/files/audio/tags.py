@@ -76,7 +76,8 @@ def write_tags(path: Path, content_type: str, tags: Tags, cover: bytes | None) -
     try:
         _replace_by_tagged(path, content_type, _texts(tags), cover)
     except Exception as error:  # noqa: BLE001 - mutagen raises exceptions of many kinds for a broken file
-        telemetry.logger.warning("%s was saved without tags: %s", path, error)
+        reason = str(error).replace(path.name, "it")  # the name is the title, which is not logged
+        telemetry.logger.warning("A %s file was saved without tags: %s", path.suffix, reason)
         return False
     return True
 
