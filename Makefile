@@ -74,8 +74,8 @@ bench: .venv/.test  ## Measure times: the import, and the sandbox's music
 notebooks: .venv/.test  ## Run the notebooks in examples/ and keep their outputs
 	@$(BIN)/python .ci/notebooks
 
-browser: .venv/.browser  ## Run the notebooks' cards in JupyterLab and marimo, in headless Chromium
-	$(BIN)/python -m pytest -q tests/notebook/test_in_browsers.py
+browser: .venv/.browser  ## Run cards, comparisons and pages in JupyterLab, marimo and headless Chromium
+	$(BIN)/python -m pytest -q tests/notebook/test_in_browsers.py tests/notebook/test_players_in_browsers.py
 
 server: .venv/.server  ## Run the example on a real LangGraph server, and count the charges (Python 3.11 or newer)
 	@.venv/server/bin/python -m pytest -q tests/server

@@ -22,6 +22,7 @@ from producer_tools.progress import Progress
 from producer_tools.tasks.results import Result
 from producer_tools.tasks.task import State, Task, TaskBatch, TaskError
 from producer_tools.tools import *  # noqa: F403 - exactly the classes in its __all__
+from producer_tools.tools.listening import Listener
 from producer_tools.tools.toolkit import ProducerToolkit
 
 __version__ = "0.1.0"
@@ -37,6 +38,7 @@ __all__ = [
     "Ledger",
     "ListedPrice",
     "ListedPrices",
+    "Listener",
     "Measured",
     "MemoryLedger",
     "PaidCall",

@@ -8,7 +8,7 @@ from langchain_core.tools import BaseTool
 from pydantic import ValidationError
 
 from producer_tools.client import ProducerClient
-from producer_tools.errors import ConfigurationError
+from producer_tools.errors import ConfigurationError, InvalidArgumentError
 from producer_tools.requests import DELIVERY, PaidRequest
 from producer_tools.tools.base import SubmittingTool, request_of_model
 from producer_tools.tools.cut_off import reason_of_call
@@ -36,23 +36,44 @@ def interrupt_on(tools: Iterable[BaseTool]) -> dict[str, Any]:
 def describe(tool: SubmittingTool, call: ToolCall) -> str:
     """What a person reads before deciding: what would be made, with which model, and about how much it costs.
 
+    If a file would be uploaded, it is read for that: its type, its size and the beginning of its hash are shown. The
+    ledger files the upload under the whole hash, so it shows whether the file was another one by then.
+
     Args:
         tool: a paid tool.
         call: what a model wants to call it with.
     """
-    return describe_call(tool.name, cast("type[PaidRequest]", tool.args_schema), call["args"], tool.client)
+    schema = cast("type[PaidRequest]", tool.args_schema)
+    return describe_call(tool.name, schema, call["args"], tool.client, tool.facts)
 
 
-def describe_call(name: str, schema: type[PaidRequest], arguments: Mapping[str, Any], client: ProducerClient) -> str:
-    """`describe` for a tool that is known by its name and its ``args_schema``, with the prices of a client."""
+def describe_call(
+    name: str,
+    schema: type[PaidRequest],
+    arguments: Mapping[str, Any],
+    client: ProducerClient,
+    facts: Callable[[Any], Mapping[str, str]] = lambda _: {},
+) -> str:
+    """`describe` for a tool that is known by its name and its ``args_schema``, with the prices of a client.
+
+    Args:
+        name: the tool's name.
+        schema: its arguments.
+        arguments: what a model wants to call it with.
+        client: whose prices are shown.
+        facts: what else a person should know of the request. It may raise `InvalidArgumentError`.
+    """
     try:
         request = request_of_model(schema, arguments)
+        more = facts(request)
+    except InvalidArgumentError as error:
+        return f"{name} will refuse this call, at no cost: {_one_line(error.message)}"
     except ValidationError:
         return f"{name} with arguments that it will refuse, at no cost: {dict(arguments)}"
     asked = {field: value for field, value in request.body().items() if field not in DELIVERY and value != ""}
-    return "\n".join(
-        [f"{name}: {_price(request, client)}", *(f"{field}: {_one_line(value)}" for field, value in asked.items())]
-    )
+    shown = {**asked, **more, **({"warning": request.warning} if request.warning else {})}
+    lines = (f"{field}: {_one_line(value)}" for field, value in shown.items())
+    return "\n".join([f"{name}: {_price(request, client)}", *lines])
 
 
 def _price(request: PaidRequest, client: ProducerClient) -> str:

@@ -33,6 +33,9 @@ def _no_blocking_call() -> Iterator[None]:
         calls.functions["threading.Lock.acquire"].can_block_in("producer_tools/concurrency/sync.py", "run_sync")
         for call in calls.functions.values():
             call.can_block_in("producer_tools/files/saved.py", "_repr_html_")  # a notebook calls no async method
+            # Called in the cells of notebooks; their docstrings say that they block.
+            call.can_block_in("producer_tools/notebook/comparison.py", "compare")
+            call.can_block_in("producer_tools/notebook/page.py", "write_page")
             call.can_block_in("producer_tools/mcp/server.py", "to_mcp")  # called before the server serves
             call.can_block_in("logging/__init__.py", "handle")  # the application chooses where its log is written
         yield

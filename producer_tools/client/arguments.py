@@ -8,6 +8,7 @@ from producer_tools.payment.budget import Budget
 from producer_tools.payment.ledger import Ledger
 from producer_tools.payment.sqlite_ledger import SqliteLedger
 from producer_tools.requests import PaidRequest, Request
+from producer_tools.requests.media import UploadAudioOrFile
 
 _METHODS_OF_A_LEDGER = ("begin", "get", "replace", "entries")
 
@@ -18,6 +19,8 @@ def check_paid_request(request: Any) -> None:
     Raises:
         InvalidArgumentError: it is not one.
     """
+    if isinstance(request, UploadAudioOrFile):
+        raise InvalidArgumentError({"request": "submit UploadAudio(audio_url=...), or call client.upload(path)"})
     if isinstance(request, PaidRequest):
         return
     if isinstance(request, Request):

@@ -12,11 +12,13 @@ from typing_extensions import Self
 from producer_tools.client.arguments import as_ledger, check_budget
 from producer_tools.client.free_calls import FreeCalls
 from producer_tools.client.paid_calls import PaidCalls
+from producer_tools.client.uploads import Uploads
 from producer_tools.concurrency.clock import Clock, SystemClock
 from producer_tools.concurrency.closing import Closing
 from producer_tools.concurrency.limits import Semaphores
 from producer_tools.errors import ConfigurationError
 from producer_tools.files.fetching import FileFetcher
+from producer_tools.files.hosting import FileHosts
 from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.http.settings import Settings, default_base_url, default_platform, default_timeout
 from producer_tools.http.tokens import TokenFunction, own_token, picklable
@@ -27,6 +29,7 @@ from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.outcomes import Outcomes
 from producer_tools.payment.price_list import PriceList
 from producer_tools.payment.prices import Prices, PriceSource
+from producer_tools.payment.recordings import RecordingKeys
 from producer_tools.payment.sending import Sender
 from producer_tools.payment.settling import Settler
 from producer_tools.payment.spending import Spending
@@ -65,8 +68,8 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
             is given the request and returns US dollars. Default: the last list that the provider published.
         callbacks: receives the service's callbacks: waits end with the song, and lost answers are recovered.
         require_user_token: whether each call needs an `api_token` block; without one it is a `MissingTokenError`.
-        platform_base_url: where `fetch_prices` reads the price list; default the service's platform, or ``base_url`` if
-            that is not the service's.
+        platform_base_url: where `fetch_prices` reads the price list, and the second place to which `upload` sends a
+            file, with the token; default the service's platform, or ``base_url`` if that is not the service's.
         failures_until_down: after how many failures of the service in a row, within ten minutes, paid calls to that
             endpoint fail at once for a minute (`ServiceUnavailableError`). Then one call tries the service again.
         clock: measures and waits; for tests.
@@ -143,6 +146,11 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
         )
         self._price_list = PriceList(self._transport, clock, self._settings.platform_base_url)
         self._statements = Statements(self._transport, clock, self._lookups)
+        self._uploads = Uploads(
+            self._transport,
+            FileHosts(self._transport, self.base_url, self._settings.platform_base_url),
+            RecordingKeys(clock, self._statements),
+        )
 
     @property
     def base_url(self) -> str:

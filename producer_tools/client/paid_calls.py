@@ -1,14 +1,18 @@
 """The paid calls of the client: submitting requests, settling unknown outcomes, prices and statements."""
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any
 
 from typing_extensions import deprecated
 
 from producer_tools.client.arguments import as_ledger, check_key, check_paid_request
 from producer_tools.client.for_user import for_user
+from producer_tools.client.uploads import Uploads
 from producer_tools.concurrency.sync import sync_twin
+from producer_tools.concurrency.threads import in_thread
 from producer_tools.errors import ProducerError
+from producer_tools.files.recordings import Recording, read_recording
 from producer_tools.http.transport import Transport
 from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.outcomes import Outcomes, Settled
@@ -28,6 +32,7 @@ class PaidCalls:
     _ledger: Ledger | None
     _memory_ledger: MemoryLedger
     _submissions: Submissions
+    _uploads: Uploads
     _outcomes: Outcomes
     _prices: Prices
     _price_list: PriceList
@@ -78,6 +83,43 @@ class PaidCalls:
         return await self._submissions.submit(
             request, key, self._ledger_or_default(ledger), former_keys, was_sent=was_sent, refusal=refusal
         )
+
+    @for_user
+    async def upload(
+        self,
+        file: str | PathLike[str] | Recording,
+        *,
+        key: str | None = None,
+        ledger: Ledger | None = None,
+        refusal: ProducerError | None = None,
+    ) -> Task:
+        """Upload a recording from this machine, so that it can be extended, covered or changed.
+
+        The file is sent to the provider's file endpoint, which costs nothing and gives it a public address for seven
+        days (faq). The address is then uploaded, which is paid for. The same content is paid for once in seven days,
+        whatever the file is called and whichever process uploads it: after the first time nothing is sent, and the same
+        task is returned. After a failed task it is sent again.
+
+        Args:
+            file: the path of an mp3, wav or m4a file of at most 25 MB (faq); or what the upload tool has read.
+            key: an idempotency key. Under the same key the same task is returned also after seven days.
+            ledger: where the upload is written down; default the client's ledger. It is filed under the key
+                ``recording`` and the SHA-256 of the content, which `release` and `adopt` take.
+            refusal: why the upload must not be sent. It is raised unless the ledger knows the recording from before.
+
+        Returns:
+            The task. Its result has the ``audio_id`` that requests take together with ``uploaded=True``.
+
+        Raises:
+            InvalidArgumentError: the file cannot be read, or is not what can be uploaded; nothing was sent.
+            FileHostingError: no file endpoint of the provider took the file; nothing was charged.
+            SubmissionUnknownError, SubmissionConflictError, APIError, LedgerError, BudgetExceededError: as in `submit`.
+            MissingTokenError, ConfigurationError, ServiceUnavailableError, ServiceUnreachableError: as in `submit`.
+        """
+        check_key(key)
+        recording = file if isinstance(file, Recording) else await in_thread(read_recording, file)
+        ledger = self._ledger_or_default(ledger)
+        return await self._uploads.upload(recording, self.submit, key=key, ledger=ledger, refusal=refusal)
 
     @for_user
     async def release(self, key: str, *, ledger: Ledger | None = None) -> None:
@@ -221,6 +263,7 @@ class PaidCalls:
         return statement.calls[::-1]
 
     submit_sync = sync_twin(submit)
+    upload_sync = sync_twin(upload)
     release_sync = sync_twin(release)
     adopt_sync = sync_twin(adopt)
     settle_sync = sync_twin(settle)

@@ -19,6 +19,7 @@ ProducerError                        anything this package raises
     │   └── ServerError              5xx, on a call that costs nothing
     ├── ServiceUnavailableError      the service keeps failing, so a paid call was not sent
     │   └── RetiredError             410: the service no longer does this
+    ├── FileHostingError             no file endpoint took a recording: it was not uploaded
     ├── ServiceUnreachableError      no connection: nothing was sent
     ├── AnswerError                  a free call broke off, timed out or brought an unreadable answer
     ├── SubmissionUnknownError       a paid call whose outcome is unknown: you may have been charged
@@ -50,6 +51,7 @@ __all__ = [
     "CutOffError",
     "DownloadError",
     "EndpointNotFoundError",
+    "FileHostingError",
     "InsufficientBalanceError",
     "InvalidArgumentError",
     "LedgerError",
@@ -186,6 +188,18 @@ class ServiceUnreachableError(ProducerToolError):
     """No connection could be made, so nothing was sent."""
 
     advice = "Nothing was sent and nothing was charged: you may repeat the call."
+
+
+class FileHostingError(ProducerToolError):
+    """No file endpoint of the provider took a recording, so it has no address and was not uploaded."""
+
+    advice = (
+        "Nothing was charged. Call again later, or put the file on the web yourself and submit "
+        "UploadAudio(audio_url=...)."
+    )
+    advice_to_model = (
+        "Nothing was charged. Tell the user: try again later, or put the file on the web and pass its audio_url."
+    )
 
 
 class AnswerError(ProducerToolError):

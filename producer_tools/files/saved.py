@@ -10,7 +10,7 @@ from producer_tools.files.audio.measured import Measured
 from producer_tools.files.audio.measuring import measure
 from producer_tools.files.audio.tags import Tags, read_tags
 from producer_tools.files.types import HEAD, TYPES
-from producer_tools.tasks.display import count, minutes, quote, to_html
+from producer_tools.tasks.display import count, minutes, quote, to_html, write_html
 from producer_tools.tasks.results import Kind
 from producer_tools.tasks.task import Task
 
@@ -131,6 +131,22 @@ class Downloads:
     def _repr_html_(self) -> str:
         """In a notebook: the task's cards, which play the saved files, and the files that could not be saved."""
         return to_html(self)
+
+    def to_html(self, path: str | os.PathLike[str], title: str | None = None) -> Path:
+        """Write an HTML page that plays these songs offline: `producer_tools.notebook.write_page`. It blocks.
+
+        Args:
+            path: of the page, such as ``album.html``. A file that is there is replaced.
+            title: of the page; the song's title, if it is not given.
+
+        Returns:
+            The absolute path of the page.
+
+        Raises:
+            InvalidArgumentError: ``path`` is a directory, or there is no song.
+            DownloadError: the page cannot be written.
+        """
+        return write_html(self, path, title)
 
 
 def _look_into(path: Path) -> tuple[Kind, str, int]:

@@ -1,6 +1,7 @@
 """One request to the API: token, headers, send, status, body."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
@@ -28,6 +29,8 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 
 CONNECT_SECONDS = 4.0
 """Seconds to make a connection, in which the system repeats a lost packet twice."""
+
+_SLOWEST_BYTES_PER_SECOND = 100_000
 
 USER_AGENT = "producer-tools"
 
@@ -77,16 +80,16 @@ class Transport:
         self.own_token = api_token
         self._require_user_token = settings.require_user_token
         self._borrowed = session
-        shortest = min(settings.request_timeout, settings.lookup_timeout)
-        timeout = partial(
+        self._timeout = partial(
             aiohttp.ClientTimeout,
             # It includes the look-up of the host's name. In a session of the caller's it would also include the wait
             # for a free connection.
             connect=None if session else CONNECT_SECONDS,
             sock_connect=CONNECT_SECONDS,
         )
-        self._paid_timeout = timeout(total=settings.request_timeout)
-        self._free_timeout = timeout(total=shortest)
+        self._paid_timeout = self._timeout(total=settings.request_timeout)
+        self._free_seconds = min(settings.request_timeout, settings.lookup_timeout)
+        self._free_timeout = self._timeout(total=self._free_seconds)
         self._sessions = LoopSessions()
         self._outliving: set[Future[_Outcome]] = set()
 
@@ -112,8 +115,10 @@ class Transport:
             AnswerError: a free request was sent and brought no readable answer.
         """
         token = self.token()
-        exchange = partial(self._exchange, endpoint, body, token, paid=paid)
-        with telemetry.request("POST", self._base_url + endpoint, endpoint) as facts:
+        timeout = self._paid_timeout if paid else self._free_timeout
+        url = self._base_url + endpoint
+        exchange = partial(self._exchange, url, endpoint, {"json": body}, token, timeout, paid=paid)
+        with telemetry.request("POST", url, endpoint) as facts:
             outcome = await (self._outlive(exchange) if paid else exchange())
             _note(outcome, facts)
         if isinstance(outcome, BaseException):
@@ -126,6 +131,35 @@ class Transport:
         if error is not None:
             raise error
         return answer
+
+    async def post_file(self, url: str, name: str, content_type: str, content: bytes) -> dict[str, Any]:
+        """Send a file, which costs nothing, and return the JSON object of the answer, with a mark for the token.
+
+        It may take as long as a look-up, and for a slow connection a second more for each 100,000 bytes.
+
+        Args:
+            url: the whole address, which is the provider's: it gets the token.
+            name: a safe file name, in ASCII.
+            content_type: the media type.
+            content: the bytes.
+
+        Raises:
+            MissingTokenError: there is no token to send.
+            APIError: the service refused.
+            ServiceUnreachableError, AnswerError: nothing was sent, or no readable answer came.
+        """
+        token = self.token()
+        form = aiohttp.FormData()
+        form.add_field("file", io.BytesIO(content), filename=name, content_type=content_type)
+        timeout = self._timeout(total=self._free_seconds + len(content) / _SLOWEST_BYTES_PER_SECOND)
+        with telemetry.request("POST", url, URL(url).path) as facts:
+            outcome = await self._exchange(url, url, {"data": form}, token, timeout, paid=False)
+            _note(outcome, facts)
+        if isinstance(outcome, BaseException):
+            raise outcome.with_traceback(None) from None
+        if error := _error_in(outcome, url, token, paid=False):
+            raise error
+        return outcome.body or {}
 
     async def prepare(self) -> None:
         """Start the background loop of paid requests. No request is sent yet, so a cancellation here costs nothing."""
@@ -213,7 +247,16 @@ class Transport:
         here = asyncio.wrap_future(exchanging)
         return await to_the_end(lambda: here)
 
-    async def _exchange(self, endpoint: str, body: Mapping[str, Any], token: SecretStr, *, paid: bool) -> _Outcome:
+    async def _exchange(
+        self,
+        url: str,
+        name: str,
+        content: Mapping[str, Any],
+        token: SecretStr,
+        timeout: aiohttp.ClientTimeout,
+        *,
+        paid: bool,
+    ) -> _Outcome:
         """Return the answer, or the error to raise.
 
         The error is returned, and raised by the caller outside the ``except`` block, so that aiohttp's exception is
@@ -223,18 +266,18 @@ class Transport:
         session = _usable(self._borrowed) if self._borrowed else await self._sessions.current()
         try:
             async with session.post(
-                self._base_url + endpoint,
-                json=body,
+                url,
+                **content,
                 headers={"Authorization": f"Bearer {token.get_secret_value()}", "User-Agent": USER_AGENT},
-                timeout=self._paid_timeout if paid else self._free_timeout,
+                timeout=timeout,
                 # A redirect would send the token to another address and turn the POST into a GET.
                 allow_redirects=False,
             ) as response:
                 status, wait, raw = response.status, retry_after(response.headers), await _read(response)
         except _TooLargeError as fault:
-            return unreadable(endpoint, str(fault), paid=paid)
+            return unreadable(name, str(fault), paid=paid)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as fault:
-            return connection_fault(fault, f"the service ({endpoint})", paid=paid)
+            return connection_fault(fault, f"the service ({name})", paid=paid)
         except asyncio.CancelledError as cancelled:
             cancelled.__context__ = None
             return cancelled

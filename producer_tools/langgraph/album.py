@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
@@ -9,7 +10,7 @@ from langgraph.types import RetryPolicy, Send
 
 from producer_tools.client import ProducerClient
 from producer_tools.errors import ConfigurationError
-from producer_tools.files.downloads import DEFAULT_DIRECTORY
+from producer_tools.files.downloads import DEFAULT_DIRECTORY, Downloader
 from producer_tools.http.faults import SAFE_TO_RETRY_IF_FREE
 from producer_tools.langgraph.album_steps import Author, DownloadStep, ReviewStep, SubmitStep, WriteStep
 from producer_tools.langgraph.nodes import ApproveNode, WaitNode
@@ -53,7 +54,8 @@ def album_graph(
             it, or ``None`` to keep the take. `review_with` lets a model review.
         approve: whether a person is asked before each submit, as `ApproveNode` asks.
         takes: the most takes of one song.
-        download_dir: where the files go.
+        download_dir: where the files go. Takes are saved in its folder ``takes`` before they are reviewed, so that the
+            review knows what was measured of them.
         retry_policy: the retry policy of the steps that call the service.
 
     Raises:
@@ -63,6 +65,7 @@ def album_graph(
         A graph that takes `AlbumState`'s ``wishes`` and returns its ``songs``.
     """
     pay = "approve" if approve else "submit"
+    save = None if review is keep else Downloader(client, Path(download_dir) / "takes")
     song = StateGraph(_State)
     song.add_node("write", WriteStep(write))
     if approve:
@@ -70,7 +73,7 @@ def album_graph(
         song.add_conditional_edges("approve", _submit_unless_error, ["submit", "download"])
     song.add_node("submit", SubmitStep(client, download_dir, accept_other_words=not approve), retry_policy=retry_policy)
     song.add_node("wait", WaitNode(client), retry_policy=retry_policy)
-    song.add_node("review", ReviewStep(review, takes))
+    song.add_node("review", ReviewStep(review, takes, save))
     song.add_node("download", DownloadStep(client, download_dir), retry_policy=retry_policy)
     song.add_edge(START, "write")
     song.add_conditional_edges("write", _wait_or(pay), ["wait", pay, "download"])

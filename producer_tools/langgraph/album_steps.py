@@ -13,14 +13,16 @@ from producer_tools.client import ProducerClient
 from producer_tools.errors import ConfigurationError, ProducerError, SubmissionConflictError, SubmissionUnknownError
 from producer_tools.errors.base import shorten
 from producer_tools.files.directory import DirectoryCheck
+from producer_tools.files.downloads import Downloader
 from producer_tools.langgraph.node import Node, Update
-from producer_tools.langgraph.nodes import DownloadNode, SubmitNode
+from producer_tools.langgraph.nodes import DownloadNode, SubmitNode, task_of
 from producer_tools.langgraph.state import Song, SongError, SongRequest, is_request, is_unfinished, unknown_outcome
 from producer_tools.payment.graph_keys import GraphKey, named_key
 from producer_tools.payment.ledger import Ledger
 from producer_tools.requests import PaidRequest
 from producer_tools.tasks.task import Task
 from producer_tools.telemetry import logger
+from producer_tools.tools.file_facts import file_values
 
 Author = RunnableLike[Song, SongRequest | None]
 """Writes or reviews a song: a function, an async function or a runnable. It returns a request, or ``None`` for none."""
@@ -100,11 +102,18 @@ class SubmitStep(SubmitNode):
 
 
 class ReviewStep(Node):
-    """Lets the author review a new take, unless the song has enough takes."""
+    """Lets the author review a new take, unless the song has enough takes.
 
-    def __init__(self, review: Author, takes: int) -> None:
+    Args:
+        review: the author.
+        takes: the most takes of a song.
+        downloader: saves a take before it is reviewed; ``None`` if the review needs no files.
+    """
+
+    def __init__(self, review: Author, takes: int, downloader: Downloader | None) -> None:
         self._review = _runnable(review)
         self._takes = takes
+        self._downloader = downloader
 
     async def update(self, state: Mapping[str, Any], config: RunnableConfig, runtime: Any) -> Update:
         """Review."""
@@ -113,6 +122,7 @@ class ReviewStep(Node):
         takes = [*state["takes"], state["task"]]
         if len(takes) >= self._takes:
             return {"takes": takes, "request": None}
+        takes[-1] = await self._with_files(takes[-1])
         try:
             request = _checked(await self._review.ainvoke({**state, "takes": takes}, config))
         except GraphBubbleUp:
@@ -120,6 +130,20 @@ class ReviewStep(Node):
         except Exception as error:  # noqa: BLE001 - if the review fails, the take is kept
             return {"takes": takes, "request": None, "error": _author_failed("not_reviewed", error)}
         return {"takes": takes, "request": request, "calls": state["calls"] + bool(request)}
+
+    async def _with_files(self, take: dict[str, Any]) -> dict[str, Any]:
+        """The take with its saved files. If they cannot be saved, it is reviewed without them."""
+        if self._downloader is None:
+            return take
+        try:
+            downloads = await self._downloader.save(task_of(take))
+        except Exception as error:  # noqa: BLE001 - the last step reports it, if it saves this take
+            logger.warning("The files of a take could not be saved for its review.", exc_info=error)
+            return {**take, "files": []}
+        files = [file_values(file) for file in downloads.files]
+        for file in files:
+            del file["downloaded"]  # a step that is run again after a crash must write the same state
+        return {**take, "files": files}
 
 
 class DownloadStep(DownloadNode):

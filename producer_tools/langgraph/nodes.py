@@ -185,7 +185,7 @@ class DownloadNode(Node):
             return {"error": state.get("error") or _missing("task", "so there is nothing to save")}
         try:
             # An answer that was final at once may have no id to look it up by.
-            downloads = await self._downloader.save(task["task_id"] or _task_of(task))
+            downloads = await self._downloader.save(task["task_id"] or task_of(task))
         except ProducerToolError as error:
             return {"error": error_for_state(error)}
         failed = [f"{failed.kind}: {failed.error.message}" for failed in downloads.failed]
@@ -270,7 +270,8 @@ def _decision(answer: Any) -> dict[str, Any] | None:
     return decision if decision["type"] != "edit" or is_request(decision.get("edited_action")) else None
 
 
-def _task_of(artifact: dict[str, Any]) -> Task:
+def task_of(artifact: dict[str, Any]) -> Task:
+    """The task that an artifact was made of."""
     # A checkpoint of an earlier version lacks the newer fields.
     return Task(**{field.name: artifact[field.name] for field in fields(Task) if field.name in artifact})
 

@@ -67,7 +67,9 @@ class Song(SongState, total=False):
         number: its place on the album, from 1.
         wish: what the person asked for.
         calls: the number of paid calls so far.
-        takes: the finished takes so far, oldest first, each like a tool's artifact.
+        takes: the finished takes so far, oldest first, each like a tool's artifact. One that was saved for its review
+            also has ``files``, each with the keys of `producer_tools.SavedFile` except ``downloaded``, and with
+            ``findings``, a list of what is wrong with its audio.
         task: at the end, the take that was kept.
         error: at the end, why there is no song, or why it could not be saved.
         take_error: why the last further take failed; the song is then the take before it.

@@ -5,14 +5,17 @@ URLs are loaded or linked. There are no scripts and no style sheets; the colours
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from producer_tools.files.audio.peaks import peaks
 from producer_tools.files.saved import Downloads, FailedFile, SavedFile
+from producer_tools.notebook.facts import measured_facts, size
 from producer_tools.notebook.html import CARD, card, data_uri, line, row, tag, web_url
-from producer_tools.notebook.waveform import waveform
+from producer_tools.notebook.lyrics import sections
+from producer_tools.notebook.sources import read, why_unusable
+from producer_tools.notebook.waveform import BARS, waveform
 from producer_tools.tasks.display import minutes
 from producer_tools.tasks.results import Kind, Result
 from producer_tools.tasks.task import Task, TaskBatch
@@ -30,7 +33,13 @@ _EMBEDDED: dict[Kind, int] = {
 }
 """The most bytes that a file of each kind may have to be embedded."""
 
+_BARS_FROM: tuple[Kind, ...] = ("audio", "wav")
+"""The kinds of files whose waveform is drawn."""
+
 _FAILED_CARD = f"{CARD};border-left:4px solid rgba(217,83,79,.9)"
+_WORDED_CARD = CARD.replace("320px", "560px").replace("520px", "880px")
+_SIDES = "display:flex;flex-wrap:wrap;gap:14px 24px"
+_SIDE = "flex:3 1 290px;min-width:0"
 _HEAD = "display:flex;gap:12px"
 _COVER = "width:112px;height:112px;flex:none;object-fit:cover;border-radius:8px;margin:0"
 _TITLE = "font-weight:600;font-size:1.1em"
@@ -39,7 +48,13 @@ _WIDE = "display:block;width:100%;margin:8px 0 0"
 _BELOW = "margin-top:6px"
 _WAVE = f"{_WIDE};height:44px"
 _AUDIO = f"{_WIDE};height:40px"
-_LYRICS = "white-space:pre-wrap;max-height:18em;overflow:auto;margin-top:4px"
+_LYRICS = "flex:2 1 210px;min-width:0;max-height:21em;overflow:auto"
+_PART = "white-space:pre-wrap;margin:0 0 .8em;line-height:1.6"
+_MARKER = "font-size:.75em;font-weight:600;letter-spacing:.06em;text-transform:uppercase;opacity:.7"
+_FINDING = (
+    "display:inline-block;margin:4px 6px 0 0;padding:1px 9px;border-radius:12px;font-size:.85em;font-weight:600;"
+    "background:#a34a00;color:#fff"
+)
 
 
 def task_card(task: Task) -> str:
@@ -71,11 +86,12 @@ def downloads_card(downloads: Downloads) -> str:
 def _cards(task: Task, files: Sequence[SavedFile] = ()) -> list[str]:
     if not task.is_final:
         return [_unfinished(task)]
+    until = "" if files or task.links_until is None else f"The links work until {task.links_until}."
     if task.state == "failed":
-        return [_failed(task), *(_result(result, files, "Partial result") for result in task.partial_results)]
+        return [_failed(task), *(_result(result, files, until, "Partial result") for result in task.partial_results)]
     if not task.results:
         return [card(line(_TITLE, "Complete"), line("", "The service made nothing."), _ids(task))]
-    cards = [_result(result, files) for result in task.results]
+    cards = [_result(result, files, until) for result in task.results]
     return [*cards, card(_note(task))] if task.note else cards
 
 
@@ -106,18 +122,20 @@ def _ids(task: Task) -> str:
     return line(_SMALL, " · ".join(f"{name} {value}" for name, value in ids if value))
 
 
-def _result(result: Result, files: Sequence[SavedFile], label: str = "") -> str:
+def _result(result: Result, files: Sequence[SavedFile], until: str, label: str = "") -> str:
     """The card of one finished item.
 
     Args:
         result: the item.
         files: the saved files of this and other results.
+        until: how long its URLs work, if it depends on them.
         label: what kind of result it is, if it is not a normal one.
     """
     saved = [file for file in files if file.audio_id == result.get("audio_id") and file.url in result.values()]
-    whole = [file for file in saved if _is_whole(file)]
+    whole = [file for file in saved if not why_unusable(file)]
     title = result.get("title") or "Untitled"
-    return card(
+    words = _lyrics(result.get("lyrics") or result.get("lyric") or "", title)
+    song = (
         tag(
             "div",
             _cover(_source(result.get("image_url"), whole), title),
@@ -126,6 +144,7 @@ def _result(result: Result, files: Sequence[SavedFile], label: str = "") -> str:
                 line(_SMALL, label),
                 line(_TITLE, title),
                 line("", _facts(result)),
+                *_measured(saved),
                 line(_SMALL, result.get("audio_id") or ""),
                 style="min-width:0",
             ),
@@ -133,11 +152,14 @@ def _result(result: Result, files: Sequence[SavedFile], label: str = "") -> str:
         ),
         _waveform(whole, title),
         _player(result, whole),
-        _link("Stems", _address(result.get("stems_url"), whole)),
+        *_stems(result, whole),
         _link("Video", _address(result.get("video_url"), whole) if "audio_url" in result else ""),
-        _lyrics(result.get("lyrics") or result.get("lyric") or ""),
-        *(line(_SMALL, _place(file, is_whole=file in whole)) for file in saved),
+        *(line(_SMALL, _place(file)) for file in saved),
+        line(_SMALL, until),
     )
+    if not words:
+        return card(*song)
+    return card(tag("div", tag("div", *song, style=_SIDE), words, style=_SIDES), style=_WORDED_CARD)
 
 
 def _facts(result: Result) -> str:
@@ -151,13 +173,19 @@ def _cover(source: str, title: str) -> str:
     return tag("img", src=source, alt=f"Cover of {title}", loading="lazy", style=_COVER) if source else ""
 
 
+def _measured(files: Iterable[SavedFile]) -> Iterator[str]:
+    """What was measured of the first file of which anything was, and what is wrong with it."""
+    measured = next((file.measured for file in files if file.measured), None)
+    if measured is not None:
+        yield line(_SMALL, measured_facts(measured))
+        yield from (tag("span", finding, style=_FINDING) for finding in measured.findings)
+
+
 def _waveform(files: Iterable[SavedFile], title: str) -> str:
     """The waveform of the first file that can be read."""
-    pictures = (waveform(Path(file.path)) for file in files if file.kind in ("audio", "wav"))
-    picture = next(filter(None, pictures), None)
-    if picture is None:
-        return ""
-    return tag("img", src=data_uri("image/svg+xml", picture), alt=f"Waveform of {title}", style=_WAVE)
+    found = (peaks(Path(file.path), BARS) for file in files if file.kind in _BARS_FROM)
+    loudness = next(filter(None, found), None)
+    return tag("img", src=waveform(loudness), alt=f"Waveform of {title}", style=_WAVE) if loudness else ""
 
 
 def _player(result: Result, files: Sequence[SavedFile]) -> str:
@@ -174,6 +202,12 @@ def _preload(source: str) -> str:
     return "metadata" if source.startswith("data:") else "none"
 
 
+def _stems(result: Result, files: Sequence[SavedFile]) -> list[str]:
+    """A link to each stem, or to the archive of them."""
+    stems = [_link(Path(file.path).name, _path(file)) for file in files if file.kind == "stem"]
+    return list(filter(None, stems)) or [_link("Stems", _address(result.get("stems_url"), files))]
+
+
 def _link(name: str, address: str) -> str:
     if not address:
         return ""
@@ -181,16 +215,18 @@ def _link(name: str, address: str) -> str:
     return tag("div", tag("a", name, href=address, download="", style="color:inherit", **opened), style=_BELOW)
 
 
-def _lyrics(words: str) -> str:
-    if not words:
+def _lyrics(words: str, title: str) -> str:
+    """The lyrics beside the song, below it where there is no room, with the markers of their sections set apart."""
+    parts = sections(words)
+    if not parts:
         return ""
-    summary = tag("summary", "Lyrics", style="cursor:pointer")
-    return tag("details", summary, tag("div", words, style=_LYRICS), style=_BELOW)
+    shown = (tag("div", line(_MARKER, part.name), part.words, style=_PART) for part in parts)
+    return tag("div", *shown, style=_LYRICS, tabindex="0", role="region", aria_label=f"Lyrics of {title}")
 
 
-def _place(file: SavedFile, *, is_whole: bool) -> str:
-    there = f"{file.bytes / 1000:,.0f} kB" if is_whole else "no longer there"
-    return f"{Path(file.path).name} ({there})"
+def _place(file: SavedFile) -> str:
+    reason = why_unusable(file)
+    return f"{Path(file.path).name} ({reason or size(file.bytes)})"
 
 
 def _failure(failed: FailedFile) -> str:
@@ -206,8 +242,9 @@ def _source(url: str | None, files: Sequence[SavedFile]) -> str:
     """
     file = next((file for file in files if file.url == url), None)
     if file is not None and file.bytes <= _EMBEDDED[file.kind]:
-        with suppress(OSError):  # it went away meanwhile
-            return data_uri(file.content_type, Path(file.path).read_bytes())
+        data = read(file)
+        if data is not None:
+            return data_uri(file.content_type, data)
     return _address(url, files)
 
 
@@ -219,16 +256,12 @@ def _address(url: str | None, files: Sequence[SavedFile]) -> str:
         files: the saved files; one of them may come from this URL.
     """
     file = next((file for file in files if file.url == url), None)
-    if file is not None:
-        with suppress(OSError, ValueError):  # it is not below the current directory
-            return quote(Path(file.path).resolve().relative_to(Path.cwd()).as_posix())
-    return web_url(url)
+    return (_path(file) if file else "") or web_url(url)
 
 
-def _is_whole(file: SavedFile) -> bool:
-    """Whether the file is still the one that was saved. A link in its place could expose any file of the user's."""
-    path = Path(file.path)
+def _path(file: SavedFile) -> str:
+    """The file's path for a link; empty if it is not below the current directory."""
     try:
-        return not path.is_symlink() and path.is_file() and path.stat().st_size == file.bytes
-    except OSError:
-        return False
+        return quote(Path(file.path).resolve().relative_to(Path.cwd()).as_posix())
+    except (OSError, ValueError):
+        return ""

@@ -9,6 +9,7 @@ CARD = (
     "box-sizing:border-box;flex:1 1 320px;max-width:520px;padding:12px;border:1px solid rgba(128,128,128,.35);"
     "border-radius:10px;line-height:1.45;overflow-wrap:anywhere"
 )
+_VOID = {"img", "input", "meta"}
 
 
 class Html(str):
@@ -17,11 +18,14 @@ class Html(str):
     __slots__ = ()
 
 
-def tag(name: str, *content: str, **attributes: str) -> str:
-    """An element. Its attributes and the text in it are escaped; elements in it are kept as they are."""
-    head = " ".join([name, *(f'{key}="{_escape(value)}"' for key, value in attributes.items())])
+def tag(name: str, /, *content: str, **attributes: str) -> str:
+    """An element. Its attributes and the text in it are escaped; elements in it are kept as they are.
+
+    The names of attributes are written as Python allows: ``class_`` for ``class``, ``aria_label`` for ``aria-label``.
+    """
+    head = " ".join([name, *(f'{_name(key)}="{_escape(value)}"' for key, value in attributes.items())])
     inside = "".join(part if isinstance(part, Html) else _escape(part) for part in content)
-    return Html(f"<{head}>" if name == "img" else f"<{head}>{inside}</{name}>")
+    return Html(f"<{head}>" if name in _VOID else f"<{head}>{inside}</{name}>")
 
 
 def row(cards: Iterable[str]) -> str:
@@ -47,6 +51,10 @@ def data_uri(content_type: str, data: bytes) -> str:
 def web_url(url: str | None) -> str:
     """The URL if it is http or https, else an empty string: other schemes can run code."""
     return url if url and url.lower().startswith(("http://", "https://")) else ""
+
+
+def _name(key: str) -> str:
+    return key.rstrip("_").replace("_", "-")
 
 
 def _escape(text: str) -> str:

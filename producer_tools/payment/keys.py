@@ -28,7 +28,7 @@ def fingerprint(request: PaidRequest) -> str:
         if value not in (_fixed_default(fields[name]), "")
     }
     action = request.action if isinstance(request, MusicRequest) else ""
-    return _VERSION + _hash(f"{request.endpoint} {action}", asked, _NOT_ASKED)
+    return _VERSION + _hash(f"{request.endpoint} {action}", asked, _NOT_ASKED | request.not_asked)
 
 
 def is_same_request(request: PaidRequest, asked: str) -> bool:

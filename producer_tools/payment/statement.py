@@ -173,6 +173,10 @@ class Statements:
         ended = await self._looked_up(found, ledger)
         return Statement(tuple(self._line(ended.get(entry.key, entry)) for entry in found))
 
+    async def updated(self, entry: Entry, ledger: Ledger) -> Entry:
+        """An entry with the outcome of its task, which is looked up if it is not known, and can be now."""
+        return (await self._looked_up([entry], ledger)).get(entry.key, entry)
+
     async def _looked_up(self, entries: Sequence[Entry], ledger: Ledger) -> dict[str, Entry]:
         """The entries whose task has ended since the ledger was written, by key, with their outcome."""
         ended: dict[str, Entry] = {}

@@ -227,6 +227,8 @@ class Submissions:
             if call.is_abandoned:
                 raise asyncio.CancelledError
             if known is None:
+                if call.request.warning:
+                    telemetry.logger.warning("%s", call.request.warning)
                 task = await self._sender.send(entry, call.ledger)
                 telemetry.submitted(call.what, task.task_id, call.key, entry.usd)
                 return task

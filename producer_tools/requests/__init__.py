@@ -1,7 +1,7 @@
 """Every call to the API as a pydantic model: the arguments of a tool, their validation, and the JSON body."""
 
 from producer_tools.requests.base import AUDIOS, LYRICS, TASKS, UPLOAD, VIDEOS, WAV, NoArguments, PaidRequest, Request
-from producer_tools.requests.fields import Model, default_model
+from producer_tools.requests.fields import LONGEST_SECONDS, Model, default_model
 from producer_tools.requests.media import GenerateLyrics, GenerateVideo, GenerateWav, UploadAudio
 from producer_tools.requests.music import (
     DELIVERY,
@@ -21,6 +21,7 @@ from producer_tools.requests.tasks import GetTask, GetTasksBatch, WaitForTasks
 __all__ = [
     "AUDIOS",
     "DELIVERY",
+    "LONGEST_SECONDS",
     "LYRICS",
     "TASKS",
     "UPLOAD",

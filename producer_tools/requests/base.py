@@ -73,14 +73,21 @@ class PaidRequest(Request):
         submission_key: the application's idempotency key: the same key is never paid for twice. Without one, a tool
             that runs in a graph uses the ids of its tool call and message, or else the step that calls it.
         runtime: LangGraph's runtime, filled in when the tool runs in a graph.
+        not_asked: the arguments that do not change what is made. They are not part of the request's fingerprint.
     """
 
     paid = True
+    not_asked: ClassVar[frozenset[str]] = frozenset()
 
     # Arguments of a tool, not of a request that a person makes: ``init=False`` only keeps them out of what an editor
     # shows first.
     submission_key: Annotated[Text | None, InjectedToolArg] = Field(default=None, init=False)
     runtime: Runtime = Field(default=None, init=False)
+
+    @property
+    def warning(self) -> str | None:
+        """Why the call may fail although its arguments are valid; ``None`` if nothing is known."""
+        return None
 
 
 class NoArguments(BaseModel):

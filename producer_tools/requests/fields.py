@@ -20,6 +20,18 @@ Model = Literal[
 ]
 """The eight models of the API (spec)."""
 
+LONGEST_SECONDS: dict[Model, int] = {
+    "FUZZ-2.0 Pro": 480,
+    "FUZZ-2.0": 480,
+    "FUZZ-2.0 Raw": 480,
+    "FUZZ-1.1 Pro": 240,
+    "FUZZ-1.0 Pro": 240,
+    "FUZZ-1.0": 120,
+    "FUZZ-1.1": 240,
+    "FUZZ-0.8": 120,
+}
+"""The longest song of each model, in seconds (nexior)."""
+
 MODEL_VARIABLE = "PRODUCER_DEFAULT_MODEL"
 _MODEL: Model = "FUZZ-2.0"
 
@@ -62,6 +74,11 @@ def default_model() -> Model:
     raise ConfigurationError(
         "configuration", f"{MODEL_VARIABLE} must be one of {', '.join(get_args(Model))}; it is {value!r}."
     )
+
+
+def longer_models(seconds: float) -> list[Model]:
+    """The models whose longest song is longer than this many seconds."""
+    return [model for model, longest in LONGEST_SECONDS.items() if longest > seconds]
 
 
 def model_field() -> Any:

@@ -14,6 +14,7 @@ from typing_extensions import Self
 from producer_tools.requests.base import AUDIOS, PaidRequest
 from producer_tools.requests.fields import (
     AUDIO_ID,
+    LONGEST_SECONDS,
     LYRICS_STRENGTH,
     SOUND_STRENGTH,
     UPLOADED,
@@ -26,6 +27,7 @@ from producer_tools.requests.fields import (
     Strength,
     Text,
     Url,
+    longer_models,
     model_field,
 )
 
@@ -105,6 +107,18 @@ class ExtendMusic(MusicRequest):
     sound_strength: SoundStrength | None = Field(default=None, description=SOUND_STRENGTH)
     weirdness: Strength | None = Field(default=None, description=WEIRDNESS)
     uploaded: bool = Field(default=False, description=UPLOADED)
+
+    @model_validator(mode="after")
+    def _before_the_longest_song(self) -> Self:
+        """Refuse a start at which the model's longest song has ended: the call could only fail."""
+        longest = LONGEST_SECONDS[self.model]
+        if self.continue_at >= longest:
+            longer = longer_models(self.continue_at)
+            raise ValueError(
+                f"continue_at ({self.continue_at:g} s) must be below {longest} s, the longest song of {self.model}; "
+                + (f"these models make longer songs: {', '.join(longer)}" if longer else "no model makes longer songs")
+            )
+        return self
 
 
 class CoverMusic(MusicRequest):

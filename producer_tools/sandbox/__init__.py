@@ -3,6 +3,7 @@
 from producer_tools.sandbox.backend import Charge, ReceivedRequest
 from producer_tools.sandbox.chat_model import ScriptedChatModel
 from producer_tools.sandbox.faults import Fault
+from producer_tools.sandbox.file_hosts import FileHosts, ReceivedFile
 from producer_tools.sandbox.files import FileKind
 from producer_tools.sandbox.listing import Listing
 from producer_tools.sandbox.outages import Outage
@@ -13,11 +14,13 @@ from producer_tools.sandbox.users import User
 __all__ = [
     "Charge",
     "Fault",
+    "FileHosts",
     "FileKind",
     "Listing",
     "Outage",
     "PriceList",
     "ProducerSandbox",
+    "ReceivedFile",
     "ReceivedRequest",
     "ScriptedChatModel",
     "User",

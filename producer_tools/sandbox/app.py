@@ -18,6 +18,7 @@ from producer_tools.sandbox.contract import AudioBody, AudiosBody, Body, LyricsB
 from producer_tools.sandbox.errors import ApiError
 from producer_tools.sandbox.fault_responses import Handler, refused, respond_with_fault
 from producer_tools.sandbox.faults import TASKS, Fault, Faults, Refusal
+from producer_tools.sandbox.file_hosts import API_FILES, HOSTED, PLATFORM_FILES, FileHosts
 from producer_tools.sandbox.files import AudioFormat, Files
 from producer_tools.sandbox.jobs import StoredTask
 from producer_tools.sandbox.listing import Listing
@@ -43,6 +44,7 @@ class Controls:
         outages: The times in which the service cannot make songs.
         listing: How a list of tasks is answered.
         price_list: How requests for prices are answered.
+        file_hosts: How files are taken.
     """
 
     users: Users
@@ -50,6 +52,7 @@ class Controls:
     outages: Outages
     listing: Listing
     price_list: PriceList
+    file_hosts: FileHosts
 
 
 class Api:
@@ -88,7 +91,7 @@ class Api:
         app = web.Application(middlewares=[self._answer_in_json])
         app.router.add_post("/producer/audios", self._audios)
         app.router.add_post("/producer/lyrics", self._instant(LyricsBody, self._backend.lyrics))
-        app.router.add_post("/producer/upload", self._instant(UploadBody, self._backend.upload))
+        app.router.add_post("/producer/upload", self._instant(UploadBody, self._upload))
         app.router.add_post("/producer/videos", self._instant(AudioBody, self._backend.video))
         app.router.add_post("/producer/wav", self._instant(AudioBody, self._backend.wav))
         app.router.add_post(TASKS, self._tasks)
@@ -96,6 +99,9 @@ class Api:
         app.router.add_get("/openapi.json", _contract)
         app.router.add_get(APIS, self._controls.price_list.serve_apis)
         app.router.add_get(SERVICES, self._controls.price_list.serve_services)
+        app.router.add_post(API_FILES, self._take_file)
+        app.router.add_post(PLATFORM_FILES, self._take_file)
+        app.router.add_get(HOSTED + "{number}/{name}", self._controls.file_hosts.serve)
         app.on_response_prepare.append(_mark)
         app.on_cleanup.append(self._close)
         return app
@@ -131,6 +137,13 @@ class Api:
 
         return handler
 
+    def _upload(self, body: UploadBody, raw: dict[str, Any], user: User) -> StoredTask:
+        return self._backend.upload(body, raw, user, self._controls.file_hosts.seed(body.audio_url))
+
+    async def _take_file(self, request: web.Request) -> web.Response:
+        user = self._user(request)
+        return _json(await self._controls.file_hosts.take(request, user.user_id, self._clock.now()))
+
     async def _tasks(self, request: web.Request, *, earlier: bool = False) -> web.Response:
         user, raw = await self._authorised_body(request)
         body, now, listing = check(TasksBody, raw), self._clock.now(), self._controls.listing
@@ -153,12 +166,7 @@ class Api:
         Raises:
             ApiError: ``no_token``, ``invalid_token`` or ``bad_request``.
         """
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise ApiError("no_token", "the header Authorization: Bearer <token> is missing")
-        user = self._controls.users.find(token.strip())
-        if user is None:
-            raise ApiError("invalid_token", "this is not a token of the sandbox")
+        user = self._user(request)
         try:
             body = from_json(await request.read(), allow_inf_nan=False)
         except ValueError as error:
@@ -167,6 +175,20 @@ class Api:
             raise ApiError("bad_request", "the body must be a JSON object")
         self._backend.log_request(request.path, body, user)
         return user, body
+
+    def _user(self, request: web.Request) -> User:
+        """Check the token, and return whose it is.
+
+        Raises:
+            ApiError: ``no_token`` or ``invalid_token``.
+        """
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise ApiError("no_token", "the header Authorization: Bearer <token> is missing")
+        user = self._controls.users.find(token.strip())
+        if user is None:
+            raise ApiError("invalid_token", "this is not a token of the sandbox")
+        return user
 
     @contextmanager
     def _paid_request(self, user: User, action: str | None = None) -> Iterator[None]:

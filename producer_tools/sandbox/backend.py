@@ -175,18 +175,18 @@ class Backend:
         """Write lyrics at once."""
         return self._accept_finished("lyrics", request, lyrics.write(body.prompt), user, "/producer/lyrics")
 
-    def upload(self, body: UploadBody, request: dict[str, Any], user: User) -> StoredTask:
-        """Import outside audio at once. Nothing is fetched: a song made by the sandbox takes its place."""
+    def upload(self, body: UploadBody, request: dict[str, Any], user: User, seed: str) -> StoredTask:
+        """Import outside audio at once. Nothing is fetched: a song that depends on ``seed`` takes its place."""
         now = self._clock.now()
         name = unquote(urlsplit(body.audio_url).path).rpartition("/")[2] or "audio"
         audio = Audio(
             id=self._new_id(),
-            song=uploaded(body.audio_url),
+            song=uploaded(seed),
             title=f"Sandbox upload: {name}",
             lyric="",
             prompt="",
             model="FUZZ-2.0",
-            seed=body.audio_url,
+            seed=seed,
             created_at=now,
             ready_at=now,
             owner=user,

@@ -19,6 +19,7 @@ from producer_tools.sandbox.app import Api, Controls
 from producer_tools.sandbox.backend import Backend, Charge, ReceivedRequest
 from producer_tools.sandbox.errors import ApiError
 from producer_tools.sandbox.faults import Fault, Faults, Refusal, TaskIdPlace
+from producer_tools.sandbox.file_hosts import FileHosts
 from producer_tools.sandbox.files import AudioFormat, FileKind
 from producer_tools.sandbox.listing import Listing
 from producer_tools.sandbox.music.encoding import check_installed
@@ -108,8 +109,8 @@ class ProducerSandbox:
         self._clock = clock or SystemClock()
         self._backend = Backend(self._clock, random, _checked_seconds(render_seconds), balance, max_unfinished)
         faults = Faults(fault_rate, Random(seed))
-        self._controls = Controls(users, faults, Outages(), Listing(), PriceList())
         self._audio_format = audio_format
+        self._controls = Controls(users, faults, Outages(), Listing(), PriceList(), FileHosts())
         self._silent = silent
         self._portal: BlockingPortal | None = None
         self._base_url: str | None = None
@@ -133,6 +134,11 @@ class ProducerSandbox:
     def price_list(self) -> PriceList:
         """How requests for prices are answered, such as ``sandbox.price_list.answer = "other_shape"``."""
         return self._controls.price_list
+
+    @property
+    def file_hosts(self) -> FileHosts:
+        """How files are taken, such as ``sandbox.file_hosts.api = "no_api"``, and which ones were."""
+        return self._controls.file_hosts
 
     @property
     def base_url(self) -> str:

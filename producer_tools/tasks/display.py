@@ -1,7 +1,9 @@
 """How values and lengths are displayed."""
 
+import os
 from datetime import datetime, timedelta, timezone
 from functools import singledispatch
+from pathlib import Path
 
 _LONGEST_QUOTE = 60
 
@@ -23,6 +25,20 @@ def to_html(value: object) -> str:
         TypeError: no HTML is defined for this type.
     """
     return str(html_of(value))
+
+
+@singledispatch
+def write_html(
+    value: object,
+    path: str | os.PathLike[str],  # noqa: ARG001 - what is registered uses it
+    title: str | None = None,  # noqa: ARG001 - the same
+) -> Path:
+    """Write a page that plays what was downloaded. `producer_tools.notebook` registers the implementation.
+
+    Raises:
+        TypeError: none is registered for this type.
+    """
+    raise TypeError(f"No page is defined for {type(value).__name__}.")
 
 
 def minutes(seconds: float) -> str:

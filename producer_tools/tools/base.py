@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, TypeVar, cast
 
 from langchain_core.messages import ToolCall
@@ -16,7 +17,9 @@ from producer_tools.concurrency.run_context import in_run
 from producer_tools.concurrency.sync import run_sync
 from producer_tools.errors import ConfigurationError, InvalidArgumentError, ProducerError
 from producer_tools.payment.graph_keys import GraphKey, key_of_step, key_of_tool_call, store_of
+from producer_tools.payment.ledger import Ledger
 from producer_tools.requests import DELIVERY, PaidRequest, Request
+from producer_tools.tasks.task import Task
 from producer_tools.tools.cut_off import cut_off_error
 from producer_tools.tools.output import Output, task_output
 from producer_tools.tools.shown import shown
@@ -138,10 +141,11 @@ class ProducerTool(BaseTool):
         return cast("type[BaseModel]", self.args_schema)
 
     def _arguments(self, given: str | dict[str, Any], *, by_model: bool) -> str | dict[str, Any]:
-        """The input for LangChain: a plain string becomes the first required argument, a model's call is cleaned."""
+        """The input for LangChain: a plain string becomes the first (required) argument, a model's call is cleaned."""
         if isinstance(given, str):
             required = [name for name, field in self._schema.model_fields.items() if field.is_required()]
-            return {required[0]: given} if required else given
+            names = required or list(self.tool_call_schema.model_fields)
+            return {names[0]: given} if names else given
         if by_model:
             return without_application_only(given)
         # By the field's name, since older versions of LangChain drop arguments given by an alias.
@@ -211,10 +215,34 @@ class SubmittingTool(ProducerTool):
         else:
             filed = key_of_step(config) if runtime is None else key_of_tool_call(runtime)
         ledger = self.client.graph_ledger(store_of(config) if runtime is None else getattr(runtime, "store", None))
-        task = await self.client.submit(
+        task = await self.submitted(request, filed, ledger, refusal)
+        return task_output(replace(task, note=task.note or request.warning))
+
+    async def submitted(
+        self, request: Any, filed: GraphKey, ledger: Ledger | None, refusal: ProducerError | None
+    ) -> Task:
+        """The task of a request, which is sent unless it was sent before.
+
+        Args:
+            request: the validated arguments, an instance of ``args_schema``.
+            filed: the idempotency key.
+            ledger: where the request is written down; default the client's ledger.
+            refusal: why it must not be sent; it is raised unless it was sent before.
+        """
+        return await self.client.submit(
             request, key=filed.key, ledger=ledger, former_keys=filed.former_keys, refusal=refusal
         )
-        return task_output(task)
+
+    def facts(self, request: Any) -> Mapping[str, str]:  # noqa: ARG002 - of the arguments, subclasses know more
+        """What a person should know before approving a call, besides its arguments and its price.
+
+        Args:
+            request: the validated arguments, an instance of ``args_schema``.
+
+        Raises:
+            InvalidArgumentError: the tool will refuse the call.
+        """
+        return {}
 
     async def _refusal(self) -> ProducerError | None:
         """Why the application does not want a request to be sent now."""

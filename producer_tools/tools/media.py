@@ -1,13 +1,34 @@
 """The tools that upload audio, and make a video or a WAV file of a song."""
 
-from pydantic import BaseModel
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, Field, model_validator
+from typing_extensions import Self
 
 from producer_tools import requests
+from producer_tools.concurrency.paths import absolute_path
+from producer_tools.concurrency.sync import run_sync
+from producer_tools.concurrency.threads import in_thread
+from producer_tools.errors import InvalidArgumentError, ProducerError
+from producer_tools.files.recordings import Recording, read_inside
+from producer_tools.payment.graph_keys import GraphKey
+from producer_tools.payment.ledger import Ledger
+from producer_tools.requests.media import UploadAudioOrFile
+from producer_tools.tasks.task import Task
 from producer_tools.tools.base import SubmittingTool
 
 
 class ProducerUploadAudio(SubmittingTool):
-    """Uploads audio, so that other tools can work on it."""
+    """Uploads audio, so that other tools can work on it.
+
+    Args:
+        upload_dir: a folder whose files a model may upload. Without one, a model can only name audio on the web. With
+            one, it may also give a ``path`` below that folder. Links and hidden files are refused, and so is all that
+            is elsewhere. `ProducerClient.upload` says which files can be uploaded, and when one is paid for again.
+    """
 
     name: str = "producer_upload_audio"
     description: str = (
@@ -15,6 +36,47 @@ class ProducerUploadAudio(SubmittingTool):
         "with uploaded=true. Use it for the user's own music, an outside base, an import. Paid."
     )
     args_schema: type[BaseModel] = requests.UploadAudio
+    upload_dir: Annotated[Path | str, AfterValidator(absolute_path)] | None = Field(
+        default=None, exclude=True, repr=False
+    )
+
+    @model_validator(mode="after")
+    def _take_files(self) -> Self:
+        if self.upload_dir is not None and self.args_schema is requests.UploadAudio:
+            self.args_schema = UploadAudioOrFile
+        return self
+
+    async def submitted(
+        self, request: Any, filed: GraphKey, ledger: Ledger | None, refusal: ProducerError | None
+    ) -> Task:
+        """The task of the audio at a URL, or of a file."""
+        if not isinstance(request, UploadAudioOrFile):
+            return await super().submitted(request, filed, ledger, refusal)
+        if request.path is None:
+            at_url = requests.UploadAudio(audio_url=request.audio_url)
+            return await super().submitted(at_url, filed, ledger, refusal)
+        try:
+            recording = await in_thread(self._read, request.path)
+        except InvalidArgumentError as error:
+            raise refusal or error from None
+        return await self.client.upload(recording, key=filed.key, ledger=ledger, refusal=refusal)
+
+    def facts(self, request: Any) -> Mapping[str, str]:
+        """The type, size and hash of the file that would be sent.
+
+        Raises:
+            InvalidArgumentError: it cannot be uploaded.
+        """
+        if not isinstance(request, UploadAudioOrFile) or request.path is None:
+            return {}
+        recording = run_sync(partial(in_thread, self._read, request.path))
+        size = f"{len(recording.content):,} bytes of {recording.content_type}"
+        return {"file": f"{size}, SHA-256 {recording.sha256[:12]}"}
+
+    def _read(self, path: str) -> Recording:
+        if self.upload_dir is None:  # an application has set only the arguments
+            raise InvalidArgumentError({"path": "this tool has no upload_dir, so it takes no files"})
+        return read_inside(self.upload_dir, path)
 
 
 class ProducerGenerateVideo(SubmittingTool):

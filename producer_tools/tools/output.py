@@ -8,10 +8,11 @@ from typing import Any, get_args
 from producer_tools.errors import DownloadError
 from producer_tools.errors.base import shorten
 from producer_tools.files.archive import UNSAFE
-from producer_tools.files.saved import Downloads, SavedFile
+from producer_tools.files.saved import Downloads
 from producer_tools.tasks.failures import failed_by_service
 from producer_tools.tasks.results import RESULT_KEYS, Result, has_files
 from producer_tools.tasks.task import STUCK, State, Task, TaskBatch
+from producer_tools.tools.file_facts import file_values, measured_facts
 
 Output = tuple[str, dict[str, Any]]
 """LangChain's ``content_and_artifact``: JSON text for the model, a JSON-able dict for the application."""
@@ -82,8 +83,12 @@ def batch_output(batch: TaskBatch) -> Output:
     return compact_json(content), {"tasks": [task_artifact(task) for task in batch.tasks], **common}
 
 
-def downloads_output(downloads: Downloads) -> Output:
+def downloads_output(downloads: Downloads, *, listen: bool = False) -> Output:
     """The content and the artifact of a task's saved files.
+
+    Args:
+        downloads: the task and its files.
+        listen: whether the content says what was measured of the audio, and the artifact says that it may be heard.
 
     Raises:
         DownloadError: no file could be saved.
@@ -91,12 +96,13 @@ def downloads_output(downloads: Downloads) -> Output:
     if not downloads.files:
         raise _nothing_saved(downloads)
     task, next_step = downloads.task, _next_step_of_downloads(downloads)
+    files = [file_values(file) for file in downloads.files]
     failed = [{"kind": file.kind, "code": file.error.code, "message": file.error.message} for file in downloads.failed]
     content: dict[str, Any] = {
         "task_id": task.task_id,
         "state": task.state,
         "success": bool(task.success) and not failed,
-        "files": [_file(file) for file in downloads.files],
+        "files": [_file(file, listen=listen) for file in files],
         **({"failed": failed} if failed else {}),
         **_error(task),
         "next_step": next_step,
@@ -104,9 +110,10 @@ def downloads_output(downloads: Downloads) -> Output:
     artifact = {
         **task_artifact(task),
         "directory": downloads.directory,
-        "files": [asdict(file) for file in downloads.files],
+        "files": files,
         "failed": [{**each, "url": file.url} for each, file in zip(failed, downloads.failed, strict=True)],
         "next_step": next_step,
+        **({"listen": True} if listen else {}),
     }
     return compact_json(content), artifact
 
@@ -144,13 +151,9 @@ def _error(task: Task) -> dict[str, Any]:
     return {} if task.error is None else {"error": {**task.error, "message": shorten(task.error["message"])}}
 
 
-def _file(file: SavedFile) -> dict[str, Any]:
+def _file(file: dict[str, Any], *, listen: bool) -> dict[str, Any]:
     """What a model reads of a file. It gets no path of the host, but that below the directory of the downloads."""
-    content = {**_select(asdict(file), _SHOWN_OF_FILE), "path": file.name}
-    if file.measured is not None:
-        content["measured_seconds"] = file.measured.duration_seconds
-        content |= {"findings": list(file.measured.findings)} if file.measured.findings else {}
-    return content
+    return {**_select(file, _SHOWN_OF_FILE), "path": file["name"], **measured_facts(file, loudness=listen)}
 
 
 def _single(result: Result) -> dict[str, Any]:

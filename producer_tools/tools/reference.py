@@ -5,20 +5,26 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from producer_tools.prompts import WORKFLOW_STEPS
-from producer_tools.requests import NoArguments
+from producer_tools.requests import LONGEST_SECONDS, Model, NoArguments
 from producer_tools.tools.base import ProducerTool
 from producer_tools.tools.output import Output, compact_json
 
+_USES: dict[Model, tuple[str, str]] = {
+    "FUZZ-2.0 Pro": ("pro", "best quality, for production"),
+    "FUZZ-2.0": ("default", "most songs: quality and speed in balance"),
+    "FUZZ-2.0 Raw": ("raw", "unprocessed sound, for your own post-processing"),
+    "FUZZ-1.1 Pro": ("pro, legacy", "high quality with the character of 1.1"),
+    "FUZZ-1.0 Pro": ("pro, legacy", "professional sound of the first generation"),
+    "FUZZ-1.0": ("legacy", "stable first generation"),
+    "FUZZ-1.1": ("legacy", "improved first generation"),
+    "FUZZ-0.8": ("legacy", "the original model, basic quality"),
+}
+"""The tier and the use of each model."""
+
 _MODELS: dict[str, Any] = {
     "models": [
-        {"model": "FUZZ-2.0 Pro", "tier": "pro", "use": "best quality, for production"},
-        {"model": "FUZZ-2.0", "tier": "default", "use": "most songs: quality and speed in balance"},
-        {"model": "FUZZ-2.0 Raw", "tier": "raw", "use": "unprocessed sound, for your own post-processing"},
-        {"model": "FUZZ-1.1 Pro", "tier": "pro, legacy", "use": "high quality with the character of 1.1"},
-        {"model": "FUZZ-1.0 Pro", "tier": "pro, legacy", "use": "professional sound of the first generation"},
-        {"model": "FUZZ-1.0", "tier": "legacy", "use": "stable first generation"},
-        {"model": "FUZZ-1.1", "tier": "legacy", "use": "improved first generation"},
-        {"model": "FUZZ-0.8", "tier": "legacy", "use": "the original model, basic quality"},
+        {"model": model, "tier": tier, "use": use, "longest_seconds": LONGEST_SECONDS[model]}
+        for model, (tier, use) in _USES.items()
     ],
     "which": "FUZZ-2.0 unless the user wants the best quality (FUZZ-2.0 Pro) or unprocessed sound (FUZZ-2.0 Raw).",
 }

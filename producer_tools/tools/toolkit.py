@@ -16,6 +16,7 @@ from producer_tools.progress import OnProgress
 from producer_tools.tools.base import ProducerTool, SubmittingTool
 from producer_tools.tools.catalog import ALL_TOOLS
 from producer_tools.tools.files import ProducerDownloadResults
+from producer_tools.tools.media import ProducerUploadAudio
 from producer_tools.tools.tasks import ProducerWaitForTasks
 
 
@@ -30,7 +31,10 @@ class ProducerToolkit(Closing, CheckedModel, BaseToolkit):
             cannot choose another directory, and nothing is written outside it. `producer_tools.Downloader` says when a
             relative one is made absolute. If you give one in which no file can be written, paid tools raise
             `ConfigurationError` and send nothing.
+        upload_dir: a folder whose files a model may upload, by their relative paths; default none: then a model can
+            only name audio on the web. `ProducerUploadAudio` says more.
         paid_tools: whether the tools that cost money are included.
+        listen: whether a model may hear the songs that it saves: `ProducerDownloadResults` has the same argument.
 
     Raises:
         InvalidArgumentError: an argument is not valid, or there is none of that name.
@@ -43,18 +47,25 @@ class ProducerToolkit(Closing, CheckedModel, BaseToolkit):
     download_dir: Annotated[Path | str, AfterValidator(absolute_path)] = Field(
         default=DEFAULT_DIRECTORY, exclude=True, validate_default=True
     )
+    upload_dir: Annotated[Path | str, AfterValidator(absolute_path)] | None = Field(
+        default=None, exclude=True, repr=False
+    )
     paid_tools: bool = True
+    listen: bool = False
 
     def get_tools(self) -> list[BaseTool]:
         """The tools. All of them use the toolkit's client."""
         settings: dict[type[ProducerTool], dict[str, Any]] = {
             ProducerWaitForTasks: {"on_progress": self.on_progress},
-            ProducerDownloadResults: {"directory": self.download_dir},
+            ProducerUploadAudio: {"upload_dir": self.upload_dir},
+            ProducerDownloadResults: {"directory": self.download_dir, "listen": self.listen},
         }
         if "download_dir" in self.model_fields_set:  # who gave none may want no files
             check = DirectoryCheck(self.download_dir)
-            settings |= {tool: {"before_submit": check} for tool in ALL_TOOLS if issubclass(tool, SubmittingTool)}
-        tools = [tool(client=self.client, **settings.get(tool, {})) for tool in ALL_TOOLS]
+            for kind in ALL_TOOLS:
+                if issubclass(kind, SubmittingTool):
+                    settings.setdefault(kind, {})["before_submit"] = check
+        tools = [kind(client=self.client, **settings.get(kind, {})) for kind in ALL_TOOLS]
         return [tool for tool in tools if self.paid_tools or not tool.paid]
 
     async def aclose(self) -> None:

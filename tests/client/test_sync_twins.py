@@ -20,9 +20,11 @@ from producer_tools import (
 from producer_tools.requests import GenerateMusic, PaidRequest
 from producer_tools.sandbox import Fault, ProducerSandbox
 from tests.clocks import FastClock
+from tests.files.own_recordings import wav
 
 pytestmark = pytest.mark.usefixtures("silent_files")
 
+SILENCE = wav()
 SONG = GenerateMusic(prompt="a song")
 # The twin of `aclose` is `close`. `allow_again` is an old name that is about to go.
 NAMED_OTHERWISE = {"aclose", "allow_again"}
@@ -62,6 +64,13 @@ def submit(account: Account) -> None:
     first, second = (account.client.submit_sync(SONG, key="key") for _ in range(2))
     assert first == second
     assert first.task_id in {charge.task_id for charge in account.sandbox.charges}
+
+
+def upload(account: Account) -> None:
+    path = account.directory / "take.wav"
+    path.write_bytes(SILENCE)
+    assert account.client.upload_sync(path).results[0]["audio_id"]
+    assert [file.content for file in account.sandbox.file_hosts.received] == [SILENCE]
 
 
 def get_task(account: Account) -> None:
@@ -124,7 +133,7 @@ def save(account: Account) -> None:
 
 
 CALLS: list[Callable[[Account], None]] = [
-    submit, get_task, get_tasks, wait, watch, release, adopt, settle, fetch_prices, spent, paid, save,
+    submit, upload, get_task, get_tasks, wait, watch, release, adopt, settle, fetch_prices, spent, paid, save,
 ]  # fmt: skip
 
 

@@ -16,7 +16,9 @@ from tests.api_contract import CONTRACT, check_answer, refuted_request
 from tests.contract.leniency import normalised
 
 Case = schemathesis.Case[Any]
-contract = schemathesis.openapi.from_dict(CONTRACT)
+# The tests of the endpoints that take files check their answers by the contract: the bodies are no JSON.
+FILES = {"/files/upload", "/api/v1/files/"}
+contract = schemathesis.openapi.from_dict(CONTRACT).exclude(path=list(FILES))
 
 LOOK_UPS = "/producer/tasks"
 # How many cases each test of an endpoint sends at least. Most are boundary cases that schemathesis derives from the
@@ -126,7 +128,7 @@ def test_records_in_the_other_vocabulary_match_the_contract(
 
 def test_a_thousand_cases_are_sent() -> None:
     """Fewer would miss differences; the tests above check that each endpoint gets its share."""
-    assert CASES.keys() == CONTRACT["paths"].keys()
+    assert CASES.keys() == CONTRACT["paths"].keys() - FILES
     assert sum(CASES.values()) + CASES[LOOK_UPS] >= 1000
 
 

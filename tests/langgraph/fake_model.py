@@ -19,11 +19,13 @@ class FakeModel(BaseChatModel):
     Attributes:
         answers: each makes an answer from the text of the last message.
         questions: the text of the last message of each call so far.
+        calls: the messages of each call so far.
         tools: the names of the tools that were bound.
     """
 
     answers: list[Callable[[str], AIMessage]]
     questions: list[str] = Field(default_factory=list)
+    calls: list[list[BaseMessage]] = Field(default_factory=list)
     tools: list[str] = Field(default_factory=list)
 
     @property
@@ -43,6 +45,7 @@ class FakeModel(BaseChatModel):
     ) -> ChatResult:
         answer = self.answers[min(len(self.questions), len(self.answers) - 1)]
         self.questions.append(messages[-1].text)
+        self.calls.append(messages)
         return ChatResult(generations=[ChatGeneration(message=answer(self.questions[-1]))])
 
 

@@ -32,6 +32,7 @@ INVALID = {
     "an unknown argument": request("generate_music", prompt="x", loudness=11),
     "an argument out of range": request("generate_music", prompt="x", weirdness=2),
     "a blank text": request("generate_music", prompt=" "),
+    "a file, which only a tool with a folder takes": request("upload_audio", path="take.wav"),
 }
 
 

@@ -38,6 +38,10 @@ class Element(NamedTuple):
 class Page(HTMLParser):
     """Parsed HTML. It fails the test if the HTML is not well-formed, or has a tag or attribute that no card needs."""
 
+    tags = frozenset({"div", "span", "img", "audio", "video", "a"})
+    names = frozenset({"style", "src", "href", "alt", "loading", "controls", "preload", "rel", "target", "download",
+                       "tabindex", "role", "aria-label"})  # fmt: skip
+
     def __init__(self, html: str) -> None:
         super().__init__()
         self.elements: list[Element] = []
@@ -48,12 +52,11 @@ class Page(HTMLParser):
         assert not self._open
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in {"div", "img", "audio", "video", "a", "details", "summary"}
-        allowed = {"style", "src", "href", "alt", "loading", "controls", "preload", "rel", "target", "download"}
-        assert {name for name, _ in attrs} <= allowed
+        assert tag in self.tags
+        assert {name for name, _ in attrs} <= self.names
         element = Element(tag, {name: value or "" for name, value in attrs}, [])
         self.elements.append(element)
-        if tag != "img":
+        if tag not in {"img", "input", "meta"}:
             self._open.append(element)
 
     def handle_endtag(self, tag: str) -> None:

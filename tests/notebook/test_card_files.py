@@ -9,7 +9,6 @@ import pytest
 
 from producer_tools import Downloads, FailedFile, SavedFile
 from producer_tools.errors import DownloadError
-from producer_tools.notebook.waveform import waveform
 from producer_tools.tasks.results import Kind, Result
 from tests.notebook.page import AUDIO, COVER, SONG, bar_heights, complete, embedded, page, saved_file, saved_wav
 
@@ -21,7 +20,7 @@ def test_small_files_are_embedded(tmp_path: Path) -> None:
     shown = page(Downloads(complete(SONG), (audio, cover)))
     assert embedded(*shown.sources("audio")) == ("audio/mp4", bytes(range(256)) * 3)
     assert embedded(*shown.sources("img")) == ("image/png", b"picture")
-    assert {"a.m4a (1 kB)", "a.png (0 kB)"} <= set(shown.elements[0].text)
+    assert {"a.m4a (1\u202fkB)", "a.png (0\u202fkB)"} <= set(shown.elements[0].text)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +53,16 @@ def test_stems_are_linked_by_their_path(tmp_path: Path, monkeypatch: pytest.Monk
     assert page(Downloads(complete({"audio_id": "a1", "stems_url": AUDIO}), (stems,))).addresses == ["s.zip"]
 
 
+def test_each_stem_is_linked_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single link called "Stems" would lead to one of them, and the others would not be found."""
+    monkeypatch.chdir(tmp_path)
+    names = ("First Day (vocals).wav", "First Day (drums).wav")
+    stems = tuple(saved_file(tmp_path / name, b"x", "stem", "audio/wav") for name in names)
+    shown = page(Downloads(complete({"audio_id": "a1", "stems_url": AUDIO}), stems))
+    assert [element.text for element in shown.elements if element.tag == "a"] == [[name] for name in names]
+    assert [unquote(address) for address in shown.addresses] == list(names)
+
+
 def test_the_video_of_a_song_is_linked_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A link to the URL would break when it expires, though the video is on the disk."""
     monkeypatch.chdir(tmp_path)
@@ -78,7 +87,7 @@ def test_each_result_plays_its_own_file(tmp_path: Path) -> None:
     saved = (replace(second, audio_id=None), replace(first, audio_id=None))
     shown = page(Downloads(complete(*results), saved))
     assert [embedded(source)[1] for source in shown.sources("audio")] == [b"1", b"2"]
-    assert shown.text.count("(0 kB)") == 2, "each file is named once"
+    assert shown.text.count("(0\u202fkB)") == 2, "each file is named once"
 
     results = [{"audio_id": "x", "image_url": COVER}, {"audio_id": "y", "image_url": COVER}]
     covers = [replace(file, kind="cover", url=COVER) for file in (second, first)]
@@ -106,14 +115,22 @@ def replace_by_a_directory(path: Path) -> None:
     path.mkdir()
 
 
-@pytest.mark.parametrize("change", [delete, shorten, replace_by_a_link, replace_by_a_directory])
-def test_a_file_that_has_changed_is_not_used(change: Callable[[Path], None], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (delete, "no longer there"),
+        (shorten, "changed"),
+        (replace_by_a_link, "a link, which is not followed"),
+        (replace_by_a_directory, "changed"),
+    ],
+)
+def test_a_file_that_has_changed_is_not_used(change: Callable[[Path], None], reason: str, tmp_path: Path) -> None:
     """The URL plays instead, and the card must not say that the file is there."""
     file = saved_wav(tmp_path / "a.wav", bytes(2000))
     change(Path(file.path))
     shown = Downloads(complete(SONG), (file,))
     assert page(shown).sources("audio") == [AUDIO]
-    assert "a.wav (no longer there)" in page(shown).text
+    assert f"a.wav ({reason})" in page(shown).text
     assert not bar_heights(shown)
 
 
@@ -122,7 +139,6 @@ def test_an_invalid_path_does_not_raise() -> None:
     for path in ("\0", "\ud83d", "", "x" * 9999):
         file = SavedFile("audio", path, 1, "audio/wav", AUDIO, "a1")
         assert page(Downloads(complete(SONG), (file,))).sources("audio") == [AUDIO]
-        assert waveform(Path(path)) is None
 
 
 def test_files_that_could_not_be_saved_are_named() -> None:

@@ -1,11 +1,12 @@
 """How tasks and batches are displayed in a notebook."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from producer_tools import Downloader, Downloads, ProducerClient
+from producer_tools import Downloader, Downloads, Measured, ProducerClient
 from producer_tools.requests import GenerateMusic
 from producer_tools.tasks.task import Task, TaskBatch
 from tests.notebook.page import AUDIO, COVER, SONG, bar_heights, complete, embedded, html_of, page, saved_file
@@ -21,8 +22,8 @@ def test_a_song_has_a_cover_a_player_and_its_lyrics() -> None:
     assert {"controls", "preload"} <= player.attributes.keys()
     assert player.attributes["preload"] == "none", "a page with fifty cards must not load fifty songs"
     assert {"First Day", "2:15 · FUZZ-2.0 · jazz", "a1"} <= set(shown.elements[0].text)
-    (lyrics,) = (element for element in shown.elements if element.tag == "details")
-    assert lyrics.text == ["Lyrics", "[Verse]\nla la"]
+    (lyrics,) = (element for element in shown.elements if element.attributes.get("aria-label") == "Lyrics of First Day")
+    assert lyrics.text == ["Verse", "la la"], "the marker is set apart from what is sung"
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (59.99, "0:59"), (60, "1:00"), (3605.0, "60:05")])
@@ -72,6 +73,27 @@ def test_an_unfinished_task_shows_only_known_facts() -> None:
     assert shown.text == "Not finished: pending"
 
 
+def test_links_have_an_end(tmp_path: Path) -> None:
+    """A user who comes back after three months would not know why nothing plays. Saved files stay."""
+    task = Task("t1", "complete", (SONG,), finished_at=1_700_000_000)
+    assert "The links work until 2024-02-12." in page(task).text
+    assert "The links" not in page(Downloads(task, (saved_file(tmp_path / "a", b"x"),))).text
+    assert "The links" not in page(complete(SONG)).text, "the service has not said when it was made"
+
+
+def test_what_was_measured_is_shown_and_findings_stand_out(tmp_path: Path) -> None:
+    """A clipped or silent song would look like a good one."""
+    measured = Measured(4.2, 44_100, 2, loudness_lufs=-14.2, peak_dbfs=-0.04, clipped_share=0.02, silent_share=0.83)
+    file = replace(saved_file(tmp_path / "a", b"x"), measured=measured)
+    shown = page(Downloads(complete(SONG), (file,)))
+    assert "44.1\u202fkHz · stereo · \u221214.2\u202fLUFS · peak\xa00.0\u202fdBFS" in shown.text
+    findings = [element.text for element in shown.elements if element.tag == "span"]
+    assert findings == [[finding] for finding in measured.findings]
+    assert len(findings) == 3
+    without = replace(file, measured=Measured(60.0))
+    assert "kHz" not in page(Downloads(complete(SONG), (without,))).text
+
+
 def test_a_failed_task_shows_its_reason_and_labels_partial_results(tmp_path: Path) -> None:
     """Without the label, half an album would pass for all of it; without ids, the service could not be asked why."""
     task = Task("t1", "failed", partial_results=(SONG,), error={"code": "c1", "message": "no room", "trace_id": "tr1"})
@@ -103,7 +125,9 @@ async def test_a_downloaded_song_is_embedded(client: ProducerClient, tmp_path: P
     downloads = await Downloader(client, tmp_path).save(str(task.task_id))
     shown = page(downloads)
     assert embedded(*shown.sources("audio")) == ("audio/wav", Path(downloads.files[0].path).read_bytes())
-    assert [embedded(source)[0] for source in shown.sources("img")] == ["image/png", "image/svg+xml"]
+    cover, drawing = (embedded(source)[0] for source in shown.sources("img"))
+    assert cover == downloads.files[1].content_type
+    assert drawing == "image/svg+xml"
     assert max(bar_heights(downloads)) == 100
     assert page(await client.get_task(str(task.task_id))).addresses == [
         downloads.task.results[0]["image_url"],

@@ -16,6 +16,7 @@ CELLS = [
 import wave
 from pathlib import Path
 from producer_tools import Downloader, Downloads, ProducerClient, SavedFile, Task
+from producer_tools.notebook import compare
 from producer_tools.progress import ProgressBar
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
@@ -32,7 +33,8 @@ batch
 """,
     "batch.tasks[0]",
     "submitted",
-    'await Downloader(client, "songs").save(batch.tasks[0])',
+    'saved = await Downloader(client, "songs").save(batch.tasks[0])\nsaved',
+    "compare(saved, saved)",
     """
 path, url = Path("long.wav").absolute(), "https://cdn.example/long.wav"
 with wave.open(str(path), "wb") as sound:
@@ -48,7 +50,7 @@ from IPython.display import Image
 from producer_tools.langgraph import album_graph
 Image(album_graph(client).compile().get_graph(xray=True).draw_png(), width=300)
 """
-CARD = 'div:is([style*="max-width:520px"], [style*="max-width: 520px"])'
+CARD = 'div:is([style*="border-radius:10px"], [style*="border-radius: 10px"])'
 # What a player finds out of each embedded song: how long it is, and that it plays.
 PLAY = """async () => {
     const players = [...document.querySelectorAll('audio[src^="data:"]')];
@@ -103,6 +105,10 @@ def check_cards(page: Any) -> None:
         assert seconds > 5
         shown = f"{int(seconds) // 60}:{int(seconds) % 60:02}"
         assert cards.get_by_text(shown).count() >= 1, "the card and the player show different lengths"
+    frame = page.frame_locator('iframe[title^="Compare"]')
+    frame.get_by_role("button", name="Play").click()
+    frame.locator(".now").get_by_text("0:00").wait_for(state="detached")
+    frame.get_by_role("button", name="Pause").click()
     assert min(page.locator(f"{CARD} div:not(:has(div)):visible").evaluate_all(CONTRASTS)) >= 4.5
 
 

@@ -39,8 +39,9 @@ def test_one_api_is_found_by_its_path(api: Api) -> None:
 
 def test_all_apis_are_listed_without_a_path_and_none_for_an_unknown_one(api: Api) -> None:
     answer = read(api, "apis/")
-    assert {item["path"] for item in answer["items"]} == set(CONTRACT["paths"])
-    assert answer["count"] == len(CONTRACT["paths"])
+    paths = {path for path in CONTRACT["paths"] if path.startswith("/producer/")}
+    assert {item["path"] for item in answer["items"]} == paths
+    assert answer["count"] == len(paths)
     assert read(api, "apis/?path=/suno/audios") == {"count": 0, "items": []}
 
 

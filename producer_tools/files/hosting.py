@@ -1,0 +1,100 @@
+"""Gives a recording an address on the web, at one of the provider's own file endpoints. That costs nothing."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from producer_tools.errors import AnswerError, FileHostingError, ProducerToolError
+from producer_tools.files.recordings import Recording
+from producer_tools.http.safe_text import TOKEN_MARK, safe_name
+from producer_tools.http.transport import Transport
+from producer_tools.requests.fields import Url
+from producer_tools.tasks.results import LONGEST_URL
+from producer_tools.telemetry import logger
+
+_OF_THE_API = "/files/upload"
+_OF_THE_PLATFORM = "/api/v1/files/"
+_KEYS = ("url", "file_url", "download_url", "file")
+_OBJECTS = ("data", "file")
+_LONGEST_REASON = 150
+_url = TypeAdapter(Url)
+
+
+class FileHosts:
+    """The two file endpoints that are known. Which of them an API token may use is not.
+
+    The API's own, ``POST {base_url}/files/upload``, is tried first: the token is meant for that host, and the answer
+    and the limits are documented (faq: ``{success, url, expires_at}``, 25 MB, 7 days). The provider's SDK uses the
+    platform's, ``POST {platform_base_url}/api/v1/files/``, whose answer is known only in part, and whose host expects a
+    platform token for its other calls. If one has no such endpoint, refuses or fails, the other is tried. The one that
+    has worked is tried first from then on.
+
+    Args:
+        transport: sends the files.
+        base_url: the API's address.
+        platform_base_url: the platform's address.
+    """
+
+    def __init__(self, transport: Transport, base_url: str, platform_base_url: str) -> None:
+        self._transport = transport
+        self._addresses = (base_url + _OF_THE_API, platform_base_url.rstrip("/") + _OF_THE_PLATFORM)
+        self._worked: str | None = None
+
+    async def host(self, recording: Recording) -> str:
+        """Send a recording, and return its address, which is public and lasts seven days (faq).
+
+        Raises:
+            FileHostingError: no endpoint took it.
+            MissingTokenError: there is no token; nothing was sent.
+        """
+        refusals: dict[str, str] = {}
+        for address in sorted(self._addresses, key=lambda each: each != self._worked):
+            try:
+                url = await self._host_at(address, recording)
+            except ProducerToolError as error:  # noqa: PERF203 - one turn sends a file
+                refusals[address] = f"{error.code}: {error.message}"
+                logger.info("The file endpoint %s did not take a recording: %s", address, refusals[address])
+            else:
+                self._worked = address
+                return url
+        said = "; ".join(f"{address} said {_shortened(reason)}" for address, reason in refusals.items())
+        raise FileHostingError("no_file_endpoint", f"No file endpoint took the recording. {said}.")
+
+    async def _host_at(self, address: str, recording: Recording) -> str:
+        """Send a recording to one endpoint.
+
+        Raises:
+            ProducerToolError: it did not take it, or its answer has no usable address.
+        """
+        answer = await self._transport.post_file(address, recording.name, recording.content_type, recording.content)
+        given = next(_texts(answer), None)
+        if given is None:
+            raise AnswerError("unreadable_answer", "its answer has no url")
+        if not _is_usable(given):
+            raise AnswerError("unreadable_answer", "the url in its answer is no http(s) address")
+        return given
+
+
+def _texts(answer: Mapping[str, Any]) -> Iterator[str]:
+    """The texts that may be the address. The platform's answer is documented nowhere, so all likely keys are read."""
+    nodes = [answer, *(answer.get(name) for name in _OBJECTS)]
+    for node in nodes:
+        if isinstance(node, Mapping):
+            yield from (text for key in _KEYS if isinstance(text := node.get(key), str) and text)
+
+
+def _is_usable(url: str) -> bool:
+    """Whether it is an http(s) address that can be sent on as it is."""
+    if safe_name(url, LONGEST_URL) is None or TOKEN_MARK in url or url.split() != [url]:
+        return False
+    try:
+        _url.validate_python(url)
+    except ValidationError:
+        return False
+    return True
+
+
+def _shortened(reason: str) -> str:
+    reason = reason.rstrip(".")
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 1]}…"

@@ -1,0 +1,44 @@
+"""What is known of a saved file: as JSON values for an application, and in few words for a model."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from producer_tools.files.saved import SavedFile
+
+_SECONDS_OFF = 2.0
+"""By how much a whole file may be shorter than the service says: encoders pad, and services round."""
+
+
+def file_values(file: SavedFile) -> dict[str, Any]:
+    """The file as JSON values: the fields of `SavedFile`, and ``findings``, a list of what is wrong with its audio."""
+    return {**asdict(file), "findings": _findings(file)}
+
+
+def measured_facts(file: Mapping[str, Any], *, loudness: bool) -> dict[str, Any]:
+    """What a model reads of the audio in a file: its length, and findings if there are any.
+
+    Args:
+        file: what `file_values` returned.
+        loudness: whether it also reads the loudness and the peak.
+
+    Returns:
+        The facts; empty if nothing was measured.
+    """
+    measured = file.get("measured")
+    if not measured:
+        return {}
+    facts = {"measured_seconds": measured["duration_seconds"]}
+    if loudness:
+        facts |= {name: measured.get(name) for name in ("loudness_lufs", "peak_dbfs")}
+    facts["findings"] = file.get("findings") or None
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _findings(file: SavedFile) -> list[str]:
+    if file.measured is None:
+        return []
+    found, seconds = list(file.measured.findings), file.measured.duration_seconds
+    if file.duration_seconds is not None and seconds < file.duration_seconds - _SECONDS_OFF:
+        found.append(f"shorter than the service says: {seconds:.1f} s in place of {file.duration_seconds:.1f} s")
+    return found

@@ -1,0 +1,197 @@
+"""The file endpoints: which is tried when, what of their answers is believed, and that the token stays secret."""
+
+import asyncio
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from producer_tools import FileHostingError, ProducerClient
+from producer_tools.files.recordings import LARGEST_RECORDING
+from producer_tools.sandbox import ProducerSandbox
+from tests.files.own_recordings import wav
+from tests.raw_server import RESET, SILENCE, Reply, answering, http
+
+TOKEN = "secret-" + "0123456789abcdef" * 2
+URL = "https://files.example/take.wav"
+UPLOADED = http({"task_id": "t1", "data": {"audio_id": "a1"}})
+
+
+@pytest.fixture
+def takes(tmp_path: Path) -> list[Path]:
+    """Three recordings."""
+    paths = [tmp_path / f"take {number}.wav" for number in range(3)]
+    for number, path in enumerate(paths):
+        path.write_bytes(wav(note=number))
+    return paths
+
+
+@pytest.mark.parametrize("answer", ["no_api", "refused", "failing"])
+async def test_the_other_endpoint_is_tried_and_the_one_that_worked_is_remembered(
+    answer: Any, client: ProducerClient, sandbox: ProducerSandbox, takes: list[Path]
+) -> None:
+    """Which of the two an API token may use is not known, and each failed attempt sends up to 25 MB."""
+    await client.upload(takes[0])
+    sandbox.file_hosts.api = answer
+    await client.upload(takes[1])
+    sandbox.file_hosts.api = "works"
+    await client.upload(takes[2])
+    paths = [file.endpoint for file in sandbox.file_hosts.received]
+    assert paths == ["/files/upload", "/api/v1/files/", "/api/v1/files/"]
+
+
+async def test_one_error_tells_what_each_endpoint_said(
+    client: ProducerClient, sandbox: ProducerSandbox, takes: list[Path]
+) -> None:
+    sandbox.file_hosts.api, sandbox.file_hosts.platform = "no_api", "refused"
+    with pytest.raises(FileHostingError) as caught:
+        await client.upload(takes[0])
+    assert str(caught.value) == (
+        "no_file_endpoint: No file endpoint took the recording. "
+        f"{sandbox.base_url}/files/upload said no_api: there is no API for files here; "
+        f"{sandbox.base_url}/api/v1/files/ said invalid_token: this token may not store files. "
+        "Nothing was charged. Call again later, or put the file on the web yourself and submit "
+        "UploadAudio(audio_url=...)."
+    )
+    assert "audio_url" in caught.value.for_model()
+    assert sandbox.charges == ()
+    sandbox.file_hosts.platform = "works"
+    assert (await client.upload(takes[0])).state == "complete"
+
+
+async def test_two_long_refusals_leave_room_for_each_other(takes: list[Path]) -> None:
+    """A page of HTML or a long message of the first would hide the second, and what to do."""
+    long = http({"error": {"code": "forbidden", "message": "no " * 900}}, "403 Forbidden")
+    async with answering(long) as server, ProducerClient(TOKEN, server.base_url) as client:
+        with pytest.raises(FileHostingError) as caught:
+            await client.upload(takes[0])
+    assert str(caught.value).count("said forbidden: no no") == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"success": True, "url": URL, "expires_at": "2026-12-06T00:00:00Z"},
+        {"id": 1, "file_url": URL},
+        {"id": 1, "file": URL},
+        {"data": {"url": URL}},
+        {"file": {"download_url": URL}},
+    ],
+)
+async def test_each_likely_form_of_the_answer_is_read(answer: dict[str, Any], takes: list[Path]) -> None:
+    """The platform's answer is documented nowhere."""
+    async with answering(http(answer), UPLOADED) as server, ProducerClient(TOKEN, server.base_url) as client:
+        await client.upload(takes[0])
+    assert URL.encode() in server.requests[1]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        http({"success": True}),
+        http({"success": False, "url": None, "error": {"code": "x", "message": "y"}}),
+        http([URL]),
+        http(b"<html>"),
+        http(b""),
+        http({"url": "file:///etc/passwd"}),
+        http({"url": "javascript:alert(1)"}),
+        http({"url": "/media/take.wav"}),
+        http({"url": f"{URL}\nSet-Cookie: x"}),
+        http({"url": f"{URL} x"}),
+        http({"url": f"{URL}\u202e\x07"}),
+        http({"url": f"https://x.example/{'y' * 9000}"}),
+        http({"url": f"https://x.example/?token={TOKEN}"}),
+        http({"url": ["https://x.example"]}),
+        http({}, "301 Moved\r\nLocation: https://thief.example/"),
+        http({}, "307 Temporary Redirect\r\nLocation: /elsewhere"),
+        http({}, "413 Too Large"),
+        RESET,
+    ],
+)
+async def test_what_is_no_address_is_not_used(reply: Reply, takes: list[Path]) -> None:
+    """It would be sent to the paid endpoint, and kept in the ledger. Nor is a redirect followed, with the token."""
+    async with answering(reply, http({"url": URL}), UPLOADED) as server:
+        async with ProducerClient(TOKEN, server.base_url) as client:
+            assert (await client.upload(takes[0])).task_id == "t1"
+    paths = [request.split(b" ", 2)[1] for request in server.requests]
+    assert paths == [b"/files/upload", b"/api/v1/files/", b"/producer/upload"]
+    assert URL.encode() in server.requests[2]
+
+
+async def test_the_request_is_what_the_endpoints_document(takes: list[Path]) -> None:
+    """Multipart, in the field ``file``, with a bearer token."""
+    async with answering(http({"url": URL}), UPLOADED) as server, ProducerClient(TOKEN, server.base_url) as client:
+        await client.upload(takes[1])
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert b"\r\nContent-Type: multipart/form-data; boundary=" in head
+    assert f"\r\nAuthorization: Bearer {TOKEN}".encode() in head
+    assert b'Content-Disposition: form-data; name="file"; filename="take_1.wav"\r\n' in body
+    assert b"Content-Type: audio/wav\r\n" in body
+    assert wav(note=1) in body
+
+
+async def test_each_endpoint_is_at_its_own_host(takes: list[Path]) -> None:
+    """The platform is another host than the API's."""
+    async with answering(http({}, "404 Not Found"), UPLOADED) as api, answering(http({"url": URL})) as platform:
+        async with ProducerClient(TOKEN, api.base_url, platform_base_url=f"{platform.base_url}/") as client:
+            await client.upload(takes[0])
+    assert [request.split(b" ", 2)[1] for request in platform.requests] == [b"/api/v1/files/"]
+
+
+async def test_no_error_holds_the_token(takes: list[Path]) -> None:
+    """The service may quote it."""
+    quoting = http({"error": {"code": TOKEN, "message": f"bad {TOKEN}"}}, "401 Unauthorized")
+    async with answering(quoting) as server, ProducerClient(TOKEN, server.base_url) as client:
+        with pytest.raises(FileHostingError) as caught:
+            await client.upload(takes[0])
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert TOKEN not in f"{error!s} {error!r}"
+        error = error.__context__
+
+
+async def test_a_silent_endpoint_is_given_up(takes: list[Path]) -> None:
+    """A call would otherwise wait for half an hour, as for a song."""
+    async with answering(SILENCE, http({"url": URL}), UPLOADED) as server:
+        async with ProducerClient(TOKEN, server.base_url, lookup_timeout=0.05) as client:
+            assert (await client.upload(takes[0])).task_id == "t1"
+
+
+async def test_a_cancelled_upload_sends_no_more(takes: list[Path]) -> None:
+    """Sending a file costs nothing, so nothing goes on behind the caller's back."""
+    async with answering(SILENCE) as server, ProducerClient(TOKEN, server.base_url) as client:
+        upload = asyncio.create_task(client.upload(takes[0]))
+        while not server.requests:
+            await asyncio.sleep(0.001)
+        upload.cancel()
+        with suppress(asyncio.CancelledError):
+            await upload
+        assert upload.cancelled()
+    assert len(server.requests) == 1
+
+
+async def test_a_session_of_the_callers_is_used(sandbox: ProducerSandbox, takes: list[Path]) -> None:
+    async with aiohttp.ClientSession() as session:
+        async with ProducerClient(sandbox.api_token, sandbox.base_url, session=session) as client:
+            await client.upload(takes[0])
+    assert len(sandbox.file_hosts.received) == 1
+
+
+async def test_the_largest_file_does_not_block_the_event_loop(
+    client: ProducerClient, sandbox: ProducerSandbox, tmp_path: Path
+) -> None:
+    """A server's other users would wait while 25 MB are read, hashed and sent."""
+    path = tmp_path / "long.wav"
+    path.write_bytes(wav().ljust(LARGEST_RECORDING, b"\0"))
+    upload = asyncio.create_task(client.upload(path))
+    turns: list[float] = []
+    while not upload.done():
+        began = time.thread_time()  # not the time that other threads take: the sandbox is one of them
+        await asyncio.sleep(0)
+        turns.append(time.thread_time() - began)
+    assert max(turns) < 0.1
+    assert len(sandbox.file_hosts.received[0].content) == LARGEST_RECORDING
+    await upload

@@ -1,0 +1,212 @@
+"""What of a user's files may be uploaded: it is checked by content, read once, and nothing waits for a pipe."""
+
+import hashlib
+import os
+import re
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from producer_tools.errors import ConfigurationError, InvalidArgumentError
+from producer_tools.files import recordings
+from producer_tools.files.recordings import LARGEST_RECORDING, read_inside, read_recording
+from tests.files.own_recordings import OTHER_TYPES, mp3, mp4, wav
+
+
+def refusal(path: str | os.PathLike[str]) -> str:
+    """What the error about a file says."""
+    with pytest.raises(InvalidArgumentError) as caught:
+        read_recording(path)
+    assert set(caught.value.problems) == {"path"}
+    return caught.value.problems["path"]
+
+
+@pytest.mark.parametrize(
+    ("content", "extension", "content_type"),
+    [(wav(), "wav", "audio/wav"), (mp3(), "mp3", "audio/mpeg"), (mp4(b"soun"), "m4a", "audio/mp4")],
+    ids=["wav", "mp3", "m4a"],
+)
+def test_the_content_decides_the_type(content: bytes, extension: str, content_type: str, tmp_path: Path) -> None:
+    """The service may choose a decoder by the name or the type: a wrong one would be a paid failure."""
+    path = tmp_path / "Take 7.txt"
+    path.write_bytes(content)
+    found = read_recording(path)
+    assert found == (f"Take_7.{extension}", content_type, content, hashlib.sha256(content).hexdigest())
+    assert len(repr(found)) < 100, "a log must not hold 25 MB"
+
+
+@pytest.mark.parametrize(("word", "content"), OTHER_TYPES)
+def test_another_type_is_named_with_what_to_convert_it_to(word: str, content: bytes, tmp_path: Path) -> None:
+    """The user would pay for an upload that fails, and not know why."""
+    path = tmp_path / "take.wav"
+    path.write_bytes(content)
+    assert re.fullmatch(rf".*take\.wav' is .*{word}.*: convert it to mp3, wav or m4a", refusal(path))
+
+
+def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "take.wav"
+    path.write_bytes(wav()[:-1])
+    assert "cut off" in refusal(path)
+    path.write_bytes(mp4(b"soun")[:-1])
+    assert "cut off" in refusal(path)
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    """Each of them would be an error of the system, a wait for ever, or an empty upload that is paid for."""
+    os.mkfifo(tmp_path / "pipe.wav")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s.wav"))
+    (tmp_path / "empty.wav").touch()
+    assert "no regular file" in refusal(tmp_path)
+    assert "no regular file" in refusal(tmp_path / "pipe.wav")
+    assert "no regular file" in refusal("/dev/zero")
+    assert "not a file" in refusal(tmp_path / "s.wav")
+    assert "empty (0 bytes)" in refusal(tmp_path / "empty.wav")
+    assert "does not exist" in refusal(tmp_path / "gone.wav")
+    assert "does not exist" in refusal(tmp_path / "empty.wav" / "below.wav")
+    assert "does not exist" in refusal("x" * 5000)
+    assert "is not a path" in refusal("a\0b.wav")
+    assert "not a bytes" in refusal(b"take.wav")  # type: ignore[arg-type]  # what a caller may do wrong
+    assert "not a int" in refusal(3)  # type: ignore[arg-type]  # a descriptor would be closed
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "take.wav"
+    path.write_bytes(wav())
+    path.chmod(0)
+    assert "permission denied" in refusal(path)
+
+
+def test_a_denied_permission_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As above, also where the tests run as root."""
+
+    def denied(*_: object) -> int:
+        raise PermissionError(13, "Permission denied", "/secret/take.wav")
+
+    monkeypatch.setattr(os, "open", denied)
+    assert refusal("take.wav") == "'take.wav' cannot be read: permission denied"
+
+
+def test_a_large_file_is_refused_without_reading_it(tmp_path: Path) -> None:
+    """A film of 300 MB would be read into memory first. This one has no bytes on the disk, so reading is seen."""
+    path = tmp_path / "film.wav"
+    with path.open("wb") as file:
+        file.write(wav())
+        file.truncate(300 * 10**6)
+    assert "has 300,000,000 bytes" in refusal(path)
+    largest = wav().ljust(LARGEST_RECORDING, b"\0")
+    path.write_bytes(largest)
+    assert read_recording(path).content == largest
+    path.write_bytes(largest + b"\0")
+    assert "25 MB" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "shown"),
+    [
+        ("a\nb\x1b[31m.wav", "a_b_31m.wav", r"a\\nb\\x1b\[31m\.wav"),
+        ('"; filename="x.wav', "filename_x.wav", '"; filename="x'),
+        ("Übung ново.wav", "bung.wav", "Übung"),
+        ("歌.wav", "recording.wav", "歌"),
+        ("x" * 240 + ".wav", "x" * 80 + ".wav", "^…'x+"),
+    ],
+)
+def test_a_name_is_sent_in_plain_letters_and_shown_escaped(name: str, sent: str, shown: str, tmp_path: Path) -> None:
+    """A line break in it could add a header to the request, or imitate a line of a log."""
+    path = tmp_path / name
+    path.write_bytes(wav())
+    assert read_recording(path).name == sent
+    path.write_bytes(b"")
+    assert re.search(shown, refusal(path))
+    assert refusal(path).isprintable()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for uploads, with a secret beside it."""
+    for name in (
+        "secret.wav",
+        "uploads/take.wav",
+        "uploads/demos/riff.wav",
+        "uploads/.hidden.wav",
+        "uploads/.git/x.wav",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_bytes(wav())
+    (tmp_path / "uploads/to_secret.wav").symlink_to(tmp_path / "secret.wav")
+    (tmp_path / "uploads/to_nothing.wav").symlink_to(tmp_path / "gone.wav")
+    (tmp_path / "uploads/up").symlink_to(tmp_path)
+    (tmp_path / "uploads/to_hidden.wav").symlink_to(tmp_path / "uploads/.hidden.wav")
+    return tmp_path / "uploads"
+
+
+@pytest.fixture(params=[True, False], ids=["step by step", "by the resolved path"])
+def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings, "_HAS_DIR_FD", request.param)
+
+
+OUTSIDE = ["to_secret.wav", "to_nothing.wav", "up/secret.wav", "up/gone.wav", "to_hidden.wav", "gone.wav", "demos/gone"]
+NOT_ALLOWED = [
+    "../secret.wav", "../gone.wav", "demos/../../secret.wav", "..", ".", "demos/..", "./take.wav", ".hidden.wav",
+    ".git/x.wav", "demos//riff.wav", "demos/", "/etc/passwd", "/gone", "//x",
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_a_file_of_the_folder_is_read(folder: Path) -> None:
+    assert read_inside(folder, "take.wav").content == wav()
+    assert read_inside(folder, "demos/riff.wav").name == "riff.wav"
+    link = folder.parent / "link"
+    link.symlink_to(folder)
+    assert read_inside(link, "take.wav").content == wav()
+
+
+@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.parametrize("path", [*OUTSIDE, *NOT_ALLOWED])
+def test_nothing_else_is_read_and_no_error_tells_what_there_is(path: str, folder: Path) -> None:
+    """A model that was talked into it would upload the user's files to a public address."""
+    with pytest.raises(InvalidArgumentError) as caught:
+        read_inside(folder, path)
+    text = str(caught.value)
+    assert str(folder.parent) not in text
+    where = "does not exist, or is not a file that can be read" if path in OUTSIDE else "is not allowed"
+    assert text.startswith(f"bad_request: path: {path!r} {where}"), "the same whether it exists or not"
+
+
+def test_a_link_that_comes_in_between_is_not_followed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who can write into the folder could otherwise exchange a file after it was checked."""
+    opened = os.open
+
+    def exchanged(path: str, *args: int, dir_fd: int | None = None) -> int:
+        if path == "riff.wav":
+            (folder / "demos").rename(folder / "other")
+            (folder / "demos").symlink_to(folder.parent)
+            (folder.parent / "riff.wav").write_bytes(b"secret")
+        return opened(path, *args, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", exchanged)
+    assert read_inside(folder, "demos/riff.wav").content == wav()
+
+
+def test_no_descriptor_stays_open(folder: Path) -> None:
+    """A server that is asked for wrong files again and again would run out of them."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for path in ("take.wav", "demos/riff.wav", "demos", "demos/gone/x", "to_secret.wav"):
+        with suppress(InvalidArgumentError):
+            read_inside(folder, path)
+    with pytest.raises(InvalidArgumentError):
+        read_recording(folder)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_folder_that_is_not_there_is_the_applications_fault(tmp_path: Path) -> None:
+    """A model cannot do anything about it, and must not be told where it should be."""
+    with pytest.raises(ConfigurationError, match="upload_dir"):
+        read_inside(tmp_path / "gone", "take.wav")
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="upload_dir"):
+        read_inside(tmp_path / "file", "take.wav")

@@ -1,0 +1,169 @@
+"""Pages and comparisons in headless Chromium: they play, seek and switch, by pointer and by key, and fit a phone.
+
+`make browser` runs these tests. They are skipped where Chromium or playwright is not installed.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producer_tools import Downloads
+from producer_tools.notebook import compare, write_page
+from producer_tools.tasks.results import Result
+from tests.notebook.documents import tone
+from tests.notebook.page import COVER, complete, saved_file
+from tests.notebook.servers import chromium_page, need
+
+WORDS = "[Verse 1]\nla la\n" + "A line that is rather long for the narrow screen of a phone\n" * 20
+HOSTILE = '</script><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+PLAYED = "() => [...document.querySelectorAll('audio')].map((player) => player.currentTime)"
+MUTED = "() => [...document.querySelectorAll('audio')].map((player) => player.muted)"
+TOO_SMALL = """() => [...document.querySelectorAll('button, summary, .choice label, .seek')]
+    .filter((each) => each.checkVisibility() && Math.min(each.offsetWidth, each.offsetHeight) < 44)
+    .map((each) => each.outerHTML)"""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """A file in a browser, in which it is an error to load anything else, to show a dialog or to print an error."""
+    need()
+    with chromium_page() as page:
+        page.set_viewport_size({"width": 1200, "height": 900})
+        problems: list[str] = []
+        page.on("request", lambda request: None if request.url.startswith(("file:", "data:", "blob:"))
+                else problems.append(request.url))  # fmt: skip
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("dialog", lambda dialog: problems.append(dialog.message))
+        page.goto(path.as_uri())
+        yield page
+        assert problems == []
+
+
+def wait_until(frame: Any, has_come: Callable[[list[float]], bool]) -> None:
+    """Wait until the players are at certain times. The policy forbids playwright's own way, which evaluates a text."""
+    for _ in range(200):
+        if has_come(frame.evaluate(PLAYED)):
+            return
+        frame.wait_for_timeout(50)
+    pytest.fail(f"The players are at {frame.evaluate(PLAYED)}.")
+
+
+def album(folder: Path, *seconds: float) -> Path:
+    """A page with a song of each of these lengths, with a cover and lyrics."""
+    songs = []
+    for number, length in enumerate(seconds, 1):
+        audio_id = f"a{number}"
+        song = tone(folder / f"{number}.wav", length, audio_id=audio_id)
+        cover = saved_file(folder / f"{number}.png", b"", "cover", "image/png", COVER)
+        result: Result = {"audio_id": audio_id, "title": f"Song {number}", "lyric": WORDS, "model": "FUZZ-2.0"}
+        songs.append(Downloads(complete(result), (song,) if number > 1 else (song, cover)))
+    return write_page(songs, folder / "album.html", "An album with a title that is rather long")
+
+
+def test_a_song_plays_and_the_next_one_follows(tmp_path: Path) -> None:
+    """Without that, an album would stop after each song, or two would play at once."""
+    with opened(album(tmp_path, 1, 60)) as page:
+        page.get_by_role("button", name="Play Song 1").click()
+        bar = page.get_by_role("region", name="Now playing")
+        bar.get_by_text("Song 1").wait_for()
+        assert bar.get_by_role("button", name="Previous song").is_disabled()
+        bar.get_by_text("Song 2").wait_for()
+        wait_until(page, lambda at: at[1] > 0.3)
+        bar.get_by_role("button", name="Pause Song 2").click()
+        first, second = page.evaluate(PLAYED)
+        assert (first, second > 0.3) == (0, True)
+        bar.get_by_role("button", name="Previous song").click()
+        bar.get_by_text("Song 1").wait_for()
+
+
+def test_pointer_and_keys_seek(tmp_path: Path) -> None:
+    """A waveform that starts elsewhere than where it was clicked is of no use; keys are all that some people have."""
+    with opened(album(tmp_path, 40)) as page:
+        slider = page.get_by_role("slider", name="Position in Song 1")
+        box = slider.bounding_box()
+        slider.click(position={"x": box["width"] * 0.75, "y": 10})
+        assert page.evaluate(PLAYED)[0] == pytest.approx(30, abs=0.2)
+        slider.press("ArrowLeft")
+        assert page.evaluate(PLAYED)[0] == pytest.approx(25, abs=0.2)
+        assert slider.get_attribute("aria-valuetext") == "0:25 of 0:40"
+        head = page.locator(".head-line").bounding_box()
+        assert head["x"] + 1 == pytest.approx(box["x"] + box["width"] * 25 / 40, abs=3)
+        slider.press(" ")
+        wait_until(page, lambda at: at[0] > 25.3)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_fits_a_phone(scheme: str, tmp_path: Path) -> None:
+    """Otherwise one scrolls sideways to read a line, and cannot hit the buttons."""
+    with opened(album(tmp_path, 60, 60)) as page:
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.emulate_media(color_scheme=scheme)
+        page.get_by_role("button", name="Play Song 2").click()
+        for lyrics in page.locator("summary").all():
+            lyrics.click()
+        for width in (390, 320):
+            page.set_viewport_size({"width": width, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.evaluate(TOO_SMALL) == []
+
+
+def test_one_playhead_moves_both_takes(tmp_path: Path) -> None:
+    """Takes that are apart in time cannot be compared."""
+    takes = (tone(tmp_path / "a.wav", 40), tone(tmp_path / "b.wav", 20))
+    (tmp_path / "out.html").write_text(compare(*takes)._repr_html_())
+    with opened(tmp_path / "out.html") as page:
+        frame = page.frames[1]
+        frame.get_by_role("button", name="Play a and b").click()
+        wait_until(frame, lambda at: min(at) > 0.3)
+        assert frame.evaluate(MUTED) == [False, True]
+
+        frame.get_by_role("radio", name="B: b").check()
+        before, now = frame.evaluate(PLAYED), frame.evaluate(MUTED)
+        assert now == [True, False]
+        assert before[0] == pytest.approx(before[1], abs=0.15)
+        assert before[1] > 0.3, "the place is kept"
+
+        slider = frame.get_by_role("slider", name="Position in a and b")
+        slider.click(position={"x": slider.bounding_box()["width"] / 4, "y": 90})
+        wait_until(frame, lambda at: 10.2 < min(at) <= max(at) < 13)
+        frame.get_by_role("radio", name="B: b").press("ArrowLeft")
+        assert frame.evaluate(MUTED) == [False, True]
+
+        slider.click(position={"x": slider.bounding_box()["width"] * 0.75, "y": 10})
+        wait_until(frame, lambda at: at[0] > 30.2)
+        assert frame.evaluate(PLAYED)[1] == 20, "the shorter one has ended"
+        frame.get_by_role("button", name="Pause a and b").click()
+        slider.focus()
+        slider.press("Home")
+        assert frame.evaluate(PLAYED) == [0, 0]
+
+
+def test_hostile_texts_do_nothing(tmp_path: Path) -> None:
+    """A song's title is written by a model, and a page from the disk may read other files there."""
+    song: Result = {"audio_id": "a1", "title": HOSTILE, "lyric": f"[{HOSTILE}]\n{HOSTILE}", "style": HOSTILE}
+    downloads = Downloads(complete(song), (tone(tmp_path / "a.wav", 20),))
+    path = write_page([downloads, compare(downloads, downloads)], tmp_path / "p.html", HOSTILE)
+    with opened(path) as page:
+        page.locator(".play").first.click()
+        wait_until(page, lambda at: at[0] > 0.1)
+        assert page.evaluate("window.hacked") is None
+        assert page.title() == HOSTILE
+
+
+def test_the_policy_stops_a_script_that_was_not_escaped(tmp_path: Path) -> None:
+    """The second line of defence: if a text were not escaped one day, it still could not run or send anything."""
+    need()
+    path = album(tmp_path, 1)
+    html = path.read_text("utf-8").replace("</main>", f"{HOSTILE}<img src='http://127.0.0.1:9/x'></main>")
+    path.write_text(html, "utf-8")
+    with chromium_page() as page:
+        refused: list[str] = []
+        page.on("console", lambda message: refused.append(message.text))
+        page.goto(path.as_uri())
+        page.get_by_role("button", name="Play Song 1").wait_for()
+        assert page.evaluate("window.hacked") is None
+        assert len([text for text in refused if "Content Security Policy" in text]) >= 3
