@@ -42,7 +42,7 @@ async def test_everything_can_be_made_and_used_in_a_running_loop(sandbox: Produc
         task = await client.submit(GenerateMusic(prompt="x"))
         await tools["producer_download_results"].ainvoke({"task_id": task.task_id})
     assert (tmp_path / "songs.sqlite").is_file()
-    assert list((tmp_path / "songs").glob("*-audio*"))
+    assert list((tmp_path / "songs").glob("*.wav"))
 
 
 async def test_a_ledger_that_is_in_use_stays_where_it_is(sandbox: ProducerSandbox, elsewhere: Path) -> None:
@@ -64,5 +64,5 @@ def test_files_go_where_they_should_when_the_process_goes_elsewhere(sandbox: Pro
         os.chdir(elsewhere)
         downloader.save_sync(str(task.task_id))
         tools["producer_download_results"].invoke({"task_id": task.task_id})
-    assert list((elsewhere.parent / "songs").glob("*-audio*"))
+    assert list((elsewhere.parent / "songs").glob("*.wav"))
     assert not list(elsewhere.iterdir())

@@ -16,4 +16,4 @@ def test_an_album_survives_a_kill(tmp_path: Path, capsys: pytest.CaptureFixture[
     printed = capsys.readouterr().out
     assert "KILLED in the middle" in printed
     assert "each take was charged once, and none is lost" in printed
-    assert len(list((tmp_path / "songs").glob("*-audio*.wav"))) == 2
+    assert len(list((tmp_path / "songs").glob("*.wav"))) == 2
