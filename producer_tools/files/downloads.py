@@ -108,6 +108,7 @@ class Downloader:
         wanted = wanted_files(task)
         library = Library(await in_thread(self._directory.absolute))
         await in_thread(sweep, library.directory)
+        wanted = [await in_thread(library.described, file) for file in wanted]
         places = asyncio.Semaphore(MOST_AT_ONCE)
         saving = [asyncio.ensure_future(self._save_or_fail(file, library, places, renewal)) for file in wanted]
         try:

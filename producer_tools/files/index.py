@@ -130,6 +130,16 @@ class Index:
             self._read_new_lines()
             return self._entries.get(key)
 
+    def song(self, audio_id: str) -> Entry | None:
+        """The audio file of a song.
+
+        Raises:
+            DownloadError: ``no_write_access``: as for `get`.
+        """
+        with self._lock, self._faults():
+            self._read_new_lines()
+            return self._audio.get(audio_id)
+
     @contextmanager
     def changing(self) -> Iterator[Callable[[Entry], None]]:
         """Keep others from changing the index during the block, which gets a function that adds a line.
@@ -210,6 +220,8 @@ class Index:
         self._entries[entry.key] = entry
         self._names[comparable(entry.name)] = entry.key
         self._stems[comparable(entry.stem)] = entry.song
+        if entry.kind == "audio":
+            self._audio[entry.song] = entry
         if entry.kind != "stem":
             self._songs[entry.song] = entry.stem
 
@@ -217,6 +229,7 @@ class Index:
         self._read_to = 0
         self._file_read = None
         self._entries: dict[str, Entry] = {}
+        self._audio: dict[str, Entry] = {}
         self._names: dict[str, str] = {}
         self._stems: dict[str, str] = {}
         self._songs: dict[str, str] = {}

@@ -47,6 +47,14 @@ class Library:
         """Where a file is."""
         return self.directory / entry.name
 
+    def described(self, wanted: Wanted) -> Wanted:
+        """The file, with what the index says of its song."""
+        try:
+            song = self._index.song(wanted.result.get("audio_id") or "")
+        except DownloadError:
+            return wanted  # saving it reports the reason
+        return wanted if song is None else wanted.described_by(song)
+
     def find(self, wanted: Wanted) -> Entry | None:
         """The file, if it is there and complete.
 

@@ -3,8 +3,9 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import cast
 
 from producer_tools.errors import NoFilesError, TaskNotFinishedError
 from producer_tools.files.index import Entry
@@ -69,6 +70,17 @@ class Wanted:
             duration_seconds=None if self.kind == "cover" else result.get("duration_seconds"),
         )
 
+    def described_by(self, song: Entry) -> "Wanted":
+        """The file with what the index says of its song. The result of a video or a WAV file names little of it.
+
+        Args:
+            song: the audio file of the same song.
+        """
+        names = {"title": song.title, "model": song.model, "seed": song.seed, "sound": song.prompt}
+        known = cast("Result", {name: text for name, text in names.items() if text is not None})
+        result: Result = {**known, **self.result}
+        return replace(self, result=result, stem=readable_name(result.get("title") or ""))
+
     def stem_file(self, member: str) -> "Wanted":
         """One file of this stems archive.
 
@@ -108,7 +120,7 @@ def wanted_files(task: Task) -> list[Wanted]:
 
 
 def _files_of(task: Task) -> Iterator[Wanted]:
-    results = task.results or task.partial_results
+    results = [_of_song(task, result) for result in task.results or task.partial_results]
     songs = Counter(result.get("audio_id") for result in results)
     seen: Counter[tuple[str, str]] = Counter()
     for number, result in enumerate(results, start=1):
@@ -131,6 +143,13 @@ def _files_of(task: Task) -> Iterator[Wanted]:
                 task=task,
                 result=result,
             )
+
+
+def _of_song(task: Task, result: Result) -> Result:
+    """The result with the id of its song: a video, a WAV file and stems belong to the song that they were made from."""
+    if task.source_audio_id is None or "audio_id" in result or "audio_url" in result:
+        return result
+    return {**result, "audio_id": task.source_audio_id}
 
 
 def _key(*parts: str) -> str:

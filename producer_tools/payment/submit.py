@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from random import uniform
 from uuid import uuid4
@@ -155,7 +155,7 @@ class Submissions:
             with telemetry.operation("submit", action=call.what, key=call.key) as facts:
                 task = await self._until_known(call)
                 facts["task_id"] = task.task_id
-                return task
+                return replace(task, source_audio_id=getattr(call.request, "audio_id", None))
         except Exception as error:
             if isinstance(error, SubmissionUnknownError):
                 error.key = call.key

@@ -67,6 +67,7 @@ def read_record(record: Mapping[str, Any], *, is_stuck: bool = False) -> Task:
         finished_at=_number(record.get("finished_at")),
         elapsed_seconds=_number(record.get("elapsed")) or _number(record.get("duration")),
         note=note,
+        source_audio_id=_id(_mapping(record.get("request")).get("audio_id")),
     )
 
 

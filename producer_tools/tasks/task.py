@@ -47,6 +47,7 @@ class Task:
         started_at: Unix seconds.
         finished_at: Unix seconds.
         elapsed_seconds: how long the service worked on it, if it reports that.
+        source_audio_id: the song that it was made from, if it was made from one.
     """
 
     task_id: str | None
@@ -62,6 +63,7 @@ class Task:
     finished_at: float | None = None
     elapsed_seconds: float | None = None
     note: str | None = None
+    source_audio_id: str | None = None
 
     @property
     def success(self) -> bool | None:

@@ -23,7 +23,8 @@ NEVER_SENT = (requests.MusicRequest, UploadAudioOrFile)  # a base class, and arg
 def request_classes(base: type[requests.Request]) -> Iterator[type[requests.Request]]:
     for kind in base.__subclasses__():
         yield from request_classes(kind)
-        if hasattr(kind, "endpoint") and kind not in NEVER_SENT:
+        is_own = kind.__module__.startswith("producer_tools.")  # other tests make requests that the contract forbids
+        if is_own and hasattr(kind, "endpoint") and kind not in NEVER_SENT:
             yield kind
 
 
