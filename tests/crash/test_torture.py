@@ -24,8 +24,8 @@ def test_killed_processes_pay_once(listing: ListingAnswer, tmp_path: Path) -> No
 
 def test_many_callers_pay_once(tmp_path: Path) -> None:
     """If this fails, calls from many threads and event loops pay twice for a song, or lose one, when requests fail."""
-    found = soak(calls=300, directory=tmp_path, seed=5, listing="works")
+    found = soak(calls=200, directory=tmp_path, seed=5, listing="works")
     assert found.wrong == []
-    assert (found.calls, found.songs) == (300, 150)
+    assert (found.calls, found.songs) == (200, 100)
     assert found.faults > 0
     assert found.once > 0

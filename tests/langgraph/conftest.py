@@ -54,3 +54,9 @@ def graph(client: ProducerClient, directory: Path) -> Builder:
 def plain_graph(client: ProducerClient, directory: Path) -> Builder:
     """A graph that runs each node, whether or not the one before it failed."""
     return build_plain_graph(client, directory)
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saved songs are not measured, because that takes long."""
+    monkeypatch.setattr("producer_tools.files.finishing.measure", lambda _: None)

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -127,9 +125,3 @@ def test_a_wrong_setting_says_what_it_must_be(option: str, value: str, message: 
     """Otherwise a typo gives a person a traceback, a server without a budget, or a ledger in a file of an odd name."""
     with pytest.raises(SystemExit, match=message):
         main([option, value])
-
-
-def test_the_package_does_not_import_the_sdk() -> None:
-    """Everybody who imports the package would wait for the SDK, and most do not have it."""
-    code = "import sys, producer_tools; sys.exit('mcp' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -2,7 +2,6 @@
 
 import os
 import struct
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -188,15 +187,3 @@ def test_without_the_extra_an_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ImportError, match=r'pip install "producer-tools\[sound\]"'):
         decoded(originals[".wav"])
-
-
-def test_the_libraries_are_loaded_only_when_they_are_needed() -> None:
-    """They take a second to import, and 100 MB of memory."""
-    modules = "tags, decoding, measuring, peaks, encoding, loudness, levels, headers, tag_places"
-    code = f"""
-import producer_tools, sys
-from producer_tools.files.audio import {modules}
-print({{"av", "numpy", "scipy", "pyloudnorm", "mutagen"}} & sys.modules.keys())
-"""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout == "set()\n"
