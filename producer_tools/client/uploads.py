@@ -3,17 +3,21 @@
 from collections.abc import Awaitable
 from typing import Protocol
 
+from pydantic import BaseModel, ValidationError
+
 from producer_tools.concurrency.limits import KeyLocks
-from producer_tools.errors import ProducerError, SubmissionConflictError
+from producer_tools.errors import LedgerError, ProducerError, SubmissionConflictError
 from producer_tools.files.hosting import FileHosts
 from producer_tools.files.recordings import Recording
 from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
+from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import ledger_key
 from producer_tools.payment.ledger import Ledger, guarded
 from producer_tools.payment.recordings import Filed, RecordingKeys
 from producer_tools.requests import PaidRequest
 from producer_tools.requests.media import UploadRecording
+from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
 
 
@@ -24,6 +28,18 @@ class Submit(Protocol):
         self, request: PaidRequest, *, key: str | None, ledger: Ledger, refusal: ProducerError | None
     ) -> Awaitable[Task]:
         """The task of a request, which is sent unless it was sent before."""
+
+
+class _Note(BaseModel):
+    """What was uploaded under a caller's key.
+
+    Attributes:
+        key: the key in the ledger.
+        sha256: the hash of the content.
+    """
+
+    key: str
+    sha256: str
 
 
 class Uploads:
@@ -48,10 +64,10 @@ class Uploads:
         account = token_id(self._transport.token())
         # Of calls of this client at once, only the first one sends the file.
         async with self._in_progress.hold(f"{account}/{recording.sha256}"):
-            place = await self._place(recording, account, ledger, key)
+            place = await self._place(recording.sha256, account, ledger, key)
             if place.entry is not None:
                 # Nothing is sent, unless whoever is sending it withdraws: then its address holds the same content.
-                url = str(place.entry.request.get("audio_url"))
+                url = _address(place.entry)
             elif refusal is not None:
                 raise refusal
             else:
@@ -59,20 +75,60 @@ class Uploads:
             request = UploadRecording(audio_url=url, sha256=recording.sha256)
             return await submit(request, key=place.key, ledger=ledger, refusal=refusal)
 
-    async def _place(self, recording: Recording, account: str, ledger: Ledger, key: str | None) -> Filed:
+    async def repeated(self, submit: Submit, *, key: str, ledger: Ledger, refusal: ProducerError) -> Task:
+        """The task of an earlier upload under a caller's key, whose file cannot be read any more. Nothing is sent.
+
+        Raises:
+            ProducerError: ``refusal``, if nothing was uploaded under this key.
+        """
+        account = token_id(self._transport.token())
+        note = await self._note(ledger_key(key, account), ledger)
+        entry = None if note is None else await guarded(ledger.get(ledger_key(note.key, account)))
+        if note is None or entry is None:
+            raise refusal
+        request = UploadRecording(audio_url=_address(entry), sha256=note.sha256)
+        return await submit(request, key=note.key, ledger=ledger, refusal=refusal)
+
+    async def _place(self, sha256: str, account: str, ledger: Ledger, key: str | None) -> Filed:
         """Where the upload belongs in the ledger. A caller's key belongs to it for good, also after seven days.
 
         Raises:
             SubmissionConflictError: the caller's key belongs to other content.
         """
         if key is None:
-            return await self._keys.filed(recording.sha256, account, ledger)
-        name = f"recording of {ledger_key(key, account)}"
-        note = await guarded(ledger.read_note(name))
+            return await self._keys.filed(sha256, account, ledger)
+        named = ledger_key(key, account)
+        note = await self._note(named, ledger)
         if note is None:
-            place = await self._keys.filed(recording.sha256, account, ledger)
-            await guarded(ledger.write_note(name, {"key": place.key, "sha256": recording.sha256}))
+            place = await self._keys.filed(sha256, account, ledger)
+            await guarded(ledger.write_note(_name(named), {"key": place.key, "sha256": sha256}))
             return place
-        if note["sha256"] != recording.sha256:
-            raise SubmissionConflictError(key)
-        return Filed(note["key"], await guarded(ledger.get(ledger_key(note["key"], account))))
+        entry = await guarded(ledger.get(ledger_key(note.key, account)))
+        if note.sha256 != sha256:
+            task = None if entry is None or entry.answer is None else read_answer(entry.answer)
+            raise SubmissionConflictError(key, None if task is None else task.task_id)
+        return Filed(note.key, entry)
+
+    @staticmethod
+    async def _note(named: str, ledger: Ledger) -> _Note | None:
+        """What was uploaded under a caller's key.
+
+        Raises:
+            LedgerError: the note of it is damaged. Without it, the recording might be paid for again.
+        """
+        note = await guarded(ledger.read_note(_name(named)))
+        if note is None:
+            return None
+        try:
+            return _Note.model_validate(note)
+        except ValidationError:
+            raise LedgerError(f"The ledger's note {_name(named)!r} is damaged.") from None
+
+
+def _name(named: str) -> str:
+    """The name of the note about a caller's key, which has the account before it."""
+    return f"recording of {named}"
+
+
+def _address(entry: Entry) -> str:
+    return str(entry.request.get("audio_url"))

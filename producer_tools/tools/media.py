@@ -55,11 +55,8 @@ class ProducerUploadAudio(SubmittingTool):
         if request.path is None:
             at_url = requests.UploadAudio(audio_url=request.audio_url)
             return await super().submitted(at_url, filed, ledger, refusal)
-        try:
-            recording = await in_thread(self._read, request.path)
-        except InvalidArgumentError as error:
-            raise refusal or error from None
-        return await self.client.upload(recording, key=filed.key, ledger=ledger, refusal=refusal)
+        read = partial(self._read, request.path)
+        return await self.client.upload(read, key=filed.key, ledger=ledger, refusal=refusal)
 
     def facts(self, request: Any) -> Mapping[str, str]:
         """The type, size and hash of the file that would be sent.

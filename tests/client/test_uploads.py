@@ -14,6 +14,8 @@ from producer_tools import (
     BudgetExceededError,
     InvalidArgumentError,
     Ledger,
+    LedgerError,
+    MemoryLedger,
     MissingTokenError,
     ProducerClient,
     ServiceUnavailableError,
@@ -200,9 +202,65 @@ async def test_a_callers_key_belongs_to_its_recording_for_good(
         assert (await client.upload(take, key="call 1")).task_id == first.task_id
         assert len(sandbox.charges) == len(sandbox.file_hosts.received) == 1
         take.write_bytes(wav(note=1))
-        with pytest.raises(SubmissionConflictError, match="call 1"):
+        with pytest.raises(SubmissionConflictError, match="call 1") as caught:
             await client.upload(take, key="call 1")
+        assert caught.value.task_id == first.task_id, "it has been paid for, and nothing else may name it"
     assert len(sandbox.charges) == len(sandbox.file_hosts.received) == 1
+
+
+async def test_a_callers_key_keeps_its_task_without_the_file(
+    client_of: Callable[..., ProducerClient], sandbox: ProducerSandbox, clock: InstantClock, take: Path
+) -> None:
+    """A graph that is resumed after its files were cleaned up would otherwise lose what it has paid for."""
+    async with client_of() as client:
+        first = await client.upload(take, key="call 1")
+        take.unlink()
+        clock.time += 14 * DAY
+        assert (await client.upload(take, key="call 1")).task_id == first.task_id
+        for key in ("call 2", None):
+            with pytest.raises(InvalidArgumentError, match="does not exist"):
+                await client.upload(take, key=key)
+        with api_token(sandbox.add_user().api_token), pytest.raises(InvalidArgumentError):
+            await client.upload(take, key="call 1")
+        take.write_text("no sound")
+        assert (await client.upload(take, key="call 1")).task_id == first.task_id
+    assert len(sandbox.charges) == 1
+
+
+async def test_without_the_file_an_unknown_outcome_is_not_hidden(
+    client_of: Callable[..., ProducerClient], sandbox: ProducerSandbox, take: Path
+) -> None:
+    """An error about the file would say that nothing was sent."""
+    sandbox.listing.answer = "forbidden"
+    sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint="/producer/upload")
+    async with client_of() as client:
+        with pytest.raises(SubmissionUnknownError):
+            await client.upload(take, key="call 1")
+        take.unlink()
+        with pytest.raises(SubmissionUnknownError):
+            await client.upload(take, key="call 1")
+        await client.release(key_of(wav()))
+        with pytest.raises(InvalidArgumentError):
+            await client.upload(take, key="call 1")
+
+
+@pytest.mark.parametrize("damaged", [{}, {"key": 5, "sha256": "x"}, {"sha256": "x"}, ["x"]])
+async def test_a_damaged_note_stops_the_upload(
+    damaged: Any, sandbox: ProducerSandbox, take: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been paid for more than seven days ago. A KeyError would end the whole run of a graph."""
+    ledger = MemoryLedger()
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger) as client:
+        await client.upload(take, key="call 1")
+
+        async def read_note(name: str) -> Any:
+            return damaged if name.startswith("recording of ") else None
+
+        monkeypatch.setattr(ledger, "read_note", read_note)
+        with pytest.raises(LedgerError, match="damaged"):
+            await client.upload(take, key="call 1")
+        await client.upload(take)
+    assert len(sandbox.charges) == 1
 
 
 async def test_nothing_is_sent_of_a_file_that_cannot_be_uploaded(

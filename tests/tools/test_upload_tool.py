@@ -149,7 +149,12 @@ async def test_each_content_is_paid_once_and_each_call_keeps_its_task(
     ]
     assert len(set(tasks)) == len(sandbox.charges) == 1
     (folder / "demos/riff.wav").write_bytes(wav(note=2))
-    assert "key_reused" in (await tool.ainvoke(in_graph("c1", path="demos/riff.wav"))).content
+    changed = await tool.ainvoke(in_graph("c1", path="demos/riff.wav"))
+    assert changed.content.startswith("key_reused: ")
+    assert tasks[0] in changed.content
+    (folder / "demos/riff.wav").unlink()
+    gone = await tool.ainvoke(in_graph("c1", path="demos/riff.wav"))
+    assert json.loads(gone.content)["task_id"] == tasks[0], "a resumed graph would lose what it has paid for"
     assert len(sandbox.charges) == len(sandbox.file_hosts.received) == 1
 
 
