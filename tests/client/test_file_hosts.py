@@ -74,11 +74,28 @@ async def test_two_long_refusals_leave_room_for_each_other(takes: list[Path]) ->
 @pytest.mark.parametrize(
     "answer",
     [
+        {"success": False, "message": "the storage is full"},
+        {"success": False, "detail": "the storage is full", "url": URL},
+        {"id": 1, "error": "the storage is full"},
+    ],
+)
+async def test_a_failure_with_status_200_is_told_in_its_own_words(answer: dict[str, Any], takes: list[Path]) -> None:
+    """That there is no url would not say what to do."""
+    async with answering(http(answer)) as server, ProducerClient(TOKEN, server.base_url) as client:
+        with pytest.raises(FileHostingError, match="the storage is full"):
+            await client.upload(takes[0])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
         {"success": True, "url": URL, "expires_at": "2026-12-06T00:00:00Z"},
         {"id": 1, "file_url": URL},
         {"id": 1, "file": URL},
         {"data": {"url": URL}},
         {"file": {"download_url": URL}},
+        {"file": "take.wav", "data": {"url": URL}},
+        {"success": True, "error": None, "url": URL},
     ],
 )
 async def test_each_likely_form_of_the_answer_is_read(answer: dict[str, Any], takes: list[Path]) -> None:
@@ -93,6 +110,8 @@ async def test_each_likely_form_of_the_answer_is_read(answer: dict[str, Any], ta
     [
         http({"success": True}),
         http({"success": False, "url": None, "error": {"code": "x", "message": "y"}}),
+        http({"success": False, "url": URL}),
+        http({"id": 1, "error": {"code": "x", "message": "y"}, "url": URL}),
         http([URL]),
         http(b"<html>"),
         http(b""),
