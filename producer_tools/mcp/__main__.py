@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from producer_tools import Budget, ProducerClient, ProducerToolkit
-from producer_tools.errors import ConfigurationError
+from producer_tools.errors import ConfigurationError, InvalidArgumentError
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.http.tokens import TOKEN_VARIABLE
 from producer_tools.mcp.server import to_mcp
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         asyncio.run(_serve(options))
-    except ConfigurationError as error:
+    except (ConfigurationError, InvalidArgumentError) as error:
         raise SystemExit(f"producer_tools.mcp: {error.message}") from None
     except KeyboardInterrupt:
         pass

@@ -21,6 +21,17 @@ from producer_tools.tasks.task import Task
 from producer_tools.tools.base import SubmittingTool
 
 
+def _folder(path: Path | str) -> Path:
+    """The folder, which must be named: an empty variable of the environment would stand for the current directory."""
+    if path == "":
+        raise ValueError("it is empty: name a folder ('.' for the current one), or None for no uploads of files")
+    return absolute_path(path)
+
+
+UploadDir = Annotated[Path | str, AfterValidator(_folder)]
+"""A folder whose files a model may upload."""
+
+
 class ProducerUploadAudio(SubmittingTool):
     """Uploads audio, so that other tools can work on it.
 
@@ -36,9 +47,7 @@ class ProducerUploadAudio(SubmittingTool):
         "with uploaded=true. Use it for the user's own music, an outside base, an import. Paid."
     )
     args_schema: type[BaseModel] = requests.UploadAudio
-    upload_dir: Annotated[Path | str, AfterValidator(absolute_path)] | None = Field(
-        default=None, exclude=True, repr=False
-    )
+    upload_dir: UploadDir | None = Field(default=None, exclude=True, repr=False)
 
     @model_validator(mode="after")
     def _take_files(self) -> Self:

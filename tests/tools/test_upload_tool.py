@@ -18,6 +18,7 @@ from langgraph.types import Command
 
 from producer_tools import (
     Budget,
+    InvalidArgumentError,
     MemoryLedger,
     ProducerClient,
     ProducerError,
@@ -130,6 +131,14 @@ async def test_a_model_gets_nothing_else_and_learns_nothing(
     assert "ann" not in message.content
     assert "Correct the arguments and call again" in message.content
     assert sandbox.file_hosts.received == ()
+
+
+def test_a_folder_without_a_name_is_refused(client: ProducerClient) -> None:
+    """A variable of the environment that is not set would let a model publish the recordings of the current folder."""
+    with pytest.raises(InvalidArgumentError, match=r"upload_dir: .*empty"):
+        ProducerToolkit(client=client, upload_dir="")
+    with pytest.raises(ValueError, match="empty"):
+        ProducerUploadAudio(client=client, upload_dir="")
 
 
 async def test_a_folder_that_is_gone_ends_the_run(client: ProducerClient, tmp_path: Path) -> None:
