@@ -15,10 +15,13 @@ from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import ledger_key
 from producer_tools.payment.ledger import Ledger, guarded
 from producer_tools.payment.recordings import Filed, RecordingKeys
+from producer_tools.payment.sending import Sender
 from producer_tools.requests import PaidRequest
 from producer_tools.requests.media import UploadRecording
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
+
+_NOT_YET = "https://not-yet-hosted.invalid/"
 
 
 class Submit(Protocol):
@@ -49,12 +52,14 @@ class Uploads:
         transport: knows the token of the current call.
         hosts: gives a recording an address.
         keys: finds the key of each recording.
+        sender: knows the budgets. A file becomes public when it is hosted, so it must fit into them before that.
     """
 
-    def __init__(self, transport: Transport, hosts: FileHosts, keys: RecordingKeys) -> None:
+    def __init__(self, transport: Transport, hosts: FileHosts, keys: RecordingKeys, sender: Sender) -> None:
         self._transport = transport
         self._hosts = hosts
         self._keys = keys
+        self._sender = sender
         self._in_progress = KeyLocks()
 
     async def upload(
@@ -71,8 +76,9 @@ class Uploads:
             elif refusal is not None:
                 raise refusal
             else:
+                await self._sender.check(_request(_NOT_YET, recording.sha256), account, ledger)
                 url = await self._hosts.host(recording)
-            request = UploadRecording(audio_url=url, sha256=recording.sha256)
+            request = _request(url, recording.sha256)
             return await submit(request, key=place.key, ledger=ledger, refusal=refusal)
 
     async def repeated(self, submit: Submit, *, key: str, ledger: Ledger, refusal: ProducerError) -> Task:
@@ -86,7 +92,7 @@ class Uploads:
         entry = None if note is None else await guarded(ledger.get(ledger_key(note.key, account)))
         if note is None or entry is None:
             raise refusal
-        request = UploadRecording(audio_url=_address(entry), sha256=note.sha256)
+        request = _request(_address(entry), note.sha256)
         return await submit(request, key=note.key, ledger=ledger, refusal=refusal)
 
     async def _place(self, sha256: str, account: str, ledger: Ledger, key: str | None) -> Filed:
@@ -128,6 +134,10 @@ class Uploads:
 def _name(named: str) -> str:
     """The name of the note about a caller's key, which has the account before it."""
     return f"recording of {named}"
+
+
+def _request(url: str, sha256: str) -> UploadRecording:
+    return UploadRecording(audio_url=url, sha256=sha256)
 
 
 def _address(entry: Entry) -> str:

@@ -286,14 +286,17 @@ async def test_nothing_is_sent_that_must_not_be_paid_for(sandbox: ProducerSandbo
             await without_token.upload(take)
 
 
-async def test_it_counts_in_a_budget(sandbox: ProducerSandbox, take: Path) -> None:
-    async with ProducerClient(sandbox.api_token, sandbox.base_url, budget=Budget(max_calls=1)) as client:
+@pytest.mark.parametrize("kind", [{}, {"scope": "ann"}], ids=["of this run", "in the ledger"])
+async def test_it_counts_in_a_budget(sandbox: ProducerSandbox, take: Path, kind: dict[str, Any]) -> None:
+    """A file that is not paid for must not be sent either: it would be public, and for nothing."""
+    limit = Budget(max_calls=1, **kind)
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, budget=limit) as client:
         await client.upload(take)
         await client.upload(take)
         take.write_bytes(wav(note=1))
         with pytest.raises(BudgetExceededError):
             await client.upload(take)
-    assert len(sandbox.charges) == 1
+    assert len(sandbox.charges) == len(sandbox.file_hosts.received) == limit.calls == 1
 
 
 async def test_the_ledger_of_a_call_takes_precedence(client: ProducerClient, take: Path, tmp_path: Path) -> None:
