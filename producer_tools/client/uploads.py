@@ -104,16 +104,15 @@ class Uploads:
         if key is None:
             return await self._keys.filed(sha256, account, ledger)
         named = ledger_key(key, account)
-        note = await self._note(named, ledger)
-        if note is None:
-            place = await self._keys.filed(sha256, account, ledger)
-            await guarded(ledger.write_note(_name(named), {"key": place.key, "sha256": sha256}))
-            return place
-        entry = await guarded(ledger.get(ledger_key(note.key, account)))
-        if note.sha256 != sha256:
-            task = None if entry is None or entry.answer is None else read_answer(entry.answer)
-            raise SubmissionConflictError(key, None if task is None else task.task_id)
-        return Filed(note.key, entry)
+        if (note := await self._note(named, ledger)) is not None:
+            entry = await guarded(ledger.get(ledger_key(note.key, account)))
+            if note.sha256 == sha256:
+                return Filed(note.key, entry)
+            if entry is not None:  # else the first content was never sent
+                raise SubmissionConflictError(key, read_answer(entry.answer).task_id if entry.answer else None)
+        place = await self._keys.filed(sha256, account, ledger)
+        await guarded(ledger.write_note(_name(named), {"key": place.key, "sha256": sha256}))
+        return place
 
     @staticmethod
     async def _note(named: str, ledger: Ledger) -> _Note | None:

@@ -12,6 +12,7 @@ import pytest
 from producer_tools import (
     Budget,
     BudgetExceededError,
+    FileHostingError,
     InvalidArgumentError,
     Ledger,
     LedgerError,
@@ -242,6 +243,20 @@ async def test_without_the_file_an_unknown_outcome_is_not_hidden(
         await client.release(key_of(wav()))
         with pytest.raises(InvalidArgumentError):
             await client.upload(take, key="call 1")
+
+
+async def test_a_callers_key_is_free_until_something_was_sent(
+    client: ProducerClient, sandbox: ProducerSandbox, take: Path
+) -> None:
+    """After a refusal at no cost, the user may make the recording anew: it would be refused as another one's."""
+    sandbox.file_hosts.api = sandbox.file_hosts.platform = "failing"
+    with pytest.raises(FileHostingError):
+        await client.upload(take, key="call 1")
+    sandbox.file_hosts.api = "works"
+    take.write_bytes(wav(note=1))
+    task = await client.upload(take, key="call 1")
+    assert (await client.upload(take, key="call 1")).task_id == task.task_id
+    assert len(sandbox.charges) == 1
 
 
 @pytest.mark.parametrize("damaged", [{}, {"key": 5, "sha256": "x"}, {"sha256": "x"}, ["x"]])
