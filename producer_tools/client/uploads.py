@@ -67,8 +67,9 @@ class Uploads:
     ) -> Task:
         """The task of a recording: that of an earlier upload, or of a new one."""
         account = token_id(self._transport.token())
-        # Of calls of this client at once, only the first one sends the file.
-        async with self._in_progress.hold(f"{account}/{recording.sha256}"):
+        # Of calls of this client at once, only the first one sends the file, and only the first one gets the key.
+        named = f"key {ledger_key(key or recording.sha256, account)}"
+        async with self._in_progress.hold(named), self._in_progress.hold(f"{account}/{recording.sha256}"):
             place = await self._place(recording.sha256, account, ledger, key)
             if place.entry is not None:
                 # Nothing is sent, unless whoever is sending it withdraws: then its address holds the same content.

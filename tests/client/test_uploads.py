@@ -259,6 +259,18 @@ async def test_a_callers_key_is_free_until_something_was_sent(
     assert len(sandbox.charges) == 1
 
 
+async def test_of_two_recordings_at_once_one_gets_the_key(
+    client: ProducerClient, sandbox: ProducerSandbox, take: Path, tmp_path: Path
+) -> None:
+    """As with every paid call: a key that is used for two recordings by mistake must not pay for both."""
+    other = tmp_path / "other.wav"
+    other.write_bytes(wav(note=1))
+    uploads = [client.upload(path, key="call 1") for path in (take, other)]
+    outcomes = await asyncio.gather(*uploads, return_exceptions=True)
+    assert sorted(type(each).__name__ for each in outcomes) == ["SubmissionConflictError", "Task"]
+    assert len(sandbox.charges) == 1
+
+
 @pytest.mark.parametrize("damaged", [{}, {"key": 5, "sha256": "x"}, {"sha256": "x"}, ["x"]])
 async def test_a_damaged_note_stops_the_upload(
     damaged: Any, sandbox: ProducerSandbox, take: Path, monkeypatch: pytest.MonkeyPatch
