@@ -99,7 +99,8 @@ class PaidCalls:
         The file is sent to the provider's file endpoint, which costs nothing and gives it a public address for seven
         days (faq). The address is then uploaded, which is paid for. The same content is paid for once in seven days,
         whatever the file is called and whichever process uploads it: after the first time nothing is sent, and the same
-        task is returned. After a failed task it is sent again.
+        task is returned. After a failed task it is sent again. At most five files of an account are read and sent at
+        once, and further ones wait.
 
         Args:
             file: the path of an mp3, wav or m4a file of at most 25 MB (faq); or a function that reads one, which is
@@ -121,13 +122,14 @@ class PaidCalls:
         """
         check_key(key)
         ledger = self._ledger_or_default(ledger)
-        try:
-            recording = await in_thread(file if callable(file) else partial(read_recording, file))
-        except InvalidArgumentError as error:
-            if key is None:
-                raise refusal or error from None
-            return await self._uploads.repeated(self.submit, key=key, ledger=ledger, refusal=refusal or error)
-        return await self._uploads.upload(recording, self.submit, key=key, ledger=ledger, refusal=refusal)
+        async with self._uploads.place():
+            try:
+                recording = await in_thread(file if callable(file) else partial(read_recording, file))
+            except InvalidArgumentError as error:
+                if key is None:
+                    raise refusal or error from None
+                return await self._uploads.repeated(self.submit, key=key, ledger=ledger, refusal=refusal or error)
+            return await self._uploads.upload(recording, self.submit, key=key, ledger=ledger, refusal=refusal)
 
     @for_user
     async def release(self, key: str, *, ledger: Ledger | None = None) -> None:

@@ -1,11 +1,12 @@
 """Uploads recordings: hosts a file, and submits its address, once for the same content."""
 
 from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from pydantic import BaseModel, ValidationError
 
-from producer_tools.concurrency.limits import KeyLocks
+from producer_tools.concurrency.limits import KeyLocks, Semaphores
 from producer_tools.errors import LedgerError, ProducerError, SubmissionConflictError
 from producer_tools.files.hosting import FileHosts
 from producer_tools.files.recordings import Recording
@@ -20,6 +21,9 @@ from producer_tools.requests import PaidRequest
 from producer_tools.requests.media import UploadRecording
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
+
+_FILES_AT_ONCE = 5
+"""For each account. Each file that is uploaded is in memory, up to 25 MB."""
 
 _NOT_YET = "https://not-yet-hosted.invalid/"
 
@@ -61,6 +65,11 @@ class Uploads:
         self._keys = keys
         self._sender = sender
         self._in_progress = KeyLocks()
+        self._places = Semaphores(_FILES_AT_ONCE)
+
+    def place(self) -> AbstractAsyncContextManager[None]:
+        """Hold one of the account's places for uploads during the block, in which the file is read and sent."""
+        return self._places.hold(token_id(self._transport.token()))
 
     async def upload(
         self, recording: Recording, submit: Submit, *, key: str | None, ledger: Ledger, refusal: ProducerError | None

@@ -3,14 +3,15 @@
 import asyncio
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from producer_tools import FileHostingError, ProducerClient
-from producer_tools.files.recordings import LARGEST_RECORDING
+from producer_tools import FileHostingError, ProducerClient, api_token
+from producer_tools.files.recordings import LARGEST_RECORDING, Recording, read_recording
 from producer_tools.sandbox import ProducerSandbox
 from tests.files.own_recordings import wav
 from tests.raw_server import RESET, SILENCE, Reply, answering, http
@@ -214,3 +215,30 @@ async def test_the_largest_file_does_not_block_the_event_loop(
     assert max(turns) < 0.1
     assert len(sandbox.file_hosts.received[0].content) == LARGEST_RECORDING
     await upload
+
+
+async def test_a_folder_full_of_recordings_is_not_read_at_once(takes: list[Path]) -> None:
+    """Each may have 25 MB, and a server has little memory. The files of another account do not wait for them."""
+    read: list[int] = []
+    may_end = asyncio.Event()
+
+    def reading(number: int) -> Recording:
+        read.append(number)
+        return read_recording(takes[0])
+
+    async def host(writer: asyncio.StreamWriter) -> None:
+        await may_end.wait()
+        writer.write(UPLOADED)
+
+    async with answering(host) as server, ProducerClient(TOKEN, server.base_url) as client:
+        uploads = [asyncio.create_task(client.upload(partial(reading, number))) for number in range(7)]
+        while len(read) < 5:
+            await asyncio.sleep(0.001)
+        with api_token("another token of 32 characters.."):
+            other = asyncio.create_task(client.upload(partial(reading, 7)))
+        while 7 not in read:
+            await asyncio.sleep(0.001)
+        assert sorted(read) == [0, 1, 2, 3, 4, 7]
+        may_end.set()
+        await asyncio.gather(*uploads, other, return_exceptions=True)
+    assert sorted(read) == list(range(8))
