@@ -111,9 +111,10 @@ def read_inside(directory: str | os.PathLike[str], path: str) -> Recording:
     try:
         root = Path(directory).resolve(strict=True)
         os.scandir(root).close()
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # before Python 3.13, a link that leads to itself is a RuntimeError
+        reason = getattr(error, "strerror", error)
         raise ConfigurationError(
-            "configuration", f"upload_dir {os.fspath(directory)!r} cannot be read ({error.strerror}). Nothing was sent."
+            "configuration", f"upload_dir {os.fspath(directory)!r} cannot be read ({reason}). Nothing was sent."
         ) from None
     opened = _opened_below if _HAS_DIR_FD else _opened_if_unlinked
     with _errors_about(path):

@@ -143,9 +143,11 @@ def test_a_folder_without_a_name_is_refused(client: ProducerClient) -> None:
 
 async def test_a_folder_that_is_gone_ends_the_run(client: ProducerClient, tmp_path: Path) -> None:
     """A model cannot make it; it would try one name after the other."""
-    tool = ProducerUploadAudio(client=client, upload_dir=tmp_path / "gone")
-    with pytest.raises(ConfigurationError, match="upload_dir"):
-        await tool.ainvoke(call(path="a.wav"))
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("gone", "loop"):
+        tool = ProducerUploadAudio(client=client, upload_dir=tmp_path / name)
+        with pytest.raises(ConfigurationError, match="upload_dir"):
+            await tool.ainvoke(call(path="a.wav"))
 
 
 async def test_each_content_is_paid_once_and_each_call_keeps_its_task(
