@@ -37,7 +37,8 @@ def describe(tool: SubmittingTool, call: ToolCall) -> str:
     """What a person reads before deciding: what would be made, with which model, and about how much it costs.
 
     If a file would be uploaded, it is read for that: its type, its size and the beginning of its hash are shown. The
-    ledger files the upload under the whole hash, so it shows whether the file was another one by then.
+    ledger files the upload under the whole hash, so it shows whether the file was another one by then. An event loop
+    that calls this waits while the file is read.
 
     Args:
         tool: a paid tool.

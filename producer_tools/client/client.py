@@ -129,18 +129,19 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
         spending = Spending(self._prices, budget)
         settler = Settler(Listing(self._transport), clock, callbacks)
         self._outcomes = Outcomes(self._transport, clock, settler)
+        sender = Sender(
+            self._transport,
+            clock,
+            settler=settler,
+            spending=spending,
+            callbacks=callbacks,
+            availability=availability,
+        )
         self._submissions = Submissions(
             self._transport,
             clock,
             semaphores=self._paid_in_flight,
-            sender=Sender(
-                self._transport,
-                clock,
-                settler=settler,
-                spending=spending,
-                callbacks=callbacks,
-                availability=availability,
-            ),
+            sender=sender,
             outcomes=self._outcomes,
             on_submitted=self._waits.remember,
         )
@@ -150,6 +151,7 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
             self._transport,
             FileHosts(self._transport, self.base_url, self._settings.platform_base_url),
             RecordingKeys(clock, self._statements),
+            sender,
         )
 
     @property

@@ -1,6 +1,7 @@
 """The paid calls of the client: submitting requests, settling unknown outcomes, prices and statements."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -11,7 +12,7 @@ from producer_tools.client.for_user import for_user
 from producer_tools.client.uploads import Uploads
 from producer_tools.concurrency.sync import sync_twin
 from producer_tools.concurrency.threads import in_thread
-from producer_tools.errors import ProducerError
+from producer_tools.errors import InvalidArgumentError, ProducerError
 from producer_tools.files.recordings import Recording, read_recording
 from producer_tools.http.transport import Transport
 from producer_tools.payment.ledger import Ledger, MemoryLedger
@@ -87,7 +88,7 @@ class PaidCalls:
     @for_user
     async def upload(
         self,
-        file: str | PathLike[str] | Recording,
+        file: str | PathLike[str] | Callable[[], Recording],
         *,
         key: str | None = None,
         ledger: Ledger | None = None,
@@ -98,11 +99,14 @@ class PaidCalls:
         The file is sent to the provider's file endpoint, which costs nothing and gives it a public address for seven
         days (faq). The address is then uploaded, which is paid for. The same content is paid for once in seven days,
         whatever the file is called and whichever process uploads it: after the first time nothing is sent, and the same
-        task is returned. After a failed task it is sent again.
+        task is returned. After a failed task it is sent again. At most five files of an account are read and sent at
+        once, and further ones wait.
 
         Args:
-            file: the path of an mp3, wav or m4a file of at most 25 MB (faq); or what the upload tool has read.
-            key: an idempotency key. Under the same key the same task is returned also after seven days.
+            file: the path of an mp3, wav or m4a file of at most 25 MB (faq); or a function that reads one, which is
+                called in a thread: the upload tool has one.
+            key: an idempotency key. Under the same key the same task is returned also after seven days, and also if the
+                file cannot be read any more.
             ledger: where the upload is written down; default the client's ledger. It is filed under the key
                 ``recording`` and the SHA-256 of the content, which `release` and `adopt` take.
             refusal: why the upload must not be sent. It is raised unless the ledger knows the recording from before.
@@ -117,9 +121,15 @@ class PaidCalls:
             MissingTokenError, ConfigurationError, ServiceUnavailableError, ServiceUnreachableError: as in `submit`.
         """
         check_key(key)
-        recording = file if isinstance(file, Recording) else await in_thread(read_recording, file)
         ledger = self._ledger_or_default(ledger)
-        return await self._uploads.upload(recording, self.submit, key=key, ledger=ledger, refusal=refusal)
+        async with self._uploads.place():
+            try:
+                recording = await in_thread(file if callable(file) else partial(read_recording, file))
+            except InvalidArgumentError as error:
+                if key is None:
+                    raise refusal or error from None
+                return await self._uploads.repeated(self.submit, key=key, ledger=ledger, refusal=refusal or error)
+            return await self._uploads.upload(recording, self.submit, key=key, ledger=ledger, refusal=refusal)
 
     @for_user
     async def release(self, key: str, *, ledger: Ledger | None = None) -> None:

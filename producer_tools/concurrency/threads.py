@@ -30,6 +30,9 @@ async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
 
     `asyncio.to_thread` returns at once when it is cancelled, and its thread goes on: a write that is then repeated may
     be carried out after the repeated one. This waits for the thread, and raises the cancellation after that.
+
+    The call must not wait for another call of this function, as `run_sync` may: when all threads are taken by such
+    calls, they wait for ever.
     """
     run = partial(copy_context().run, partial(call, *args, **kwargs))
     thread = asyncio.get_running_loop().run_in_executor(_threads, run)

@@ -60,18 +60,24 @@ def mp4(file: BinaryIO, size: int) -> bool:
 
 def mp3(file: BinaryIO, size: int) -> bool:
     """The frames are as long as a Xing or VBRI header says; without one, nothing is known."""
-    start = 0
-    while _read(file, start, 3) == b"ID3" and start < size:
-        sizes = _read(file, start + 6, 4)
-        flags = _number(file, start + 5, ">B")
-        length = sum((byte & 0x7F) << shift for byte, shift in zip(sizes, (21, 14, 7, 0), strict=False))
-        start += _ID3_HEADER + length + (_ID3_HEADER if flags & _ID3_FOOTER else 0)
+    start = after_id3(file, size)
     frame = _read(file, start, _FIRST_FRAME)
     if len(frame) < _FIRST_FRAME:
         return False  # not even the frame that may hold the header
     length = _named_by_first_frame(frame)
     # Some encoders count the tags before the frames too.
     return not _says_length(length) or start + length <= size or length == size
+
+
+def after_id3(file: BinaryIO, size: int) -> int:
+    """Where the ID3 tags at the beginning end; behind the end, if they are cut off."""
+    start = 0
+    while _read(file, start, 3) == b"ID3" and start < size:
+        sizes = _read(file, start + 6, 4)
+        flags = _number(file, start + 5, ">B")
+        length = sum((byte & 0x7F) << shift for byte, shift in zip(sizes, (21, 14, 7, 0), strict=False))
+        start += _ID3_HEADER + length + (_ID3_HEADER if flags & _ID3_FOOTER else 0)
+    return start
 
 
 def zipped(file: BinaryIO, size: int) -> bool:

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from producer_tools.errors import AnswerError, FileHostingError, ProducerToolError
 from producer_tools.files.recordings import Recording
-from producer_tools.http.safe_text import TOKEN_MARK, safe_name
+from producer_tools.http.safe_text import TOKEN_MARK, safe_name, safe_text
 from producer_tools.http.transport import Transport
 from producer_tools.requests.fields import Url
 from producer_tools.tasks.results import LONGEST_URL
@@ -68,12 +68,14 @@ class FileHosts:
             ProducerToolError: it did not take it, or its answer has no usable address.
         """
         answer = await self._transport.post_file(address, recording.name, recording.content_type, recording.content)
-        given = next(_texts(answer), None)
-        if given is None:
-            raise AnswerError("unreadable_answer", "its answer has no url")
-        if not _is_usable(given):
-            raise AnswerError("unreadable_answer", "the url in its answer is no http(s) address")
-        return given
+        if answer.get("success") is False or answer.get("error"):
+            raise AnswerError("not_hosted", _reason_in(answer))
+        given = list(_texts(answer))
+        usable = next(filter(_is_usable, given), None)
+        if usable is None:
+            problem = "the url in its answer is no http(s) address" if given else "its answer has no url"
+            raise AnswerError("unreadable_answer", problem)
+        return usable
 
 
 def _texts(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -82,6 +84,14 @@ def _texts(answer: Mapping[str, Any]) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, Mapping):
             yield from (text for key in _KEYS if isinstance(text := node.get(key), str) and text)
+
+
+def _reason_in(answer: Mapping[str, Any]) -> str:
+    """What an answer says about its failure."""
+    error = answer.get("error")
+    given = error.get("message") if isinstance(error, Mapping) else error
+    reason = given or answer.get("message") or answer.get("detail")
+    return safe_text(reason, _LONGEST_REASON) if isinstance(reason, str) else "its answer has no success and no reason"
 
 
 def _is_usable(url: str) -> bool:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer_tools.errors import ConfigurationError, InvalidArgumentError
+from producer_tools.files.completeness import after_id3
+from producer_tools.files.mp3_frames import has_frames
 from producer_tools.files.types import HEAD, detect
 
 LARGEST_RECORDING = 25 * 10**6
@@ -23,7 +25,6 @@ LARGEST_RECORDING = 25 * 10**6
 _LONGEST_SHOWN = 100
 _LONGEST_STEM = 80
 _LOOKED_AT = 512
-_ID3_HEADER = 10
 _CONVERT = "convert it to mp3, wav or m4a"
 _NOT_A_FILE = "is no regular file: name one mp3, wav or m4a file"
 # Without O_NONBLOCK, opening a named pipe waits for somebody who writes into it. Windows needs O_BINARY.
@@ -110,9 +111,10 @@ def read_inside(directory: str | os.PathLike[str], path: str) -> Recording:
     try:
         root = Path(directory).resolve(strict=True)
         os.scandir(root).close()
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # before Python 3.13, a link that leads to itself is a RuntimeError
+        reason = getattr(error, "strerror", error)
         raise ConfigurationError(
-            "configuration", f"upload_dir {os.fspath(directory)!r} cannot be read ({error.strerror}). Nothing was sent."
+            "configuration", f"upload_dir {os.fspath(directory)!r} cannot be read ({reason}). Nothing was sent."
         ) from None
     opened = _opened_below if _HAS_DIR_FD else _opened_if_unlinked
     with _errors_about(path):
@@ -190,11 +192,14 @@ def _checked(content: bytes, path: str) -> Recording:
         InvalidArgumentError: it is of another type, or cut off.
     """
     file_type = detect("audio", content[:HEAD])
-    other = _other_type(content)
+    start = after_id3(io.BytesIO(content), len(content))  # a FLAC or AAC file may have the tag of an mp3 too
+    other = _other_type(content[start : start + HEAD])
     if file_type is None or other is not None:
         raise _refused(path, f"is {other or _text_or_unknown(content)}: {_CONVERT}")
     if not file_type.is_whole(io.BytesIO(content), len(content)):
         raise _refused(path, f"is cut off: it is shorter than its {file_type.extension} header says. Copy it again")
+    if file_type.extension == "mp3" and not has_frames(content, start):
+        raise _refused(path, f"is {_text_or_unknown(content[start:])}: {_CONVERT}")
     if file_type.extension == "m4a" and (problem := _problem_of_mp4(content)):
         raise _refused(path, f"is {problem}: {_CONVERT}")
     return Recording(
@@ -205,13 +210,8 @@ def _checked(content: bytes, path: str) -> Recording:
     )
 
 
-def _other_type(content: bytes) -> str | None:
-    """The name of a type that cannot be uploaded. A FLAC or AAC file may begin with the tag that mp3 files have."""
-    start = 0
-    if content.startswith(b"ID3"):
-        sizes = zip(content[6:10], (21, 14, 7, 0), strict=False)
-        start = _ID3_HEADER + sum((byte & 0x7F) << shift for byte, shift in sizes)
-    head = content[start : start + HEAD]
+def _other_type(head: bytes) -> str | None:
+    """The name of a type that cannot be uploaded."""
     return next((name for beginning, name in _OTHER_TYPES.items() if re.match(beginning, head, re.DOTALL)), None)
 
 

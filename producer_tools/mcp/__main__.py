@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from producer_tools import Budget, ProducerClient, ProducerToolkit
-from producer_tools.errors import ConfigurationError
+from producer_tools.errors import ConfigurationError, InvalidArgumentError
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.http.tokens import TOKEN_VARIABLE
 from producer_tools.mcp.server import to_mcp
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         asyncio.run(_serve(options))
-    except ConfigurationError as error:
+    except (ConfigurationError, InvalidArgumentError) as error:
         raise SystemExit(f"producer_tools.mcp: {error.message}") from None
     except KeyboardInterrupt:
         pass
@@ -31,7 +31,8 @@ async def _serve(options: argparse.Namespace) -> None:
     budget = None if options.budget is None else Budget(max_usd=options.budget, per="day" if options.ledger else None)
     user_tokens = options.http and not os.environ.get(TOKEN_VARIABLE)
     async with ProducerClient(ledger=options.ledger, budget=budget) as client:
-        tools = ProducerToolkit(client=client, download_dir=options.download_dir).get_tools()
+        toolkit = ProducerToolkit(client=client, download_dir=options.download_dir, upload_dir=options.upload_dir)
+        tools = toolkit.get_tools()
         server = to_mcp(tools, approve=options.approve, user_tokens=user_tokens, host=options.host, port=options.port)
         if options.http:
             sys.stderr.write(f"Serving MCP at http://{options.host}:{options.port}/mcp\n")
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--budget", metavar="USD", help="the most to spend, estimated: each day with --ledger, else in this process")
     add("--approve", action="store_true", help="a person must agree to each paid call, or it is refused")
     add("--download-dir", default=DEFAULT_DIRECTORY, help="where files are saved (default: %(default)s)")
+    add("--upload-dir", metavar="DIR", help="let the model upload recordings of this folder (default: none)")
     return parser
 
 

@@ -18,7 +18,6 @@ from mcp import types
 from mcp.server.fastmcp import Context, FastMCP
 
 from producer_tools.approval import describe
-from producer_tools.concurrency.threads import in_thread
 from producer_tools.http.tokens import api_token, bearer_token
 from producer_tools.progress import Progress
 from producer_tools.tools import ProducerDownloadResults
@@ -106,7 +105,8 @@ async def _ask(tool: SubmittingTool, call: ToolCall, context: Context[Any, str])
     """Raise a `ToolException` unless a person agrees to pay."""
     if not context.session.check_client_capability(types.ClientCapabilities(elicitation=types.ElicitationCapability())):
         raise ToolException("cannot_ask: A person must agree to pay, and this host cannot ask one. Nothing was sent.")
-    description = await in_thread(describe, tool, call)  # it may read a file
+    # It may read a file, by a sync call that needs one of the threads of `in_thread`: there it might wait for itself.
+    description = await asyncio.to_thread(describe, tool, call)
     answer = await context.session.elicit(description, {"type": "object", "properties": {}}, context.request_id)
     if answer.action != "accept":
         raise ToolException("not_approved: The user did not agree to pay. Nothing was sent. Do not call it again.")

@@ -101,6 +101,10 @@ class Sender:
         """What a new entry must fit into, by the lasting budgets of this call."""
         return self._spending.limits(entry)
 
+    async def check(self, request: PaidRequest, account: str, ledger: Ledger) -> None:
+        """Check that a request would fit into its budgets now; `Spending.check` says more."""
+        await self._spending.check(self.new_entry(request, "", account, ""), ledger)
+
     async def send(self, entry: Entry, ledger: Ledger) -> Task:
         """Send a request, and return its task.
 

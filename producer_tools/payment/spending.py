@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from producer_tools.errors import ConfigurationError, ProducerError, SubmissionUnknownError
 from producer_tools.payment.budget import Budget, account_scope, budgets_now
 from producer_tools.payment.entry import Entry, Limit
+from producer_tools.payment.ledger import Ledger, check_limits, guarded
 from producer_tools.payment.prices import Price, Prices
 from producer_tools.requests import PaidRequest
 from producer_tools.telemetry import logger
@@ -53,6 +54,21 @@ class Spending:
         """What the entry of a call made now must fit into."""
         budgets = budgets_now(self._budget)
         return [each.limit(entry.account, entry.begun_at) for each in budgets if each.is_lasting]
+
+    async def check(self, entry: Entry, ledger: Ledger) -> None:
+        """Check that a call would fit into its budgets now, before work that is of no use without it.
+
+        Nothing is counted, so the call itself may still be refused.
+
+        Raises:
+            BudgetExceededError: it would not.
+            LedgerError: the ledger cannot be read.
+        """
+        limits = self.limits(entry)
+        check_limits(entry, limits, [await guarded(ledger.spent(each.scope, each.since)) for each in limits])
+        for each in budgets_now(self._budget):
+            each.take(entry.usd, entry.credits)
+            each.give_back(entry.usd, entry.credits)
 
     @contextmanager
     def counted(self, entry: Entry) -> Iterator[None]:

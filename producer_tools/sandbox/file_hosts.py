@@ -5,10 +5,11 @@ which here has the sandbox's own address. Which of them an API token may use is 
 """
 
 import hashlib
+import re
 from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import Any, Literal, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from aiohttp import BodyPartReader, web
 from pydantic import BaseModel, ConfigDict, PrivateAttr
@@ -88,10 +89,14 @@ class FileHosts(BaseModel):
         if answer in _REFUSALS:
             await request.release()
             raise ApiError(*_REFUSALS[answer])
-        part = await _file_part(request)
-        name, content_type = part.filename or "file", part.headers.get("Content-Type", "")
-        content = await _content(part)
-        path = f"{HOSTED}{len(self._received) + 1}/{quote(name, safe='')}"
+        try:
+            part = await _file_part(request)
+            name, content_type = part.filename or "file", part.headers.get("Content-Type", "")
+            content = await _content(part)
+        except ValueError as error:
+            raise ApiError("bad_request", f"the multipart body is broken: {error}") from None
+        # Clients escape and resolve other characters in different ways, so only these are the same for all of them.
+        path = f"{HOSTED}{len(self._received) + 1}/{re.sub(r'[^A-Za-z0-9.-]+|^[.]+', '_', name)}"
         url = f"{request.scheme}://{request.host}{path}"
         self._received[path] = ReceivedFile(request.path, name, content_type, content, url, user_id)
         if request.path == PLATFORM_FILES:

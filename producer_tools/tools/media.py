@@ -21,6 +21,17 @@ from producer_tools.tasks.task import Task
 from producer_tools.tools.base import SubmittingTool
 
 
+def _folder(path: Path | str) -> Path:
+    """The folder, which must be named: an empty variable of the environment would stand for the current directory."""
+    if path == "":
+        raise ValueError("it is empty: name a folder ('.' for the current one), or None for no uploads of files")
+    return absolute_path(path)
+
+
+UploadDir = Annotated[Path | str, AfterValidator(_folder)]
+"""A folder whose files a model may upload."""
+
+
 class ProducerUploadAudio(SubmittingTool):
     """Uploads audio, so that other tools can work on it.
 
@@ -36,9 +47,7 @@ class ProducerUploadAudio(SubmittingTool):
         "with uploaded=true. Use it for the user's own music, an outside base, an import. Paid."
     )
     args_schema: type[BaseModel] = requests.UploadAudio
-    upload_dir: Annotated[Path | str, AfterValidator(absolute_path)] | None = Field(
-        default=None, exclude=True, repr=False
-    )
+    upload_dir: UploadDir | None = Field(default=None, exclude=True, repr=False)
 
     @model_validator(mode="after")
     def _take_files(self) -> Self:
@@ -55,11 +64,8 @@ class ProducerUploadAudio(SubmittingTool):
         if request.path is None:
             at_url = requests.UploadAudio(audio_url=request.audio_url)
             return await super().submitted(at_url, filed, ledger, refusal)
-        try:
-            recording = await in_thread(self._read, request.path)
-        except InvalidArgumentError as error:
-            raise refusal or error from None
-        return await self.client.upload(recording, key=filed.key, ledger=ledger, refusal=refusal)
+        read = partial(self._read, request.path)
+        return await self.client.upload(read, key=filed.key, ledger=ledger, refusal=refusal)
 
     def facts(self, request: Any) -> Mapping[str, str]:
         """The type, size and hash of the file that would be sent.

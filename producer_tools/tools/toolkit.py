@@ -16,7 +16,7 @@ from producer_tools.progress import OnProgress
 from producer_tools.tools.base import ProducerTool, SubmittingTool
 from producer_tools.tools.catalog import ALL_TOOLS
 from producer_tools.tools.files import ProducerDownloadResults
-from producer_tools.tools.media import ProducerUploadAudio
+from producer_tools.tools.media import ProducerUploadAudio, UploadDir
 from producer_tools.tools.tasks import ProducerWaitForTasks
 
 
@@ -47,9 +47,7 @@ class ProducerToolkit(Closing, CheckedModel, BaseToolkit):
     download_dir: Annotated[Path | str, AfterValidator(absolute_path)] = Field(
         default=DEFAULT_DIRECTORY, exclude=True, validate_default=True
     )
-    upload_dir: Annotated[Path | str, AfterValidator(absolute_path)] | None = Field(
-        default=None, exclude=True, repr=False
-    )
+    upload_dir: UploadDir | None = Field(default=None, exclude=True, repr=False)
     paid_tools: bool = True
     listen: bool = False
 

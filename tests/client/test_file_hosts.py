@@ -3,14 +3,15 @@
 import asyncio
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from producer_tools import FileHostingError, ProducerClient
-from producer_tools.files.recordings import LARGEST_RECORDING
+from producer_tools import FileHostingError, ProducerClient, api_token
+from producer_tools.files.recordings import LARGEST_RECORDING, Recording, read_recording
 from producer_tools.sandbox import ProducerSandbox
 from tests.files.own_recordings import wav
 from tests.raw_server import RESET, SILENCE, Reply, answering, http
@@ -74,11 +75,28 @@ async def test_two_long_refusals_leave_room_for_each_other(takes: list[Path]) ->
 @pytest.mark.parametrize(
     "answer",
     [
+        {"success": False, "message": "the storage is full"},
+        {"success": False, "detail": "the storage is full", "url": URL},
+        {"id": 1, "error": "the storage is full"},
+    ],
+)
+async def test_a_failure_with_status_200_is_told_in_its_own_words(answer: dict[str, Any], takes: list[Path]) -> None:
+    """That there is no url would not say what to do."""
+    async with answering(http(answer)) as server, ProducerClient(TOKEN, server.base_url) as client:
+        with pytest.raises(FileHostingError, match="the storage is full"):
+            await client.upload(takes[0])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
         {"success": True, "url": URL, "expires_at": "2026-12-06T00:00:00Z"},
         {"id": 1, "file_url": URL},
         {"id": 1, "file": URL},
         {"data": {"url": URL}},
         {"file": {"download_url": URL}},
+        {"file": "take.wav", "data": {"url": URL}},
+        {"success": True, "error": None, "url": URL},
     ],
 )
 async def test_each_likely_form_of_the_answer_is_read(answer: dict[str, Any], takes: list[Path]) -> None:
@@ -93,6 +111,8 @@ async def test_each_likely_form_of_the_answer_is_read(answer: dict[str, Any], ta
     [
         http({"success": True}),
         http({"success": False, "url": None, "error": {"code": "x", "message": "y"}}),
+        http({"success": False, "url": URL}),
+        http({"id": 1, "error": {"code": "x", "message": "y"}, "url": URL}),
         http([URL]),
         http(b"<html>"),
         http(b""),
@@ -195,3 +215,30 @@ async def test_the_largest_file_does_not_block_the_event_loop(
     assert max(turns) < 0.1
     assert len(sandbox.file_hosts.received[0].content) == LARGEST_RECORDING
     await upload
+
+
+async def test_a_folder_full_of_recordings_is_not_read_at_once(takes: list[Path]) -> None:
+    """Each may have 25 MB, and a server has little memory. The files of another account do not wait for them."""
+    read: list[int] = []
+    may_end = asyncio.Event()
+
+    def reading(number: int) -> Recording:
+        read.append(number)
+        return read_recording(takes[0])
+
+    async def host(writer: asyncio.StreamWriter) -> None:
+        await may_end.wait()
+        writer.write(UPLOADED)
+
+    async with answering(host) as server, ProducerClient(TOKEN, server.base_url) as client:
+        uploads = [asyncio.create_task(client.upload(partial(reading, number))) for number in range(7)]
+        while len(read) < 5:
+            await asyncio.sleep(0.001)
+        with api_token("another token of 32 characters.."):
+            other = asyncio.create_task(client.upload(partial(reading, 7)))
+        while 7 not in read:
+            await asyncio.sleep(0.001)
+        assert sorted(read) == [0, 1, 2, 3, 4, 7]
+        may_end.set()
+        await asyncio.gather(*uploads, other, return_exceptions=True)
+    assert sorted(read) == list(range(8))

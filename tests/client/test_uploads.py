@@ -12,8 +12,11 @@ import pytest
 from producer_tools import (
     Budget,
     BudgetExceededError,
+    FileHostingError,
     InvalidArgumentError,
     Ledger,
+    LedgerError,
+    MemoryLedger,
     MissingTokenError,
     ProducerClient,
     ServiceUnavailableError,
@@ -200,9 +203,91 @@ async def test_a_callers_key_belongs_to_its_recording_for_good(
         assert (await client.upload(take, key="call 1")).task_id == first.task_id
         assert len(sandbox.charges) == len(sandbox.file_hosts.received) == 1
         take.write_bytes(wav(note=1))
-        with pytest.raises(SubmissionConflictError, match="call 1"):
+        with pytest.raises(SubmissionConflictError, match="call 1") as caught:
             await client.upload(take, key="call 1")
+        assert caught.value.task_id == first.task_id, "it has been paid for, and nothing else may name it"
     assert len(sandbox.charges) == len(sandbox.file_hosts.received) == 1
+
+
+async def test_a_callers_key_keeps_its_task_without_the_file(
+    client_of: Callable[..., ProducerClient], sandbox: ProducerSandbox, clock: InstantClock, take: Path
+) -> None:
+    """A graph that is resumed after its files were cleaned up would otherwise lose what it has paid for."""
+    async with client_of() as client:
+        first = await client.upload(take, key="call 1")
+        take.unlink()
+        clock.time += 14 * DAY
+        assert (await client.upload(take, key="call 1")).task_id == first.task_id
+        for key in ("call 2", None):
+            with pytest.raises(InvalidArgumentError, match="does not exist"):
+                await client.upload(take, key=key)
+        with api_token(sandbox.add_user().api_token), pytest.raises(InvalidArgumentError):
+            await client.upload(take, key="call 1")
+        take.write_text("no sound")
+        assert (await client.upload(take, key="call 1")).task_id == first.task_id
+    assert len(sandbox.charges) == 1
+
+
+async def test_without_the_file_an_unknown_outcome_is_not_hidden(
+    client_of: Callable[..., ProducerClient], sandbox: ProducerSandbox, take: Path
+) -> None:
+    """An error about the file would say that nothing was sent."""
+    sandbox.listing.answer = "forbidden"
+    sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint="/producer/upload")
+    async with client_of() as client:
+        with pytest.raises(SubmissionUnknownError):
+            await client.upload(take, key="call 1")
+        take.unlink()
+        with pytest.raises(SubmissionUnknownError):
+            await client.upload(take, key="call 1")
+        await client.release(key_of(wav()))
+        with pytest.raises(InvalidArgumentError):
+            await client.upload(take, key="call 1")
+
+
+async def test_a_callers_key_is_free_until_something_was_sent(
+    client: ProducerClient, sandbox: ProducerSandbox, take: Path
+) -> None:
+    """After a refusal at no cost, the user may make the recording anew: it would be refused as another one's."""
+    sandbox.file_hosts.api = sandbox.file_hosts.platform = "failing"
+    with pytest.raises(FileHostingError):
+        await client.upload(take, key="call 1")
+    sandbox.file_hosts.api = "works"
+    take.write_bytes(wav(note=1))
+    task = await client.upload(take, key="call 1")
+    assert (await client.upload(take, key="call 1")).task_id == task.task_id
+    assert len(sandbox.charges) == 1
+
+
+async def test_of_two_recordings_at_once_one_gets_the_key(
+    client: ProducerClient, sandbox: ProducerSandbox, take: Path, tmp_path: Path
+) -> None:
+    """As with every paid call: a key that is used for two recordings by mistake must not pay for both."""
+    other = tmp_path / "other.wav"
+    other.write_bytes(wav(note=1))
+    uploads = [client.upload(path, key="call 1") for path in (take, other)]
+    outcomes = await asyncio.gather(*uploads, return_exceptions=True)
+    assert sorted(type(each).__name__ for each in outcomes) == ["SubmissionConflictError", "Task"]
+    assert len(sandbox.charges) == 1
+
+
+@pytest.mark.parametrize("damaged", [{}, {"key": 5, "sha256": "x"}, {"sha256": "x"}, ["x"]])
+async def test_a_damaged_note_stops_the_upload(
+    damaged: Any, sandbox: ProducerSandbox, take: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been paid for more than seven days ago. A KeyError would end the whole run of a graph."""
+    ledger = MemoryLedger()
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger) as client:
+        await client.upload(take, key="call 1")
+
+        async def read_note(name: str) -> Any:
+            return damaged if name.startswith("recording of ") else None
+
+        monkeypatch.setattr(ledger, "read_note", read_note)
+        with pytest.raises(LedgerError, match="damaged"):
+            await client.upload(take, key="call 1")
+        await client.upload(take)
+    assert len(sandbox.charges) == 1
 
 
 async def test_nothing_is_sent_of_a_file_that_cannot_be_uploaded(
@@ -228,14 +313,17 @@ async def test_nothing_is_sent_that_must_not_be_paid_for(sandbox: ProducerSandbo
             await without_token.upload(take)
 
 
-async def test_it_counts_in_a_budget(sandbox: ProducerSandbox, take: Path) -> None:
-    async with ProducerClient(sandbox.api_token, sandbox.base_url, budget=Budget(max_calls=1)) as client:
+@pytest.mark.parametrize("kind", [{}, {"scope": "ann"}], ids=["of this run", "in the ledger"])
+async def test_it_counts_in_a_budget(sandbox: ProducerSandbox, take: Path, kind: dict[str, Any]) -> None:
+    """A file that is not paid for must not be sent either: it would be public, and for nothing."""
+    limit = Budget(max_calls=1, **kind)
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, budget=limit) as client:
         await client.upload(take)
         await client.upload(take)
         take.write_bytes(wav(note=1))
         with pytest.raises(BudgetExceededError):
             await client.upload(take)
-    assert len(sandbox.charges) == 1
+    assert len(sandbox.charges) == len(sandbox.file_hosts.received) == limit.calls == 1
 
 
 async def test_the_ledger_of_a_call_takes_precedence(client: ProducerClient, take: Path, tmp_path: Path) -> None:

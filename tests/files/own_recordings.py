@@ -14,10 +14,12 @@ def wav(seconds: float = 0.05, *, note: int = 0) -> bytes:
     return written.getvalue()
 
 
+_TAG = b"ID3\4\0\0" + bytes([0, 0, 2, 0]) + bytes(256)
+
+
 def mp3() -> bytes:
     """Ten frames of silence at 128 kbit/s, with a tag before them."""
-    tag = b"ID3\4\0\0" + bytes([0, 0, 2, 0]) + bytes(256)
-    return tag + (b"\xff\xfb\x90\x64" + bytes(413)) * 10
+    return _TAG + (b"\xff\xfb\x90\x64" + bytes(413)) * 10
 
 
 def mp4(*tracks: bytes) -> bytes:
@@ -43,6 +45,11 @@ OTHER_TYPES = [
     ("RF64", b"RF64\xff\xff\xff\xffWAVE" + bytes(60)),
     ("a video", mp4(b"vide", b"soun")),
     ("without sound", mp4(b"text")),
+    ("text", _TAG + b"Dear diary, behind a tag.\n" * 9),
+    ("unknown", b"\xff\xfb\x90\x64" + b"Dear diary, behind a header.\n" * 9),
+    ("unknown", _TAG + mp4(b"vide", b"soun")),
+    ("unknown", _TAG + wav()),
+    ("unknown", _TAG + b"\x89PNG\r\n\x1a\n" + bytes(400)),
     ("text", "Dear diary, naïve.\nThe take went well.\n".encode()),
     ("unknown", b"\x01\x02\x03\x04" + bytes(range(128, 188))),
 ]

@@ -7,12 +7,15 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+import av
 import pytest
 
 from producer_tools.errors import ConfigurationError, InvalidArgumentError
 from producer_tools.files import recordings
 from producer_tools.files.recordings import LARGEST_RECORDING, read_inside, read_recording
 from tests.files.own_recordings import OTHER_TYPES, mp3, mp4, wav
+
+_ID3 = b"ID3\4\0\0\0\0\0\x14" + bytes(20)
 
 
 def refusal(path: str | os.PathLike[str]) -> str:
@@ -43,6 +46,24 @@ def test_another_type_is_named_with_what_to_convert_it_to(word: str, content: by
     path = tmp_path / "take.wav"
     path.write_bytes(content)
     assert re.fullmatch(rf".*take\.wav' is .*{word}.*: convert it to mp3, wav or m4a", refusal(path))
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 32000, 44100, 48000])
+@pytest.mark.parametrize(
+    "before",
+    [b"", _ID3, _ID3 * 2 + bytes(3000), _ID3 + b"left behind by a bad tagger"],
+    ids=["nothing", "a tag", "tags and padding", "a tag and other bytes"],
+)
+def test_mp3_files_of_every_kind_are_taken(rate: int, before: bytes, tmp_path: Path) -> None:
+    """Their frames are looked for: a user's own song must not be refused."""
+    path = tmp_path / "take.mp3"
+    with av.open(str(path), "w", options={"id3v2_version": "0", "write_xing": "0"}) as out:
+        stream = out.add_stream("libmp3lame", rate=rate)
+        silence = av.AudioFrame(format="s16p", layout="mono", samples=stream.codec_context.frame_size or 1152)
+        silence.sample_rate = rate
+        out.mux([packet for _ in range(4) for packet in stream.encode(silence)] + list(stream.encode(None)))
+    path.write_bytes(before + path.read_bytes())
+    assert read_recording(path).content_type == "audio/mpeg"
 
 
 def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:

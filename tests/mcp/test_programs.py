@@ -13,6 +13,7 @@ from producer_tools import ProducerClient, SqliteLedger
 from producer_tools.mcp.__main__ import main
 from producer_tools.sandbox import Fault, ProducerSandbox
 from tests.clocks import FastClock
+from tests.files.own_recordings import wav
 from tests.mcp.hosts import FAST_PROGRAM, Person, connected, http_program, stdio_program, text_of
 from tests.saved_files import saved_files
 
@@ -33,16 +34,21 @@ async def called(session: ClientSession, name: str, **arguments: Any) -> dict[st
 async def test_a_whole_song_over_stdio_in_three_calls(tmp_path: Path) -> None:
     """A desktop host must get from a prompt to a file, with a person's yes, and its log must not have the token."""
     errors, songs, person = tmp_path / "errors", tmp_path / "songs", Person("accept")
+    (tmp_path / "riff.wav").write_bytes(wav())
+    folders = ("--download-dir", str(songs), "--upload-dir", str(tmp_path))
     options: dict[str, Any] = {"module": FAST_PROGRAM, "errors": errors, "elicitation_callback": person}
     with ProducerSandbox(render_seconds=60, clock=FastClock()) as sandbox:
-        async with stdio_program(sandbox, "--approve", "--download-dir", str(songs), **options) as session:
+        async with stdio_program(sandbox, "--approve", *folders, **options) as session:
             assert len((await session.list_tools()).tools) >= 20
             submitted = await called(session, "producer_generate_music", **SONG)
             waited = await called(session, "producer_wait_for_tasks", task_ids=[submitted["task_id"]])
             saved = await called(session, "producer_download_results", task_id=submitted["task_id"])
+            uploaded = await called(session, "producer_upload_audio", path="riff.wav")
             refused = await session.call_tool("producer_get_task", {"task_id": sandbox.api_token})
         token = sandbox.api_token
-    assert len(person.asked) == waited["counts"]["complete"] == 1
+    assert len(person.asked) == 2
+    assert waited["counts"]["complete"] == 1
+    assert uploaded["results"]
     assert saved["files"]
     assert {file["path"] for file in saved["files"]} == {path.name for path in saved_files(songs)}
     assert refused.isError

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.api_contract import check_answer
@@ -20,9 +21,17 @@ def api() -> Iterator[Api]:
         yield api
 
 
-def post(api: Api, path: str, content: bytes = b"RIFF", *, token: str | None = None, field: str = "file") -> Answer:
+def post(
+    api: Api,
+    path: str,
+    content: bytes = b"RIFF",
+    *,
+    token: str | None = None,
+    field: str = "file",
+    name: str = "a take.wav",
+) -> Answer:
     """Send a file as a multipart form."""
-    head = f'--b\r\nContent-Disposition: form-data; name="{field}"; filename="a take.wav"\r\n'
+    head = f'--b\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n'
     body = head.encode() + b"Content-Type: audio/wav\r\n\r\n" + content + b"\r\n--b--\r\n"
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     if token != "":
@@ -43,6 +52,15 @@ def test_a_file_gets_an_address_where_it_can_be_read(path: str, api: Api) -> Non
     served = send(received.url)
     assert (served.status, served.headers["Content-Type"], served.content) == (200, "audio/wav", wav())
     assert send(f"{received.url}x").refusal == (404, "no_api")
+
+
+@pytest.mark.parametrize("name", ["it's (1).wav", "..", ".", "a%2Fb?c#d.wav", "ü.wav", "../x.wav"])
+async def test_whatever_a_file_is_called_it_can_be_read(name: str, api: Api) -> None:
+    """Clients write some characters of an address in another way than they got them, or resolve its dots."""
+    url = post(api, ENDPOINTS[0], wav(), name=name).json["url"]
+    async with aiohttp.ClientSession() as session, session.get(url) as served:
+        assert (served.status, await served.read()) == (200, wav())
+    assert api.sandbox.file_hosts.received[0].name == name
 
 
 def test_the_two_forms_of_the_answer(api: Api) -> None:
@@ -79,6 +97,9 @@ def test_what_is_no_file_of_a_known_account_is_refused(path: str, api: Api) -> N
         {"Authorization": f"Bearer {api.sandbox.api_token}", "Content-Type": "application/json"},
     )
     assert as_json.refusal == (400, "bad_request")
+    for content_type in ("multipart/form-data", "multipart/form-data; boundary=other"):
+        headers = {"Authorization": f"Bearer {api.sandbox.api_token}", "Content-Type": content_type}
+        assert send(api.sandbox.base_url + path, b"--b\r\nno form", headers).refusal == (400, "bad_request")
     assert api.sandbox.file_hosts.received == ()
 
 

@@ -18,6 +18,7 @@ from langgraph.types import Command
 
 from producer_tools import (
     Budget,
+    InvalidArgumentError,
     MemoryLedger,
     ProducerClient,
     ProducerError,
@@ -132,11 +133,21 @@ async def test_a_model_gets_nothing_else_and_learns_nothing(
     assert sandbox.file_hosts.received == ()
 
 
+def test_a_folder_without_a_name_is_refused(client: ProducerClient) -> None:
+    """A variable of the environment that is not set would let a model publish the recordings of the current folder."""
+    with pytest.raises(InvalidArgumentError, match=r"upload_dir: .*empty"):
+        ProducerToolkit(client=client, upload_dir="")
+    with pytest.raises(ValueError, match="empty"):
+        ProducerUploadAudio(client=client, upload_dir="")
+
+
 async def test_a_folder_that_is_gone_ends_the_run(client: ProducerClient, tmp_path: Path) -> None:
     """A model cannot make it; it would try one name after the other."""
-    tool = ProducerUploadAudio(client=client, upload_dir=tmp_path / "gone")
-    with pytest.raises(ConfigurationError, match="upload_dir"):
-        await tool.ainvoke(call(path="a.wav"))
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("gone", "loop"):
+        tool = ProducerUploadAudio(client=client, upload_dir=tmp_path / name)
+        with pytest.raises(ConfigurationError, match="upload_dir"):
+            await tool.ainvoke(call(path="a.wav"))
 
 
 async def test_each_content_is_paid_once_and_each_call_keeps_its_task(
@@ -149,7 +160,12 @@ async def test_each_content_is_paid_once_and_each_call_keeps_its_task(
     ]
     assert len(set(tasks)) == len(sandbox.charges) == 1
     (folder / "demos/riff.wav").write_bytes(wav(note=2))
-    assert "key_reused" in (await tool.ainvoke(in_graph("c1", path="demos/riff.wav"))).content
+    changed = await tool.ainvoke(in_graph("c1", path="demos/riff.wav"))
+    assert changed.content.startswith("key_reused: ")
+    assert tasks[0] in changed.content
+    (folder / "demos/riff.wav").unlink()
+    gone = await tool.ainvoke(in_graph("c1", path="demos/riff.wav"))
+    assert json.loads(gone.content)["task_id"] == tasks[0], "a resumed graph would lose what it has paid for"
     assert len(sandbox.charges) == len(sandbox.file_hosts.received) == 1
 
 
