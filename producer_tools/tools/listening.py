@@ -12,6 +12,7 @@ from producer_tools.concurrency.sync import sync_twin
 from producer_tools.concurrency.threads import in_thread
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.tools.clips import Clip, clip_of, not_played, songs_in, takes_audio
+from producer_tools.tools.file_facts import is_saved_file
 
 MOST_SONGS = 2
 """Songs in one model call."""
@@ -20,6 +21,11 @@ _INTRODUCTION = (
     "Sent by the application, not by the user: the songs that were just saved, for you to hear. They are played once. "
     "To hear one again later, save it again, which costs nothing."
 )
+
+
+def is_from_listener(message: BaseMessage) -> bool:
+    """Whether a `Listener` has added the message, so that it is not the user's."""
+    return isinstance(message, HumanMessage) and message.text.startswith(_INTRODUCTION)
 
 
 class Listener:
@@ -97,4 +103,4 @@ def _marked_files(artifact: Any) -> list[Mapping[str, Any]]:
     if not isinstance(artifact, dict) or artifact.get("listen") is not True:
         return []
     files = artifact.get("files")
-    return [file for file in files if isinstance(file, dict)] if isinstance(files, list) else []
+    return list(filter(is_saved_file, files)) if isinstance(files, list) else []
