@@ -117,7 +117,8 @@ def _saved_file(state: Mapping[str, Any]) -> SavedFile:
 
 
 def _of_path(path: Path) -> list[Track]:
-    return _of_directory(path) if path.is_dir() else _of_files([SavedFile.from_path(path)])
+    is_directory = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for a name that is too long
+    return _of_directory(path) if is_directory else _of_files([SavedFile.from_path(path)])
 
 
 def _of_directory(path: Path) -> list[Track]:
@@ -172,8 +173,10 @@ def _track(group: Sequence[SavedFile], result: Result) -> Track:
     def first(name: str) -> Any:
         return next((value for file in files if (value := getattr(file, name))), None)
 
+    name = Path(played.path).stem
     return Track(
-        title=result.get("title") or first("title") or Path(played.path).stem,
+        # All stems of a song have its title; only their names say which is which.
+        title=name if played.kind == "stem" else result.get("title") or first("title") or name,
         file=played,
         cover=next((file for file in group if file.kind == "cover"), None),
         model=result.get("model") or first("model"),
