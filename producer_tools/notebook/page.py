@@ -38,7 +38,8 @@ def write_page(songs: PageContent, path: str | os.PathLike[str], title: str | No
 
     Args:
         songs: what is on the page, in this order: `Downloads`, `SavedFile`, the state of an album graph or of one of
-            its songs, a path of a file or a directory, a `compare`, or several of them in a list.
+            its songs, a path of a file or a directory, a `compare`, or several of them in a list. The files that a
+            state names are read wherever they are, so it must not be one that a stranger may have written.
         path: of the page. A file that is there is replaced, once the new one is complete.
         title: of the page; the song's title, or ``Songs``, if it is not given.
 

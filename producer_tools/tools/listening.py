@@ -35,7 +35,8 @@ class Listener:
 
     Args:
         directory: the directory of the downloads. Files elsewhere are not read, because the messages of a server's
-            user may name any file. A relative one is made absolute as `producer_tools.Downloader` does it.
+            user may name any file. Users who must not hear each other's songs need a directory each. A relative one is
+            made absolute as `producer_tools.Downloader` does it.
         hears: whether the models take audio; by default what a model's ``profile`` says about ``audio_inputs``, and no
             if that is not known.
     """
