@@ -151,7 +151,8 @@ class Downloads:
 
 def _look_into(path: Path) -> tuple[Kind, str, int]:
     """The kind of a complete media file, its media type, and its length in bytes."""
-    if not path.is_file():  # a directory, or a pipe, which would be waited for
+    # A directory; or a pipe, which would be waited for. Path.is_file raises for a name that is too long.
+    if not os.path.isfile(path):  # noqa: PTH113
         raise InvalidArgumentError({"path": f"there is no file {path}"})
     try:
         with path.open("rb") as file:

@@ -1,11 +1,12 @@
 """Writes songs into one HTML file that plays offline, in any browser."""
 
 import os
+import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from producer_tools.errors.invalid_argument import InvalidArgumentError
 from producer_tools.files.audio.peaks import peaks
@@ -37,7 +38,8 @@ def write_page(songs: PageContent, path: str | os.PathLike[str], title: str | No
 
     Args:
         songs: what is on the page, in this order: `Downloads`, `SavedFile`, the state of an album graph or of one of
-            its songs, a path of a file or a directory, a `compare`, or several of them in a list.
+            its songs, a path of a file or a directory, a `compare`, or several of them in a list. The files that a
+            state names are read wherever they are, so it must not be one that a stranger may have written.
         path: of the page. A file that is there is replaced, once the new one is complete.
         title: of the page; the song's title, or ``Songs``, if it is not given.
 
@@ -45,12 +47,10 @@ def write_page(songs: PageContent, path: str | os.PathLike[str], title: str | No
         The absolute path of the page.
 
     Raises:
-        InvalidArgumentError: ``path`` is a directory, or ``songs`` has something else in it, or no song.
+        InvalidArgumentError: ``path`` is a directory or a device, or ``songs`` has something else in it, or no song.
         DownloadError: ``no_write_access`` or ``disk_full``. What was at ``path`` is still there.
     """
-    target = Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow a link at the path
-    if target.is_dir():
-        raise InvalidArgumentError({"path": f"{target} is a directory. Name a file, such as album.html"})
+    target = _target(path)
     entries = list(_entries(songs))
     if not entries:
         raise InvalidArgumentError({"songs": "there is no song in it"})
@@ -58,9 +58,27 @@ def write_page(songs: PageContent, path: str | os.PathLike[str], title: str | No
     return target
 
 
+def _target(path: str | os.PathLike[str]) -> Path:
+    """The absolute path of the page. What is there will be replaced, so it must not be a device or a pipe."""
+    target = Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow a link at the path
+    try:
+        mode = target.lstat().st_mode
+    except ValueError as fault:  # it has a NUL, or half of a surrogate pair
+        raise InvalidArgumentError({"path": f"{path!a} cannot be the path of a file ({fault})"}) from None
+    except OSError:
+        return target  # there is nothing; if no page can be written either, the writing says why
+    if target.is_dir():
+        raise InvalidArgumentError({"path": f"{target} is a directory. Name a file, such as album.html"})
+    if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+        raise InvalidArgumentError({"path": f"{target} is no regular file, and is not replaced"})
+    return target
+
+
 def _entries(content: PageContent) -> Iterator[Track | Comparison]:
     """What stands on the page, in order."""
-    several = content if isinstance(content, list | tuple) else [content]
+    several: list[Any] = [content]
+    if isinstance(content, Iterable) and not isinstance(content, str | Mapping):
+        several = list(content)
     for are_pairs, group in groupby(several, lambda entry: isinstance(entry, Comparison)):
         alike = list(group)
         yield from alike if are_pairs else tracks(alike)

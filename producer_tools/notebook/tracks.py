@@ -2,14 +2,17 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeGuard, TypeVar
+from typing import Any, TypeAlias, TypeGuard
+
+from pydantic import ValidationError
 
 from producer_tools.errors.invalid_argument import InvalidArgumentError
 from producer_tools.files.audio.measured import Measured
 from producer_tools.files.saved import Downloads, SavedFile
 from producer_tools.tasks.results import Result
+from producer_tools.tools.file_facts import saved_file
 
 Songs: TypeAlias = Downloads | SavedFile | Mapping[str, Any] | str | os.PathLike[str] | Iterable["Songs"]
 """Downloads, a saved file, a state of the album graph or of one of its songs, a path of a file or of a directory, or
@@ -20,8 +23,6 @@ _HEARD = ("audio", "wav", "video", "stem")
 
 _SONGS, _PICTURES = {".m4a", ".mp3", ".wav", ".mp4"}, {".jpg", ".jpeg", ".png", ".webp"}
 """What is read of a directory, by the extensions of its files."""
-
-T = TypeVar("T", SavedFile, Measured)
 
 
 @dataclass(frozen=True)
@@ -108,21 +109,16 @@ def _is_saved_file(song: Songs) -> TypeGuard[Mapping[str, Any]]:
 
 
 def _saved_file(state: Mapping[str, Any]) -> SavedFile:
-    measured = state.get("measured")
     try:
-        return _restored(SavedFile, {**state, "measured": _restored(Measured, measured) if measured else None})
-    except TypeError as fault:
-        raise InvalidArgumentError({"songs": f"no saved file: {fault}"}) from fault
-
-
-def _restored(kind: type[T], values: Mapping[str, Any]) -> T:
-    """What `dataclasses.asdict` made a mapping of, also by another version of this package."""
-    names = {field.name for field in fields(kind)}
-    return kind(**{name: value for name, value in values.items() if name in names})
+        return saved_file(state)
+    except ValidationError as fault:
+        reasons = [f"{'.'.join(map(str, each['loc']))} {each['msg']}".strip() for each in fault.errors()]
+        raise InvalidArgumentError({"songs": f"no saved file: {'; '.join(reasons)}"}) from None
 
 
 def _of_path(path: Path) -> list[Track]:
-    return _of_directory(path) if path.is_dir() else _of_files([SavedFile.from_path(path)])
+    is_directory = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for a name that is too long
+    return _of_directory(path) if is_directory else _of_files([SavedFile.from_path(path)])
 
 
 def _of_directory(path: Path) -> list[Track]:
@@ -177,8 +173,10 @@ def _track(group: Sequence[SavedFile], result: Result) -> Track:
     def first(name: str) -> Any:
         return next((value for file in files if (value := getattr(file, name))), None)
 
+    name = Path(played.path).stem
     return Track(
-        title=result.get("title") or first("title") or Path(played.path).stem,
+        # All stems of a song have its title; only their names say which is which.
+        title=name if played.kind == "stem" else result.get("title") or first("title") or name,
         file=played,
         cover=next((file for file in group if file.kind == "cover"), None),
         model=result.get("model") or first("model"),

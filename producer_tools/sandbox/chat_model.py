@@ -15,6 +15,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from producer_tools.tasks.display import minutes
+from producer_tools.tools.listening import is_from_listener
 
 _LONGEST_PROMPT = 200
 _TOOL_NAME = re.compile(r"producer_[a-z_]+")
@@ -46,7 +47,7 @@ class ScriptedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         tools = {tool["function"]["name"]: tool["function"] for tool in kwargs.get("tools", ())}
-        message = _answer(messages, tools)
+        message = _answer([each for each in messages if not is_from_listener(each)], tools)
         message.response_metadata["model_name"] = "scripted: no model was asked"
         return ChatResult(generations=[ChatGeneration(message=message)])
 

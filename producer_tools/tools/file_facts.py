@@ -2,17 +2,39 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeGuard
+
+from pydantic import TypeAdapter, ValidationError
 
 from producer_tools.files.saved import SavedFile
 
 _SECONDS_OFF = 2.0
 """By how much a whole file may be shorter than the service says: encoders pad, and services round."""
 
+_SAVED_FILE = TypeAdapter(SavedFile)
+
 
 def file_values(file: SavedFile) -> dict[str, Any]:
     """The file as JSON values: the fields of `SavedFile`, and ``findings``, a list of what is wrong with its audio."""
     return {**asdict(file), "findings": _findings(file)}
+
+
+def saved_file(values: Mapping[str, Any]) -> SavedFile:
+    """The file that `file_values` was called with, also by another version of this package.
+
+    Raises:
+        pydantic.ValidationError: these are not the values of a file.
+    """
+    return _SAVED_FILE.validate_python(values)
+
+
+def is_saved_file(values: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether these are the values of a file. What a server's user put into a message may be anything else."""
+    try:
+        saved_file(values)
+    except ValidationError:
+        return False
+    return True
 
 
 def measured_facts(file: Mapping[str, Any], *, loudness: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from producer_tools.concurrency.sync import sync_twin
 from producer_tools.concurrency.threads import in_thread
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.tools.clips import Clip, clip_of, not_played, songs_in, takes_audio
+from producer_tools.tools.file_facts import is_saved_file
 
 MOST_SONGS = 2
 """Songs in one model call."""
@@ -22,6 +23,11 @@ _INTRODUCTION = (
 )
 
 
+def is_from_listener(message: BaseMessage) -> bool:
+    """Whether a `Listener` has added the message, so that it is not the user's."""
+    return isinstance(message, HumanMessage) and message.text.startswith(_INTRODUCTION)
+
+
 class Listener:
     """Lets a chat model hear the songs that a `ProducerDownloadResults` with ``listen=True`` has saved.
 
@@ -29,7 +35,8 @@ class Listener:
 
     Args:
         directory: the directory of the downloads. Files elsewhere are not read, because the messages of a server's
-            user may name any file. A relative one is made absolute as `producer_tools.Downloader` does it.
+            user may name any file. Users who must not hear each other's songs need a directory each. A relative one is
+            made absolute as `producer_tools.Downloader` does it.
         hears: whether the models take audio; by default what a model's ``profile`` says about ``audio_inputs``, and no
             if that is not known.
     """
@@ -97,4 +104,4 @@ def _marked_files(artifact: Any) -> list[Mapping[str, Any]]:
     if not isinstance(artifact, dict) or artifact.get("listen") is not True:
         return []
     files = artifact.get("files")
-    return [file for file in files if isinstance(file, dict)] if isinstance(files, list) else []
+    return list(filter(is_saved_file, files)) if isinstance(files, list) else []

@@ -15,6 +15,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from producer_tools import ProducerClient, ProducerToolkit
 from producer_tools.langgraph.listening import ListenMiddleware
 from producer_tools.requests import GenerateMusic
+from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
 from tests.langgraph.fake_model import FakeModel, calling
 from tests.langgraph.runner import MODES
 from tests.tools.songs_on_disk import played
@@ -122,6 +123,19 @@ async def test_a_song_that_was_deleted_does_not_end_the_run(
     state = await graph.ainvoke(None, THREAD)
     assert state["messages"][-1].text == "A waltz."
     assert "cannot be played: the file is gone" in model.calls[1][-1].text
+
+
+@pytest.mark.parametrize("folder", [".", "another"])
+async def test_the_sandbox_model_ends_after_it_has_heard_the_song(
+    folder: str, client: ProducerClient, directory: Path, sandbox: ProducerSandbox
+) -> None:
+    """It must not take the message with the audio, or the one that says why there is none, for another wish."""
+    tools = ProducerToolkit(client=client, download_dir=directory, listen=True).get_tools()
+    middleware = [ListenMiddleware(directory / folder, hears=True)]
+    agent: Any = create_agent(ScriptedChatModel(), tools, middleware=middleware)
+    state = await agent.ainvoke({"messages": [HumanMessage("a waltz")]})
+    assert state["messages"][-1].text.startswith("Saved")
+    assert len(sandbox.charges) == 1
 
 
 def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Songs on a page that plays offline: what is in it, and what never is."""
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from producer_tools import Downloader, Downloads, FailedFile, Measured, ProducerClient, SavedFile
 from producer_tools.errors import DownloadError, InvalidArgumentError
-from producer_tools.notebook import write_page
+from producer_tools.notebook import compare, write_page
 from producer_tools.requests import GenerateMusic
 from producer_tools.tasks.results import Result
 from tests.notebook.documents import Document, tone
@@ -184,6 +185,33 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkey
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "page.html"]
 
 
+@pytest.mark.parametrize("name", ["pipe", "a\0b.html", "\ud800.html"])
+def test_a_path_that_no_page_can_have_is_refused(name: str, tmp_path: Path) -> None:
+    """A page that takes the place of a device, such as /dev/null, breaks the machine for everyone on it."""
+    song = tone(tmp_path / "a.wav", 1)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InvalidArgumentError, match="path: "):
+        write_page(song, tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_songs_and_comparisons_may_come_one_after_the_other(tmp_path: Path) -> None:
+    """A generator or a dictionary's values are as good as a list."""
+    song = tone(tmp_path / "a.wav", 1)
+    assert written((each for each in (song, compare(song, song))), tmp_path).named("h2") == ["a", "a"]
+    assert written({"first": song}.values(), tmp_path).named("h2") == ["a"]
+
+
+def test_stems_have_names_of_their_own(tmp_path: Path) -> None:
+    """All stems have the title of their song, so nobody could tell the vocals from the drums."""
+    url = "https://cdn.example/stems.zip"
+    stems = [tone(tmp_path / f"First Day ({part}).wav", 1) for part in ("vocals", "drums")]
+    files = tuple(replace(stem, kind="stem", title="First Day", url=url) for stem in stems)
+    downloads = Downloads(complete({"audio_id": "a1", "title": "First Day", "stems_url": url}), files)
+    assert written(downloads, tmp_path).named("h2") == ["First Day (vocals)", "First Day (drums)"]
+
+
 @pytest.mark.parametrize(
     ("songs", "problem"),
     [
@@ -193,6 +221,8 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkey
         ({"kind": "audio", "path": "x"}, "no saved file"),
         (complete(SONG), "Task is no"),
         ("missing.m4a", "there is no file"),
+        ("x" * 5000, "there is no file"),
+        ({"kind": "audio", "path": 3, "bytes": 1, "content_type": "audio/wav"}, "path Input should be a valid string"),
         (Downloads(complete({"lyrics": "la"}), ()), "there is no song"),
     ],
 )
