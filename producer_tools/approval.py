@@ -36,9 +36,9 @@ def interrupt_on(tools: Iterable[BaseTool]) -> dict[str, Any]:
 def describe(tool: SubmittingTool, call: ToolCall) -> str:
     """What a person reads before deciding: what would be made, with which model, and about how much it costs.
 
-    If a file would be uploaded, it is read for that: its type, its size and the beginning of its hash are shown. The
-    ledger files the upload under the whole hash, so it shows whether the file was another one by then. An event loop
-    that calls this waits while the file is read.
+    If a file would be uploaded, it is read now: its type, its size and the beginning of its SHA-256 are shown. The key
+    of the upload in the ledger has the whole hash of what was sent, so a change after the approval can be found there.
+    An event loop that calls this waits while the file is read.
 
     Args:
         tool: a paid tool.

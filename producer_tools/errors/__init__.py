@@ -19,7 +19,7 @@ ProducerError                        anything this package raises
     │   └── ServerError              5xx, on a call that costs nothing
     ├── ServiceUnavailableError      the service keeps failing, so a paid call was not sent
     │   └── RetiredError             410: the service no longer does this
-    ├── FileHostingError             no file endpoint took a recording: it was not uploaded
+    ├── FileHostingError             no file endpoint took a recording, so it was not uploaded
     ├── ServiceUnreachableError      no connection: nothing was sent
     ├── AnswerError                  a free call broke off, timed out or brought an unreadable answer
     ├── SubmissionUnknownError       a paid call whose outcome is unknown: you may have been charged

@@ -61,8 +61,8 @@ class Downloader:
     The index ``songs.jsonl`` beside the files says which task and song each belongs to, so a complete file that is
     there already is not downloaded again. No file is ever overwritten, except for a damaged one of an earlier download.
 
-    Each song and video gets its title, lyrics, ids and cover as tags, and that an AI has made it (extra ``files``), and
-    is measured (extra ``sound``). Stems are unpacked.
+    Each song and video gets tags (extra ``files``): title, lyrics, ids, cover, and that an AI has made it. It is also
+    measured (extra ``sound``). Stems are unpacked.
 
     Args:
         client: the `ProducerClient` that looks tasks up and fetches files.

@@ -220,7 +220,7 @@ def _text_or_unknown(content: bytes) -> str:
         text = getincrementaldecoder("utf-8")().decode(content[:_LOOKED_AT])  # which may end inside a character
     except UnicodeDecodeError:
         return "of an unknown type"
-    return "text, and no sound" if "".join(text.split()).isprintable() else "of an unknown type"
+    return "text, not audio" if "".join(text.split()).isprintable() else "of an unknown type"
 
 
 def _problem_of_mp4(content: bytes) -> str | None:

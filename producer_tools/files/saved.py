@@ -59,7 +59,8 @@ class SavedFile:
     def from_path(cls, path: str | os.PathLike[str]) -> "SavedFile":
         """What a file says of itself: its kind, its tags (extra ``files``) and its measurements (extra ``sound``).
 
-        It blocks. Of a link, the file that it leads to is read. An MP4 file is a video if its name ends in ``.mp4``.
+        It blocks. A link is followed. An MP4 file is a ``video`` if its name ends in ``.mp4``, else ``audio``; a WAV
+        file is always ``wav``. The index ``songs.jsonl`` is not read.
 
         Args:
             path: a song, video, cover or stems archive.

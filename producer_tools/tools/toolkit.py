@@ -34,7 +34,8 @@ class ProducerToolkit(Closing, CheckedModel, BaseToolkit):
         upload_dir: a folder whose files a model may upload, by their relative paths; default none: then a model can
             only name audio on the web. `ProducerUploadAudio` says more.
         paid_tools: whether the tools that cost money are included.
-        listen: whether a model may hear the songs that it saves: `ProducerDownloadResults` has the same argument.
+        listen: whether a model that saves songs also reads what was measured of them (extra ``sound``). To let it hear
+            them too, add a `producer_tools.langgraph.listening.ListenMiddleware`, or a `producer_tools.Listener`.
 
     Raises:
         InvalidArgumentError: an argument is not valid, or there is none of that name.

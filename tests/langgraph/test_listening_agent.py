@@ -94,7 +94,7 @@ async def test_nothing_of_the_audio_is_streamed(agent: Callable[..., Any], clien
 
 
 @pytest.mark.parametrize("options", [{}, {"profile": {"audio_inputs": False}}], ids=["unknown", "text only"])
-async def test_a_model_without_ears_reads_the_result_only(
+async def test_a_text_only_model_reads_the_result_only(
     options: dict[str, Any], agent: Callable[..., Any], client: ProducerClient
 ) -> None:
     """Its provider would refuse a message with audio, and the run would end."""
