@@ -25,8 +25,8 @@ _BIT_RATE, _BIT_RATE_OF_LONG = 64_000, 32_000
 _LONG = 300.0
 """Seconds from which 64 kbit/s would be too much."""
 
-_HEIGHT = 360
-"""Pixels of the frame in a notebook, which cannot grow with what is in it."""
+_HEIGHT = "max(360px,calc(540px - 25vw))"
+"""Of the frame in a notebook, which cannot grow with what is in it. On a narrow page, facts need more lines."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,7 +61,7 @@ class Comparison:
         """In a notebook: the player, in a frame that can reach neither the notebook nor the network."""
         frame = document(self.name, framed=True)
         inside = f"{frame.start}<main>{self.section()}</main>{frame.end}"
-        style = f"width:100%;height:{_HEIGHT}px;border:1px solid rgba(128,128,128,.35);border-radius:10px"
+        style = f"width:100%;height:{_HEIGHT};border:1px solid rgba(128,128,128,.35);border-radius:10px"
         title = f"Compare {self.name}"
         return str(tag("iframe", srcdoc=inside, sandbox="allow-scripts", title=title, style=style))
 

@@ -118,7 +118,12 @@ def _saved_file(state: Mapping[str, Any]) -> SavedFile:
 
 def _of_path(path: Path) -> list[Track]:
     is_directory = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for a name that is too long
-    return _of_directory(path) if is_directory else _of_files([SavedFile.from_path(path)])
+    if is_directory:
+        return _of_directory(path)
+    try:
+        return _of_files([SavedFile.from_path(path)])
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError({"songs": "; ".join(error.problems.values())}) from error
 
 
 def _of_directory(path: Path) -> list[Track]:

@@ -285,7 +285,7 @@ class ProducerSandbox:
             self._portal.call(self._backend.finish_now)
 
     def start(self) -> None:
-        """Start the server; returns when it accepts requests.
+        """Start the server; returns when it accepts requests. A program does not end before `close` was called.
 
         Raises:
             OSError: The port is in use, or not allowed.
