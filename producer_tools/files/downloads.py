@@ -147,7 +147,7 @@ class Downloader:
             raise  # the application is set up wrongly, which concerns every file
         except Exception as error:  # noqa: BLE001 - the URL is untrusted; what it breaks must not end the other files
             telemetry.logger.warning("A %s file could not be saved.", file.kind, exc_info=error)
-            reason = f"The file could not be saved ({type(error).__name__}: {error})."
+            reason = f"The file could not be saved ({type(error).__name__})."  # the rest may name a path of the host
             failed = FailedFile(file.kind, renewal.url(file), DownloadError("unexpected_error", reason))
             return _Outcome(tuple(saved), failed)
 
