@@ -196,7 +196,9 @@ class Index:
         while line := file.readline(_LONGEST_LINE):
             is_end = line.endswith(b"\n")
             if not is_end and len(line) < _LONGEST_LINE:
-                return  # still being written, or torn
+                # Still being written or torn, and then no JSON; or whole, after an editor has removed the line break.
+                self._learn(line)
+                return
             if is_end and not is_rest:
                 self._learn(line)
             is_rest = not is_end
