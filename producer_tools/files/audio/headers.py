@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from producer_tools.files.audio.measured import Measured
+from producer_tools.files.completeness import boxes
 from producer_tools.files.types import HEAD, detect
 
 _MOST_ID3 = 5 * 10**6  # bytes; mutagen needs more than a second for each MB of UTF-16 text
+_MOST_BOXES = 15 * 10**6  # bytes; for each MB of empty boxes, mutagen needs half a second and 30 MB of memory
 _CHUNK_HEADER = struct.Struct("<4sI")
 _MOST_CHUNKS = 1000
 
@@ -32,19 +34,22 @@ def open_with_mutagen(path: Path, content_type: str) -> Any:
     from mutagen.mp4 import MP4  # noqa: PLC0415 - optional
     from mutagen.wave import WAVE  # noqa: PLC0415 - optional
 
-    id3 = _id3_bytes(path, content_type)
-    if id3 > _MOST_ID3:
-        raise ValueError(f"it has {id3 / 10**6:.0f} MB of tags, and at most {_MOST_ID3 / 10**6:.0f} MB are read")
+    size, most = _bytes_of_tags(path, content_type), _MOST_BOXES if content_type.endswith("/mp4") else _MOST_ID3
+    if size > most:
+        raise ValueError(f"it has {size / 10**6:.0f} MB of tags, and at most {most / 10**6:.0f} MB are read")
     openers: dict[str, Any] = {"audio/mp4": MP4, "video/mp4": MP4, "audio/mpeg": MP3, "audio/wav": WAVE}
     return openers[content_type](path)
 
 
-def _id3_bytes(path: Path, content_type: str) -> int:
-    """How long the file's ID3 tag is; 0 if it has none."""
+def _bytes_of_tags(path: Path, content_type: str) -> int:
+    """How many bytes mutagen would look into: the ID3 tag, or all of an MP4 file except for its media."""
     with path.open("rb") as file:
         if content_type == "audio/mpeg":
             return _id3_of_mp3(file)
-        return _id3_of_wav(file) if content_type == "audio/wav" else 0
+        if content_type == "audio/wav":
+            return _id3_of_wav(file)
+        size = os.fstat(file.fileno()).st_size
+        return size - sum(length for name, _, length in boxes(file, size) if name == b"mdat")
 
 
 def _id3_of_mp3(file: BinaryIO) -> int:
