@@ -6,6 +6,7 @@ from pathlib import Path
 from producer_tools import telemetry
 from producer_tools.concurrency.limits import Semaphore
 from producer_tools.concurrency.threads import in_thread
+from producer_tools.files.audio.decoding import can_decode
 from producer_tools.files.audio.measuring import measure
 from producer_tools.files.audio.tags import Tags, read_tags, write_tags
 from producer_tools.files.index import Entry
@@ -30,7 +31,7 @@ async def finish(library: Library, entry: Entry, lyrics: str | None, files: Sequ
     """
     if entry.kind in ("stems", "stem"):
         return entry  # they are finished when they are unpacked
-    if entry.state == "saved" and (entry.kind not in _KINDS or (entry.tagged and entry.measured)):
+    if entry.state == "saved" and (entry.kind not in _KINDS or (entry.tagged and _is_measured(entry))):
         return entry
     cover = next((each for each in files if each.kind == "cover" and each.result == entry.result), None)
     async with _places.hold():
@@ -43,7 +44,7 @@ def _finish(library: Library, entry: Entry, lyrics: str | None, cover: Path | No
         if entry.kind in _KINDS:
             path = library.path(entry)
             tagged = entry.tagged or _tag(path, entry, lyrics, cover)
-            measured = entry.measured or measure(path)
+            measured = entry.measured if _is_measured(entry) else measure(path)
             update = {"tagged": tagged, "measured": measured, "bytes": path.stat().st_size}
             finished = finished.model_copy(update=update)
         if finished != entry:
@@ -53,6 +54,11 @@ def _finish(library: Library, entry: Entry, lyrics: str | None, cover: Path | No
         telemetry.logger.warning("A %s file is saved, but not tagged and measured (%s).", entry.kind, reason)
         return entry
     return finished
+
+
+def _is_measured(entry: Entry) -> bool:
+    """Whether all was measured that can be: the extra ``sound`` may have been installed after the last call."""
+    return entry.measured is not None and (entry.measured.clipped_share is not None or not can_decode())
 
 
 def _tag(path: Path, entry: Entry, lyrics: str | None, cover: Path | None) -> bool:

@@ -103,6 +103,19 @@ async def test_without_the_extra_the_file_is_saved_as_it_is(
     assert await asyncio.to_thread(read_tags, Path(saved.files[0].path)) is not None
 
 
+async def test_when_the_extra_sound_is_installed_later_all_is_measured(
+    song: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that judges songs would never read how loud one is that was saved before."""
+    only_length = Measured(4.0, 44100, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(finishing, "measure", lambda _: only_length)
+        patch.setattr(finishing, "can_decode", lambda: False)
+        for _ in range(2):
+            assert (await save(tmp_path, song)).files[0].measured == only_length
+    assert (await save(tmp_path, song)).files[0].measured == MEASURED
+
+
 @pytest.mark.parametrize("function", ["write_tags", "measure", "read_tags"])
 async def test_what_goes_wrong_loses_nothing(
     function: str, song: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

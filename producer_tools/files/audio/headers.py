@@ -13,6 +13,7 @@ from producer_tools.files.types import HEAD, detect
 _MOST_ID3 = 5 * 10**6  # bytes; mutagen needs more than a second for each MB of UTF-16 text
 _MOST_BOXES = 15 * 10**6  # bytes; for each MB of empty boxes, mutagen needs half a second and 30 MB of memory
 _CHUNK_HEADER = struct.Struct("<4sI")
+_FORM = struct.Struct("<2H2I")  # codec, channels, sample rate, bytes in a second
 _MOST_CHUNKS = 1000
 
 TAGGED_TYPES = ("audio/mp4", "video/mp4", "audio/mpeg", "audio/wav")
@@ -47,7 +48,7 @@ def _bytes_of_tags(path: Path, content_type: str) -> int:
         if content_type == "audio/mpeg":
             return _id3_of_mp3(file)
         if content_type == "audio/wav":
-            return _id3_of_wav(file)
+            return len(_chunk(file, b"id3 ") or ())
         size = os.fstat(file.fileno()).st_size
         return size - sum(length for name, _, length in boxes(file, size) if name == b"mdat")
 
@@ -57,19 +58,6 @@ def _id3_of_mp3(file: BinaryIO) -> int:
     if not header.startswith(b"ID3"):
         return 0
     return sum((byte & 0x7F) << shift for byte, shift in zip(header[6:], (21, 14, 7, 0), strict=False))
-
-
-def _id3_of_wav(file: BinaryIO) -> int:
-    file.seek(12)
-    for _ in range(_MOST_CHUNKS):
-        header = file.read(_CHUNK_HEADER.size)
-        if len(header) < _CHUNK_HEADER.size:
-            break
-        name, length = _CHUNK_HEADER.unpack(header)
-        if name.lower() == b"id3 ":
-            return int(length)
-        file.seek(length + length % 2, os.SEEK_CUR)
-    return 0
 
 
 def content_type_of(path: Path) -> str | None:
@@ -101,11 +89,29 @@ def read_header(path: Path) -> Measured | None:
         return None
 
 
-def _read_wav(path: Path) -> Measured:
-    import wave  # noqa: PLC0415 - only needed here
-
-    with path.open("rb") as file, wave.open(file) as sound:
-        rate, channels = sound.getframerate(), sound.getnchannels()
+def _read_wav(path: Path) -> Measured | None:
+    """By the chunks: the standard library's reader refuses floating-point samples, for instance."""
+    with path.open("rb") as file:
+        form, samples = _chunk(file, b"fmt "), _chunk(file, b"data")
+        if form is None or samples is None:
+            return None
+        file.seek(form.start)
+        _, channels, rate, bytes_per_second = _FORM.unpack(file.read(_FORM.size))
         # The header of a file that was written into a stream may name any length.
-        most_frames = path.stat().st_size // (channels * sound.getsampwidth())
-        return Measured(round(min(sound.getnframes(), most_frames) / rate, 3), rate, channels)
+        length = min(samples.stop, path.stat().st_size) - samples.start
+        return Measured(round(length / bytes_per_second, 3), rate, channels)
+
+
+def _chunk(file: BinaryIO, wanted: bytes) -> range | None:
+    """Where the content of the first chunk with this name is."""
+    file.seek(12)
+    for _ in range(_MOST_CHUNKS):
+        header = file.read(_CHUNK_HEADER.size)
+        if len(header) < _CHUNK_HEADER.size:
+            break
+        name, length = _CHUNK_HEADER.unpack(header)
+        start = file.tell()
+        if name.lower() == wanted:
+            return range(start, start + length)
+        file.seek(length + length % 2, os.SEEK_CUR)
+    return None

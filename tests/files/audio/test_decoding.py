@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from producer_tools import AudioError
 from producer_tools.files.audio import decoding
 from producer_tools.files.audio.decoding import samples
 from producer_tools.files.audio.measuring import measure
-from tests.files.audio.songs import RATE, TYPES, Wave, save, tone
+from tests.files.audio.songs import RATE, TYPES, Wave, save, save_wav, tone
 
 
 def decoded(path: Path) -> Wave:
@@ -57,16 +56,15 @@ def test_surround_sound(tmp_path: Path, channels: int) -> None:
     """With eight channels, PyAV crashed the process."""
     levels = np.linspace(0.1, 0.8, channels, dtype=np.float32)
     wave = np.tile(levels, (RATE, 1))
-    soundfile.write(tmp_path / "song.wav", wave, RATE, subtype="FLOAT")
-    assert np.array_equal(decoded(tmp_path / "song.wav"), wave)
+    assert np.array_equal(decoded(save_wav(tmp_path / "song.wav", wave)), wave)
 
 
 def test_samples_that_are_no_numbers_become_numbers(tmp_path: Path) -> None:
     """What is measured of them stands in JSON, which has neither NaN nor infinity, and PostgreSQL refuses them."""
-    odd = np.array([0.5, np.nan, np.inf, -np.inf, 1e30], dtype=np.float32)
-    soundfile.write(tmp_path / "song.wav", np.tile(odd, RATE // 5), RATE, subtype="FLOAT")
-    assert decoded(tmp_path / "song.wav")[:5, 0].tolist() == [0.5, 0.0, 1000.0, -1000.0, 1000.0]
-    measured = measure(tmp_path / "song.wav")
+    odd = np.array([[0.5], [np.nan], [np.inf], [-np.inf], [1e30]], dtype=np.float32)
+    path = save_wav(tmp_path / "song.wav", np.tile(odd, (RATE // 5, 1)))
+    assert decoded(path)[:5, 0].tolist() == [0.5, 0.0, 1000.0, -1000.0, 1000.0]
+    measured = measure(path)
     assert measured is not None
     json.dumps(asdict(measured), allow_nan=False)
 
