@@ -104,9 +104,9 @@ class Library:
         file_type, size = _complete(self.path(entry), entry)
         if file_type is None:
             return None
+        if (entry.tagged or size != entry.bytes) and not self._is_same_song(entry):
+            return None
         if size != entry.bytes:
-            if not self._is_same_song(entry):
-                return None
             entry = entry.model_copy(update={"measured": None})  # what was edited is measured again
         return entry.model_copy(update={"bytes": size, "content_type": file_type.content_type})
 

@@ -127,6 +127,22 @@ async def test_a_song_of_another_task_in_its_place_is_not_taken_for_it(tmp_path:
     assert tags.task_id == "t1"
 
 
+async def test_songs_of_one_length_whose_names_were_swapped(tmp_path: Path) -> None:
+    """Each would be taken for the other, since it is as long as the one that was saved under its name."""
+    await save(tmp_path, "t1")
+    await save(tmp_path, "t2")
+    first, second = tmp_path / "Song.wav", tmp_path / "Song (t2).wav"
+    assert first.stat().st_size == second.stat().st_size
+    first.rename(tmp_path / "x.wav")
+    second.rename(first)
+    (tmp_path / "x.wav").rename(second)
+    (saved, _) = (await save(tmp_path, "t1")).files
+    tags = await asyncio.to_thread(read_tags, Path(saved.path))
+    assert tags is not None
+    assert tags.task_id == "t1"
+    assert len([name for name in names(tmp_path) if name.endswith(".wav")]) == 3, "nothing was overwritten"
+
+
 async def test_an_index_that_is_a_directory_fails_each_file(tmp_path: Path) -> None:
     """Without the index, another file could be overwritten. The user learns what to move away."""
     (tmp_path / INDEX).mkdir()
