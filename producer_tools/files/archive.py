@@ -1,14 +1,15 @@
 """Unpacks a stems archive. It is untrusted: nothing gets a name before all of it was checked and unpacked."""
 
+import errno
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from producer_tools.errors import DownloadError
+from producer_tools.files.directory import disk_error
 from producer_tools.files.names import comparable
 from producer_tools.files.part_file import PartFile
 from producer_tools.files.types import LARGEST_MEDIA, FileType, detect
@@ -61,8 +62,12 @@ def unpacked(path: Path) -> Iterator[list[Stem]]:
             archive = stack.enter_context(zipfile.ZipFile(path))
             members = _checked_members(archive, path.stat().st_size)
             stems = list(_read_all(archive, members, path.parent, stack))
-        # zipfile raises any of these for a damaged archive.
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as fault:
+        except DownloadError:
+            raise
+        except Exception as fault:
+            if isinstance(fault, OSError) and fault.errno != errno.EINVAL:
+                raise disk_error(fault, path.parent) from fault
+            # zipfile raises exceptions of many kinds for a damaged archive. EINVAL: it names a place before its start.
             raise _unsafe(f"it cannot be read ({type(fault).__name__})") from fault
         yield stems
 

@@ -51,7 +51,7 @@ def webp(file: BinaryIO, size: int) -> bool:
 def mp4(file: BinaryIO, size: int) -> bool:
     """No box is cut off, and there is an index and something to play."""
     names: set[bytes] = set()
-    for name, position, length in _boxes(file, size):
+    for name, position, length in boxes(file, size):
         if position + length > size:
             return {b"moov", b"mdat"} <= names and _is_id3v1(file, position, size)
         names.add(name)
@@ -103,7 +103,7 @@ def png(file: BinaryIO, size: int) -> bool:
     return False
 
 
-def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
     """Name, position and length of each box, up to the end or to something that is no box, such as padding."""
     position = 0
     for _ in range(_MOST_PARTS):

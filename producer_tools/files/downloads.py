@@ -3,12 +3,13 @@
 import asyncio
 import os
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from producer_tools import telemetry
+from producer_tools.concurrency.limits import Semaphore
 from producer_tools.concurrency.paths import absolute_path
 from producer_tools.concurrency.sync import sync_twin
 from producer_tools.concurrency.threads import in_thread
@@ -24,11 +25,19 @@ from producer_tools.files.stems import unpack_stems
 from producer_tools.files.wanted import Wanted, wanted_files
 from producer_tools.tasks.task import Task
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 DEFAULT_TIMEOUT = 600.0
 """Seconds for the downloads of all files of a task."""
 
 DEFAULT_DIRECTORY = Path("producer-downloads")
 """Below the current directory; made when the first file is saved."""
+
+
+_directory_calls = Semaphore(4)
+"""Calls that read or write a directory at the same time in this process. The other threads stay free for other calls,
+such as paid ones: a large index is read in a tenth of a second, and an archive is unpacked in seconds."""
 
 
 class Source(Protocol):
@@ -107,8 +116,8 @@ class Downloader:
         renewal = Renewal(task, self._client.get_task if may_renew else None)
         wanted = wanted_files(task)
         library = Library(await in_thread(self._directory.absolute))
-        await in_thread(sweep, library.directory)
-        wanted = [await in_thread(library.described, file) for file in wanted]
+        await _on_disk(sweep, library.directory)
+        wanted = [await _on_disk(library.described, file) for file in wanted]
         places = asyncio.Semaphore(MOST_AT_ONCE)
         saving = [asyncio.ensure_future(self._save_or_fail(file, library, places, renewal)) for file in wanted]
         try:
@@ -136,11 +145,11 @@ class Downloader:
         saved: list[Placed] = []
         try:
             async with places:
-                if file.kind == "stems" and (stems := await in_thread(library.find_stems, file)):
+                if file.kind == "stems" and (stems := await _on_disk(library.find_stems, file)):
                     return _Outcome(tuple(Placed(stem, is_new=False) for stem in stems))
                 saved.append(await self._save_one(file, library, renewal))
                 if file.kind == "stems":
-                    return _Outcome(tuple(await in_thread(unpack_stems, library, file, saved[0].entry)))
+                    return _Outcome(tuple(await _on_disk(unpack_stems, library, file, saved[0].entry)))
                 return _Outcome(tuple(saved))
         except ProducerToolError as error:
             return _Outcome(tuple(saved), FailedFile(file.kind, renewal.url(file), error))
@@ -148,19 +157,24 @@ class Downloader:
             raise  # the application is set up wrongly, which concerns every file
         except Exception as error:  # noqa: BLE001 - the URL is untrusted; what it breaks must not end the other files
             telemetry.logger.warning("A %s file could not be saved.", file.kind, exc_info=error)
-            reason = f"The file could not be saved ({type(error).__name__}: {error})."
+            reason = f"The file could not be saved ({type(error).__name__})."  # the rest may name a path of the host
             failed = FailedFile(file.kind, renewal.url(file), DownloadError("unexpected_error", reason))
             return _Outcome(tuple(saved), failed)
 
     async def _save_one(self, file: Wanted, library: Library, renewal: Renewal) -> Placed:
-        if (existing := await in_thread(library.find, file)) is not None:
+        if (existing := await _on_disk(library.find, file)) is not None:
             return Placed(existing, is_new=False)
         part = PartFile(library.directory)
         try:
             file_type = await renewal.fetch(self._client.files, file, part)
-            return await in_thread(library.place, part, file, file_type)
+            return await _on_disk(library.place, part, file, file_type)
         finally:
             await in_thread(part.discard)
+
+
+async def _on_disk(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async with _directory_calls.hold():
+        return await in_thread(call, *args, **kwargs)
 
 
 def _outcome(file: Wanted, result: _Outcome | BaseException, late: DownloadError) -> _Outcome:

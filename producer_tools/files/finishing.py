@@ -6,12 +6,13 @@ from pathlib import Path
 from producer_tools import telemetry
 from producer_tools.concurrency.limits import Semaphore
 from producer_tools.concurrency.threads import in_thread
+from producer_tools.files.audio.decoding import can_decode
 from producer_tools.files.audio.measuring import measure
 from producer_tools.files.audio.tags import Tags, read_tags, write_tags
 from producer_tools.files.index import Entry
 from producer_tools.files.library import Library
 
-_KINDS = ("audio", "wav", "video")
+_KINDS = ("audio", "wav", "video", "stem")
 _places = Semaphore(2)
 """Files that are tagged and measured at the same time in this process: each takes a processor core for a second."""
 
@@ -28,22 +29,23 @@ async def finish(library: Library, entry: Entry, lyrics: str | None, files: Sequ
     Returns:
         What is known of it now.
     """
-    if entry.kind in ("stems", "stem"):
-        return entry  # they are finished when they are unpacked
-    if entry.state == "saved" and (entry.kind not in _KINDS or (entry.tagged and entry.measured)):
+    if entry.kind == "stems":
+        return entry  # an archive that could not be unpacked
+    if entry.state == "saved" and (entry.kind not in _KINDS or (entry.tagged and _is_measured(entry))):
         return entry
-    cover = next((each for each in files if each.kind == "cover" and each.result == entry.result), None)
+    cover = next((each for each in files if each.kind == "cover" and each.song == entry.song), None)
     async with _places.hold():
-        return await in_thread(_finish, library, entry, lyrics, library.path(cover) if cover else None)
+        return await in_thread(_finish, library, entry, lyrics, cover)
 
 
-def _finish(library: Library, entry: Entry, lyrics: str | None, cover: Path | None) -> Entry:
+def _finish(library: Library, entry: Entry, lyrics: str | None, cover: Entry | None) -> Entry:
     try:
         finished = entry.model_copy(update={"state": "saved"})
         if entry.kind in _KINDS:
             path = library.path(entry)
-            tagged = entry.tagged or _tag(path, entry, lyrics, cover)
-            measured = entry.measured or measure(path)
+            cover = cover or library.of_song(entry.song, "cover")
+            tagged = entry.tagged or _tag(path, entry, lyrics, library.path(cover) if cover else None)
+            measured = entry.measured if _is_measured(entry) else measure(path)
             update = {"tagged": tagged, "measured": measured, "bytes": path.stat().st_size}
             finished = finished.model_copy(update=update)
         if finished != entry:
@@ -55,11 +57,16 @@ def _finish(library: Library, entry: Entry, lyrics: str | None, cover: Path | No
     return finished
 
 
+def _is_measured(entry: Entry) -> bool:
+    """Whether all was measured that can be: the extra ``sound`` may have been installed after the last call."""
+    return entry.measured is not None and (entry.measured.clipped_share is not None or not can_decode())
+
+
 def _tag(path: Path, entry: Entry, lyrics: str | None, cover: Path | None) -> bool:
     if read_tags(path) is not None:
         return True  # the last process ended before it wrote that down
     tags = Tags(
-        title=entry.title,
+        title=path.stem if entry.kind == "stem" else entry.title,  # stems of a song are told apart by their names
         lyrics=lyrics,
         model=entry.model,
         seed=entry.seed,
@@ -67,4 +74,4 @@ def _tag(path: Path, entry: Entry, lyrics: str | None, cover: Path | None) -> bo
         task_id=entry.task_id,
         audio_id=entry.audio_id,
     )
-    return write_tags(path, entry.content_type, tags, None if cover is None else cover.read_bytes())
+    return write_tags(path, entry.content_type, tags, cover.read_bytes() if cover and cover.is_file() else None)

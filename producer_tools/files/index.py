@@ -130,15 +130,19 @@ class Index:
             self._read_new_lines()
             return self._entries.get(key)
 
-    def song(self, audio_id: str) -> Entry | None:
-        """The audio file of a song.
+    def of_song(self, song: str, kind: Kind) -> Entry | None:
+        """The newest file of this kind that a song has.
+
+        Args:
+            song: as `Entry.song` names it.
+            kind: what the file is.
 
         Raises:
             DownloadError: ``no_write_access``: as for `get`.
         """
         with self._lock, self._faults():
             self._read_new_lines()
-            return self._audio.get(audio_id)
+            return self._of_songs.get((song, kind))
 
     @contextmanager
     def changing(self) -> Iterator[Callable[[Entry], None]]:
@@ -206,7 +210,9 @@ class Index:
         while line := file.readline(_LONGEST_LINE):
             is_end = line.endswith(b"\n")
             if not is_end and len(line) < _LONGEST_LINE:
-                return  # still being written, or torn
+                # Still being written or torn, and then no JSON; or whole, after an editor has removed the line break.
+                self._learn(line)
+                return
             if is_end and not is_rest:
                 self._learn(line)
             is_rest = not is_end
@@ -220,8 +226,7 @@ class Index:
         self._entries[entry.key] = entry
         self._names[comparable(entry.name)] = entry.key
         self._stems[comparable(entry.stem)] = entry.song
-        if entry.kind == "audio":
-            self._audio[entry.song] = entry
+        self._of_songs[entry.song, entry.kind] = entry
         if entry.kind != "stem":
             self._songs[entry.song] = entry.stem
 
@@ -229,7 +234,7 @@ class Index:
         self._read_to = 0
         self._file_read = None
         self._entries: dict[str, Entry] = {}
-        self._audio: dict[str, Entry] = {}
+        self._of_songs: dict[tuple[str, Kind], Entry] = {}
         self._names: dict[str, str] = {}
         self._stems: dict[str, str] = {}
         self._songs: dict[str, str] = {}

@@ -12,6 +12,7 @@ from producer_tools.files.names import candidates
 from producer_tools.files.part_file import PartFile
 from producer_tools.files.types import HEAD, TYPES, FileType
 from producer_tools.files.wanted import Wanted
+from producer_tools.tasks.results import Kind
 
 _There = Literal["nothing", "damaged", "whole"]
 
@@ -50,10 +51,18 @@ class Library:
     def described(self, wanted: Wanted) -> Wanted:
         """The file, with what the index says of its song."""
         try:
-            song = self._index.song(wanted.result.get("audio_id") or "")
+            song = self.of_song(wanted.result.get("audio_id") or "", "audio")
         except DownloadError:
             return wanted  # saving it reports the reason
         return wanted if song is None else wanted.described_by(song)
+
+    def of_song(self, song: str, kind: Kind) -> Entry | None:
+        """The newest file of this kind that a song has; it may be gone.
+
+        Raises:
+            DownloadError: ``no_write_access``: the index cannot be read.
+        """
+        return self._index.of_song(song, kind)
 
     def find(self, wanted: Wanted) -> Entry | None:
         """The file, if it is there and complete.
@@ -112,8 +121,10 @@ class Library:
         file_type, size = _complete(self.path(entry), entry)
         if file_type is None:
             return None
-        if size != entry.bytes and not self._is_same_song(entry):
+        if (entry.tagged or size != entry.bytes) and not self._is_same_song(entry):
             return None
+        if size != entry.bytes:
+            entry = entry.model_copy(update={"measured": None})  # what was edited is measured again
         return entry.model_copy(update={"bytes": size, "content_type": file_type.content_type})
 
     def _is_same_song(self, entry: Entry) -> bool:

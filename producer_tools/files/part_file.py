@@ -134,7 +134,10 @@ class PartFile:
 
 def sweep(directory: Path) -> None:
     """Remove parts that killed processes have left: old ones that no process holds."""
-    for path in directory.glob(f"{_PREFIX}*{_SUFFIX}"):
+    paths: list[Path] = []
+    with suppress(OSError):  # the directory cannot be read, which is reported when a file is saved in it
+        paths += directory.glob(f"{_PREFIX}*{_SUFFIX}")
+    for path in paths:
         with suppress(OSError):
             if path.stat().st_mtime < time.time() - _ABANDONED_SECONDS and not path.is_symlink():
                 with path.open("r+b") as opened:

@@ -152,10 +152,9 @@ class Downloads:
 
 def _look_into(path: Path) -> tuple[Kind, str, int]:
     """The kind of a complete media file, its media type, and its length in bytes."""
-    # A directory; or a pipe, which would be waited for. Path.is_file raises for a name that is too long.
-    if not os.path.isfile(path):  # noqa: PTH113
-        raise InvalidArgumentError({"path": f"there is no file {path}"})
     try:
+        if not path.is_file():  # a directory, or a pipe, which would be waited for
+            raise InvalidArgumentError({"path": f"there is no file {path}"})
         with path.open("rb") as file:
             size, head = os.fstat(file.fileno()).st_size, file.read(HEAD)
             found = [(kind, each) for kind, types in TYPES.items() for each in types if each.matches(head)]

@@ -25,6 +25,8 @@ def unpack_stems(library: Library, wanted: Wanted, archive: Entry) -> list[Place
         with unpacked(path) as stems:
             placed = [library.place(stem.part, wanted.stem_file(stem.member), stem.file_type) for stem in stems]
     except DownloadError as error:
+        if found := library.find_stems(wanted):  # another call was faster, and has removed the archive
+            return [Placed(each, is_new=False) for each in found]
         if error.code == UNSAFE:
             library.record(archive.model_copy(update={"state": "saved", "refused": error.message}))
         raise

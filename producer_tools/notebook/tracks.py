@@ -130,7 +130,7 @@ def _of_directory(path: Path) -> list[Track]:
     """The songs in a directory, by their names; then those that cannot be read. Links are left out."""
     files, unread = [], []
     try:
-        found = sorted(path.iterdir())
+        found = sorted(path.iterdir(), key=lambda each: (each.stem, each.suffix))  # a song before its stems
     except OSError as fault:
         raise InvalidArgumentError({"songs": f"{path} cannot be read ({fault.strerror})"}) from fault
     for each in found:

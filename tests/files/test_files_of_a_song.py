@@ -50,6 +50,16 @@ async def test_a_video_says_which_song_it_shows(client: ProducerClient, tmp_path
     assert read.task_id == video.task_id != original.task_id
 
 
+async def test_stems_say_which_song_they_are_from(client: ProducerClient, tmp_path: Path) -> None:
+    """Stems are passed on by themselves: without tags, nobody would know their song, or that an AI has made it."""
+    original = await song(client, tmp_path)
+    files = await saved(client, tmp_path, StemsMusic(audio_id=str(original.audio_id)))
+    read = [await asyncio.to_thread(SavedFile.from_path, file.path) for file in files]
+    assert [each.title for each in read] == ["First Day (vocals)", "First Day (instrumental)"]
+    assert {(each.audio_id, each.model) for each in read} == {(original.audio_id, "FUZZ-2.0")}
+    assert all(file.measured for file in files)
+
+
 async def test_an_answer_that_is_final_at_once_names_its_song_too(
     sandbox: ProducerSandbox, client: ProducerClient, tmp_path: Path
 ) -> None:

@@ -78,6 +78,18 @@ async def test_a_finished_file_is_neither_tagged_nor_measured_again(
     assert (tmp_path / "songs.jsonl").stat().st_size == size, "nothing new is known, so nothing is written"
 
 
+async def test_a_song_that_was_edited_is_measured_again(tmp_path: Path, measurements: list[Path]) -> None:
+    """A model would read that a song is clipped which the user has repaired."""
+    await save(tmp_path, short_wav())
+    path = tmp_path / "Song.wav"
+    await asyncio.to_thread(path.write_bytes, short_wav(0.3))
+    again = await save(tmp_path, short_wav())
+    assert (again.files[0].bytes, again.files[0].downloaded) == (len(short_wav(0.3)), False)
+    assert measurements == [path, path]
+    await save(tmp_path, short_wav())
+    assert len(measurements) == 2
+
+
 async def test_without_the_extra_the_file_is_saved_as_it_is(
     song: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -89,6 +101,19 @@ async def test_without_the_extra_the_file_is_saved_as_it_is(
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
     await save(tmp_path, song)
     assert await asyncio.to_thread(read_tags, Path(saved.files[0].path)) is not None
+
+
+async def test_when_the_extra_sound_is_installed_later_all_is_measured(
+    song: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that judges songs would never read how loud one is that was saved before."""
+    only_length = Measured(4.0, 44100, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(finishing, "measure", lambda _: only_length)
+        patch.setattr(finishing, "can_decode", lambda: False)
+        for _ in range(2):
+            assert (await save(tmp_path, song)).files[0].measured == only_length
+    assert (await save(tmp_path, song)).files[0].measured == MEASURED
 
 
 @pytest.mark.parametrize("function", ["write_tags", "measure", "read_tags"])

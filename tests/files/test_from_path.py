@@ -81,17 +81,20 @@ def test_without_the_extras_the_rest_is_known(tmp_path: Path, monkeypatch: pytes
         (lambda path: path.mkdir(), "there is no file"),
         (lambda _: None, "there is no file"),
         (os.mkfifo, "there is no file"),
+        (None, "File name too long"),
         (lambda path: path.write_bytes(b""), "is no song"),
         (lambda path: path.write_bytes(b"<html>"), "is no song"),
         (lambda path: path.write_bytes(SONG[:-1000]), "is cut off"),
     ],
-    ids=["directory", "nothing", "pipe", "empty", "text", "cut off"],
+    ids=["directory", "nothing", "pipe", "name", "empty", "text", "cut off"],
 )
 def test_what_is_no_media_file_is_refused(make: Any, reason: str, tmp_path: Path) -> None:
     """A half song, or a text, must not pass for a song."""
-    make(tmp_path / "a.m4a")
+    path = tmp_path / ("a.m4a" if make else "a" * 300)
+    if make:
+        make(path)
     with pytest.raises(InvalidArgumentError, match=reason):
-        SavedFile.from_path(tmp_path / "a.m4a")
+        SavedFile.from_path(path)
 
 
 def test_a_link_leads_to_its_file(tmp_path: Path) -> None:

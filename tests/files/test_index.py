@@ -51,6 +51,16 @@ def test_a_torn_last_line_is_ignored_and_not_glued_to_the_next(tmp_path: Path) -
     assert (read.get("a"), read.get("b")) == (entry("a"), entry("b"))
 
 
+def test_a_last_line_without_its_line_break_counts(tmp_path: Path) -> None:
+    """Some editors remove it. A cover has no tags that tell whose it is, so it would be saved a second time."""
+    add(tmp_path, entry("a"), entry("b"))
+    (tmp_path / INDEX).write_bytes((tmp_path / INDEX).read_bytes().rstrip())
+    assert Index(tmp_path).get("b") == entry("b")
+    add(tmp_path, entry("c"))
+    read = Index(tmp_path)
+    assert (read.get("b"), read.get("c")) == (entry("b"), entry("c"))
+
+
 @pytest.mark.parametrize(
     "junk",
     [

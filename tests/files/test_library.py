@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -10,13 +11,14 @@ from typing import Any, cast
 import pytest
 
 from producer_tools import Downloader, Downloads, ProducerClient, Task
+from producer_tools.concurrency.threads import in_thread
 from producer_tools.files import finishing
 from producer_tools.files.audio.tags import Tags, read_tags
-from producer_tools.files.index import Index
+from producer_tools.files.index import Entry, Index
 from producer_tools.files.library import Library
 from producer_tools.files.part_file import PartFile
 from producer_tools.files.types import TYPES
-from producer_tools.files.wanted import wanted_files
+from producer_tools.files.wanted import Wanted, wanted_files
 from producer_tools.tasks.results import Result
 from tests.crash.processes import quick_starts
 from tests.files.song_server import reply, serving, short_wav
@@ -125,6 +127,22 @@ async def test_a_song_of_another_task_in_its_place_is_not_taken_for_it(tmp_path:
     assert tags.task_id == "t1"
 
 
+async def test_songs_of_one_length_whose_names_were_swapped(tmp_path: Path) -> None:
+    """Each would be taken for the other, since it is as long as the one that was saved under its name."""
+    await save(tmp_path, "t1")
+    await save(tmp_path, "t2")
+    first, second = tmp_path / "Song.wav", tmp_path / "Song (t2).wav"
+    assert first.stat().st_size == second.stat().st_size
+    first.rename(tmp_path / "x.wav")
+    second.rename(first)
+    (tmp_path / "x.wav").rename(second)
+    (saved, _) = (await save(tmp_path, "t1")).files
+    tags = await asyncio.to_thread(read_tags, Path(saved.path))
+    assert tags is not None
+    assert tags.task_id == "t1"
+    assert len([name for name in names(tmp_path) if name.endswith(".wav")]) == 3, "nothing was overwritten"
+
+
 async def test_an_index_that_is_a_directory_fails_each_file(tmp_path: Path) -> None:
     """Without the index, another file could be overwritten. The user learns what to move away."""
     (tmp_path / INDEX).mkdir()
@@ -226,3 +244,24 @@ async def test_processes_save_songs_of_one_title_at_the_same_time(tmp_path: Path
     songs = [await asyncio.to_thread(read_tags, path) for path in paths]
     assert {song.task_id for song in songs if song} == {"t1", "t2"}
     assert len(names(tmp_path)) == 4
+
+
+async def test_many_saves_leave_threads_to_other_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A paid call that writes in a thread would wait for seconds until fifty large indexes are read."""
+    find, release, looking = Library.find, threading.Event(), 0
+
+    def slow(library: Library, wanted: Wanted) -> Entry | None:
+        nonlocal looking
+        looking += 1
+        release.wait(10)
+        return find(library, wanted)
+
+    monkeypatch.setattr(Library, "find", slow)
+    saves = [asyncio.ensure_future(save(tmp_path, f"t{number}")) for number in range(20)]
+    while not looking:
+        await asyncio.sleep(0.001)
+    await asyncio.wait_for(asyncio.gather(*(in_thread(list) for _ in range(100))), 5)
+    assert looking <= 4
+    release.set()
+    await asyncio.gather(*saves)
+    assert len(names(tmp_path)) == 40

@@ -80,3 +80,8 @@ async def test_the_directory_is_swept_once_for_each_task(tmp_path: Path, monkeyp
         saved = await Downloader(client, tmp_path).save(Task("t1", "complete", results=results))
     assert len(saved.files) == 9
     assert swept == [tmp_path]
+
+
+def test_a_directory_that_cannot_be_read_is_not_swept(tmp_path: Path) -> None:
+    """The error of the system, with the whole path, went to a model. Saving a file reports the reason without it."""
+    sweep(tmp_path / ("x" * 300))

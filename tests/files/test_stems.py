@@ -1,19 +1,25 @@
 """Stems archives are unpacked once into named files; one that is unsafe stays as it is."""
 
+import asyncio
+import errno
 import io
 import stat
+import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from producer_tools import Downloader, DownloadError, Downloads, ProducerClient, Task
-from producer_tools.files import archive
+from producer_tools.files import archive, stems
 from producer_tools.files.fetching import FileFetcher
+from producer_tools.files.index import Entry
 from producer_tools.files.library import Library
 from producer_tools.files.part_file import PartFile
+from producer_tools.files.wanted import Wanted
 from producer_tools.tasks.results import Result
 from producer_tools.tools.output import downloads_output
 from tests.files.song_server import reply, short_wav
@@ -55,7 +61,8 @@ async def test_an_archive_becomes_files_and_is_not_downloaded_again(
         ("stem", "Song (vocals).wav", True),
         ("stem", "Song (drums).wav", True),
     ]
-    assert (tmp_path / "Song (drums).wav").read_bytes() == WAV + b"\0\0"
+    # Behind the length in the header, which counts the tags too, comes the sound as it was.
+    assert (tmp_path / "Song (drums).wav").read_bytes()[8:].startswith(WAV[8:] + b"\0\0")
     assert [path.name for path in saved_files(tmp_path)] == ["Song (drums).wav", "Song (vocals).wav"]
     no_fetch()
     again = await save(tmp_path, b"")
@@ -116,6 +123,43 @@ async def test_an_archive_that_was_unpacked_and_not_yet_removed_is_removed(
     assert not (tmp_path / "Song.zip").exists()
 
 
+async def test_another_call_that_unpacks_the_archive_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its archive is gone then. That was an error, whose message told a model the path of the directory."""
+    read, others = Library.find_stems, [tmp_path]
+
+    def slow(library: Library, wanted: Wanted) -> list[Entry] | None:
+        return None if others else read(library, wanted)
+
+    def unpacked(path: Path) -> AbstractContextManager[list[archive.Stem]]:
+        if others:
+            others.clear()
+            asyncio.run(save(tmp_path, zipped(STEMS)))
+        return archive.unpacked(path)
+
+    monkeypatch.setattr(Library, "find_stems", slow)
+    monkeypatch.setattr(stems, "unpacked", unpacked)
+    saved = await save(tmp_path, zipped(STEMS))
+    assert (saved.failed, [file.name for file in saved.files]) == ((), ["Song (vocals).wav", "Song (drums).wav"])
+
+
+@pytest.mark.parametrize(
+    ("owner", "function", "code"),
+    [(archive, "_check_directory", "no_write_access"), (Library, "find", "unexpected_error")],
+)
+async def test_a_fault_of_the_disk_does_not_tell_a_model_the_directory(
+    owner: object, function: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message goes to the model and its provider. The log has the path."""
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(tmp_path / "Song.zip"))
+
+    monkeypatch.setattr(owner, function, broken)
+    (failed,) = (await save(tmp_path, zipped(STEMS))).failed
+    assert failed.error.code == code
+    assert str(tmp_path) not in failed.error.message
+
+
 def with_link() -> bytes:
     link = zipfile.ZipInfo("vocals.wav")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -161,7 +205,24 @@ def longer_than_it_says() -> bytes:
     return bytes(content)
 
 
+def at_a_place_before_its_start() -> bytes:
+    """Its directory says that it begins behind its end, so that its file lies before the start."""
+    content = bytearray(zipped({"vocals.wav": WAV}))
+    content[-6:-2] = b"\xff" * 4  # "the place stands elsewhere", where it does not
+    return bytes(content)
+
+
+def with_a_short_field() -> bytes:
+    """Its file has a name of no length."""
+    content = bytearray(zipped({"vocals.wav": WAV}))
+    entry = content.index(b"PK\1\2")
+    content[entry + 28 : entry + 32] = struct.pack("<2H", 0, len("vocals.wav"))
+    return bytes(content)
+
+
 UNSAFE: dict[str, Callable[[], bytes]] = {
+    "a place before its start": at_a_place_before_its_start,
+    "a file without a name": with_a_short_field,
     "a path upwards": lambda: zipped({"../../vocals.wav": WAV}),
     "an absolute path": lambda: zipped({"/stems/vocals.wav": WAV}),
     "a Windows path": lambda: zipped({"C:vocals.wav": WAV}),

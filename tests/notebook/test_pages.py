@@ -221,7 +221,7 @@ def test_stems_have_names_of_their_own(tmp_path: Path) -> None:
         ({"kind": "audio", "path": "x"}, "no saved file"),
         (complete(SONG), "Task is no"),
         ("missing.m4a", "there is no file"),
-        ("x" * 5000, "there is no file"),
+        ("x" * 5000, "cannot be read"),
         ({"kind": "audio", "path": 3, "bytes": 1, "content_type": "audio/wav"}, "path Input should be a valid string"),
         (Downloads(complete({"lyrics": "la"}), ()), "there is no song"),
     ],

@@ -25,6 +25,7 @@ LONGEST = 30 * 60
 _FORMATS = "mov,mp3,wav,aac"  # without a list, FFmpeg also plays playlists, which name other files and URLs
 _RATES = range(4_000, 384_001)  # Hz
 _MOST_CHANNELS = 8
+_LOUDEST = 1000.0  # 60 dB above full scale; a file of floating-point numbers may hold any, and also none (NaN)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Samples:
         sample_rate: in Hz.
         channels: 1 is mono, 2 is stereo.
         blocks: float32 arrays of shape (frames, channels), to be read once, before the file is closed. Each is one
-            second long, and the last one at most that. Full scale is from -1 to 1, and lossy formats overshoot it.
+            second long, and the last one at most that. Full scale is from -1 to 1, and lossy formats overshoot it. All
+            samples are finite.
     """
 
     sample_rate: int
@@ -113,12 +115,22 @@ def _blocks(frames: "Iterator[av.AudioFrame]", first: "av.AudioFrame") -> "Itera
     import av  # noqa: PLC0415 - optional
 
     rate = first.sample_rate
-    seconds = av.AudioResampler(format="fltp", layout=first.layout, rate=rate, frame_size=rate)
+    # Not "fltp", where each channel has its own plane: for eight of them, PyAV reads behind the end of the list of
+    # planes, and the process may crash.
+    seconds = av.AudioResampler(format="flt", layout=first.layout, rate=rate, frame_size=rate)
     for frame in frames:
         if _form(frame) == _form(first):  # otherwise it is damaged
             frame.pts = None  # gaps are not filled, and nothing is left out
-            yield from (second.to_ndarray().T for second in seconds.resample(frame))
-    yield from (second.to_ndarray().T for second in seconds.resample(None))
+            yield from map(_block, seconds.resample(frame))
+    yield from map(_block, seconds.resample(None))
+
+
+def _block(second: "av.AudioFrame") -> "Block":
+    """The samples of a frame in which the channels take turns."""
+    import numpy as np  # noqa: PLC0415 - optional
+
+    samples = np.nan_to_num(second.to_ndarray()).reshape(-1, len(second.layout.channels))
+    return samples.clip(-_LOUDEST, _LOUDEST)
 
 
 def _form(frame: "av.AudioFrame") -> tuple[str, str, int]:

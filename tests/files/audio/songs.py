@@ -1,7 +1,9 @@
 """Makes short audio files for tests."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -50,4 +52,24 @@ def save(path: Path, wave: Wave, rate: int = RATE) -> Path:
             frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
             container.mux(audio.encode(frame))
         container.mux(audio.encode(None))
+    return path
+
+
+def save_wav(path: Path, samples: NDArray[Any], codec: int = 3, *, extensible: bool = False) -> Path:
+    """A WAV file with these samples, as they are: codec 1 has integers, 3 floating-point numbers, 7 mu-law.
+
+    Args:
+        path: of the file.
+        samples: as (frames, channels).
+        codec: how the samples are stored.
+        extensible: whether the header has the longer form, which also names the loudspeakers.
+    """
+    channels, width = samples.shape[1], samples.itemsize
+    sizes = RATE, RATE * channels * width, channels * width, 8 * width
+    form = struct.pack("<HHIIHH", 0xFFFE if extensible else codec, channels, *sizes)
+    if extensible:
+        form += struct.pack("<HHIH", 22, 8 * width, 3, codec) + bytes.fromhex("000000001000800000aa00389b71")
+    data = samples.tobytes()
+    chunks = b"".join(struct.pack("<4sI", name, len(each)) + each for name, each in ((b"fmt ", form), (b"data", data)))
+    path.write_bytes(struct.pack("<4sI4s", b"RIFF", 4 + len(chunks), b"WAVE") + chunks)
     return path

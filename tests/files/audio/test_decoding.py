@@ -1,9 +1,11 @@
 """Samples of audio files: all of them, in blocks, and nothing else than an `AudioError` for what is broken."""
 
+import json
 import os
 import struct
 import sys
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ import pytest
 from producer_tools import AudioError
 from producer_tools.files.audio import decoding
 from producer_tools.files.audio.decoding import samples
-from tests.files.audio.songs import RATE, TYPES, Wave, save, tone
+from producer_tools.files.audio.measuring import measure
+from tests.files.audio.songs import RATE, TYPES, Wave, save, save_wav, tone
 
 
 def decoded(path: Path) -> Wave:
@@ -45,6 +48,24 @@ def test_the_sample_rate_and_the_channels_of_the_file_stay(
 def test_wav_samples_are_exact(tmp_path: Path) -> None:
     wave = tone(1.5, 1.0)
     assert np.abs(decoded(save(tmp_path / "song.wav", wave)) - wave).max() < 2 / 32768
+
+
+@pytest.mark.parametrize("channels", [3, 6, 8])
+def test_surround_sound(tmp_path: Path, channels: int) -> None:
+    """With eight channels, PyAV crashed the process."""
+    levels = np.linspace(0.1, 0.8, channels, dtype=np.float32)
+    wave = np.tile(levels, (RATE, 1))
+    assert np.array_equal(decoded(save_wav(tmp_path / "song.wav", wave)), wave)
+
+
+def test_samples_that_are_no_numbers_become_numbers(tmp_path: Path) -> None:
+    """What is measured of them stands in JSON, which has neither NaN nor infinity, and PostgreSQL refuses them."""
+    odd = np.array([[0.5], [np.nan], [np.inf], [-np.inf], [1e30]], dtype=np.float32)
+    path = save_wav(tmp_path / "song.wav", np.tile(odd, (RATE // 5, 1)))
+    assert decoded(path)[:5, 0].tolist() == [0.5, 0.0, 1000.0, -1000.0, 1000.0]
+    measured = measure(path)
+    assert measured is not None
+    json.dumps(asdict(measured), allow_nan=False)
 
 
 def test_damage_in_the_middle_is_left_out(songs: dict[str, Path]) -> None:

@@ -5,6 +5,7 @@ import threading
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from producer_tools import Measured
 from producer_tools.files.audio.loudness import Loudness
 from producer_tools.files.audio.measuring import measure
-from tests.files.audio.songs import RATE, TYPES, Wave, noise, save, silence, tone
+from tests.files.audio.songs import RATE, TYPES, Wave, noise, save, save_wav, silence, tone
 
 
 def measured(path: Path) -> Measured:
@@ -192,3 +193,15 @@ def test_without_any_extra_only_wav_files_are_measured(songs: dict[str, Path], m
     assert measure(songs[".m4a"]) is None
     songs[".wav"].write_bytes(b"RIFF\xff\xff\xff\xffWAVEfmt \xff\xff\xff\x7f")
     assert measure(songs[".wav"]) is None
+
+
+@pytest.mark.parametrize(("stored_as", "codec"), [(np.uint8, 1), (np.int32, 1), (np.float32, 3), (np.uint8, 7)])
+@pytest.mark.parametrize("extensible", [False, True])
+def test_without_any_extra_every_wav_file_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored_as: type[Any], codec: int, extensible: bool
+) -> None:
+    """The standard library's reader refuses most of them, and before Python 3.12 also those of the longer form."""
+    path = save_wav(tmp_path / "song.wav", np.zeros((RATE, 2), stored_as), codec, extensible=extensible)
+    for name in ("av", "mutagen"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert measure(path) == Measured(1.0, RATE, 2)

@@ -51,6 +51,15 @@ def test_a_broken_file_is_left_alone(songs: dict[str, Path], name: str, caplog: 
     assert read_tags(path) is None
 
 
+def test_an_mp4_file_of_very_many_boxes_is_not_read(songs: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
+    """200 MB of empty boxes would take 6 GB of memory."""
+    path = songs[".m4a"]
+    content = path.read_bytes() + (8).to_bytes(4, "big") + b"free" + (16 * 10**6).to_bytes(4, "big") + b"free"
+    path.write_bytes(content + bytes(16 * 10**6 - 8))
+    assert_untouched(path, path.read_bytes())
+    assert "at most 15 MB are read" in caplog.text
+
+
 def test_a_write_protected_file_is_left_alone(songs: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """It could be replaced, but whoever protected it wants it to stay."""
     path = songs[".m4a"]
