@@ -17,8 +17,8 @@ from producer_tools.concurrency.clock import Clock, SystemClock
 from producer_tools.concurrency.closing import Closing
 from producer_tools.concurrency.limits import Semaphores
 from producer_tools.errors import ConfigurationError
-from producer_tools.files.fetching import FileFetcher
-from producer_tools.files.hosting import FileHosts
+from producer_tools.files.fetch.fetcher import FileFetcher
+from producer_tools.files.uploads.hosting import FileHosts
 from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.http.settings import Settings, default_base_url, default_platform, default_timeout
 from producer_tools.http.tokens import TokenFunction, own_token, picklable

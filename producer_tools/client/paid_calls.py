@@ -13,7 +13,7 @@ from producer_tools.client.uploads import Uploads
 from producer_tools.concurrency.sync import sync_twin
 from producer_tools.concurrency.threads import in_thread
 from producer_tools.errors import InvalidArgumentError, ProducerError
-from producer_tools.files.recordings import Recording, read_recording
+from producer_tools.files.uploads.recordings import Recording, read_recording
 from producer_tools.http.transport import Transport
 from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.outcomes import Outcomes, Settled

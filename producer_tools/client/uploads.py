@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from producer_tools.concurrency.limits import KeyLocks, Semaphores
 from producer_tools.errors import LedgerError, ProducerError, SubmissionConflictError
-from producer_tools.files.hosting import FileHosts
-from producer_tools.files.recordings import Recording
+from producer_tools.files.uploads.hosting import FileHosts
+from producer_tools.files.uploads.recordings import Recording
 from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry

@@ -5,7 +5,7 @@ import wave
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from producer_tools.files.types import HEAD, detect
+from producer_tools.files.formats.types import HEAD, detect
 
 _LARGEST_INDEX = 16 * 1024 * 1024
 

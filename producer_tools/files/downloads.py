@@ -14,15 +14,15 @@ from producer_tools.concurrency.paths import absolute_path
 from producer_tools.concurrency.sync import sync_twin
 from producer_tools.concurrency.threads import in_thread
 from producer_tools.errors import AnswerError, DownloadError, ProducerError, ProducerToolError
-from producer_tools.files.fetching import MOST_AT_ONCE, FileFetcher
-from producer_tools.files.finishing import finish
-from producer_tools.files.index import Entry
-from producer_tools.files.library import Library, Placed
-from producer_tools.files.part_file import PartFile, sweep
+from producer_tools.files.fetch.fetcher import MOST_AT_ONCE, FileFetcher
+from producer_tools.files.fetch.part_file import PartFile, sweep
+from producer_tools.files.library.finishing import finish
+from producer_tools.files.library.index import Entry
+from producer_tools.files.library.library import Library, Placed
+from producer_tools.files.library.stems import unpack_stems
+from producer_tools.files.library.wanted import Wanted, wanted_files
 from producer_tools.files.renewal import Renewal
 from producer_tools.files.saved import Downloads, FailedFile, SavedFile
-from producer_tools.files.stems import unpack_stems
-from producer_tools.files.wanted import Wanted, wanted_files
 from producer_tools.tasks.task import Task
 
 P = ParamSpec("P")

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from producer_tools.errors import DownloadError, ProducerToolError
-from producer_tools.files.fetching import FileFetcher
-from producer_tools.files.part_file import PartFile
-from producer_tools.files.types import FileType
-from producer_tools.files.wanted import Wanted, wanted_files
+from producer_tools.files.fetch.fetcher import FileFetcher
+from producer_tools.files.fetch.part_file import PartFile
+from producer_tools.files.formats.types import FileType
+from producer_tools.files.library.wanted import Wanted, wanted_files
 from producer_tools.tasks.task import Task
 
 _EXPIRED = frozenset({"http_403", "http_404", "http_410"})

@@ -9,7 +9,7 @@ from producer_tools.errors.invalid_argument import InvalidArgumentError
 from producer_tools.files.audio.measured import Measured
 from producer_tools.files.audio.measuring import measure
 from producer_tools.files.audio.tags import Tags, read_tags
-from producer_tools.files.types import HEAD, TYPES
+from producer_tools.files.formats.types import HEAD, TYPES
 from producer_tools.tasks.display import count, minutes, quote, to_html, write_html
 from producer_tools.tasks.results import Kind
 from producer_tools.tasks.task import Task
@@ -159,12 +159,12 @@ def _look_into(path: Path) -> tuple[Kind, str, int]:
             size, head = os.fstat(file.fileno()).st_size, file.read(HEAD)
             found = [(kind, each) for kind, types in TYPES.items() for each in types if each.matches(head)]
             if not found:
-                raise InvalidArgumentError({"path": f"{path} is no song, video, cover or stems archive"})
+                raise InvalidArgumentError({"path": f"this is no song, video, cover or stems archive: {path}"})
             extension = path.suffix.lower().removeprefix(".")
             kinds = [(kind, each) for kind, each in found if each.extension == extension and kind != "stem"] or found
             kind, file_type = kinds[-1]
             if not file_type.is_whole(file, size):
-                raise InvalidArgumentError({"path": f"{path} is cut off"})
+                raise InvalidArgumentError({"path": f"this file is cut off: {path}"})
             return kind, file_type.content_type, size
     except OSError as fault:
-        raise InvalidArgumentError({"path": f"{path} cannot be read ({fault.strerror or fault})"}) from fault
+        raise InvalidArgumentError({"path": f"this file cannot be read ({fault.strerror or fault}): {path}"}) from fault

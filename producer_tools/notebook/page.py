@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from producer_tools.errors.invalid_argument import InvalidArgumentError
 from producer_tools.files.audio.peaks import peaks
-from producer_tools.files.part_file import PartFile
+from producer_tools.files.fetch.part_file import PartFile
 from producer_tools.files.saved import SavedFile
 from producer_tools.notebook.comparison import Comparison
 from producer_tools.notebook.deck import Take, deck, findings, play_bar

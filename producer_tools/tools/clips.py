@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 
 from producer_tools.errors.missing_extra import how_to_install
 from producer_tools.files.audio.encoding import to_mp3
-from producer_tools.files.types import HEAD, FileType, detect
+from producer_tools.files.formats.types import HEAD, FileType, detect
 from producer_tools.tasks.display import minutes, quote
 from producer_tools.telemetry import logger
 

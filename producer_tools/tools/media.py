@@ -13,7 +13,7 @@ from producer_tools.concurrency.paths import absolute_path
 from producer_tools.concurrency.sync import run_sync
 from producer_tools.concurrency.threads import in_thread
 from producer_tools.errors import InvalidArgumentError, ProducerError
-from producer_tools.files.recordings import Recording, read_inside
+from producer_tools.files.uploads.recordings import Recording, read_inside
 from producer_tools.payment.graph_keys import GraphKey
 from producer_tools.payment.ledger import Ledger
 from producer_tools.requests.media import UploadAudioOrFile

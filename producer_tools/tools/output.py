@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from producer_tools.errors import DownloadError
 from producer_tools.errors.base import shorten
-from producer_tools.files.archive import UNSAFE
+from producer_tools.files.library.archive import UNSAFE
 from producer_tools.files.saved import Downloads
 from producer_tools.tasks.failures import failed_by_service
 from producer_tools.tasks.results import RESULT_KEYS, Result, has_files

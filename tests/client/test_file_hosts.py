@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from producer_tools import FileHostingError, ProducerClient, api_token
-from producer_tools.files.recordings import LARGEST_RECORDING, Recording, read_recording
+from producer_tools.files.uploads.recordings import LARGEST_RECORDING, Recording, read_recording
 from producer_tools.sandbox import ProducerSandbox
 from tests.files.own_recordings import wav
 from tests.raw_server import RESET, SILENCE, Reply, answering, http

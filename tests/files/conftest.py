@@ -2,7 +2,7 @@
 
 import pytest
 
-from producer_tools.files import finishing
+from producer_tools.files.library import finishing
 
 
 @pytest.fixture

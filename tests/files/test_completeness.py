@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from producer_tools import Downloader, ProducerClient
-from producer_tools.files.types import TYPES, detect
+from producer_tools.files.formats.types import TYPES, detect
 from producer_tools.sandbox.music import formats
 from producer_tools.tasks.results import Kind
 from tests.clocks import InstantClock

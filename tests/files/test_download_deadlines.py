@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from producer_tools import AnswerError, Downloader, ProducerClient, ProducerDownloadResults, Task
-from producer_tools.files import fetching
+from producer_tools.files.fetch import fetcher
 from producer_tools.tasks.results import Result
 from tests.files.song_server import SONG, reply, serving, song_at
 from tests.raw_server import SILENCE, answering
@@ -41,7 +41,7 @@ async def test_a_task_of_many_files_opens_a_few_at_a_time(tmp_path: Path) -> Non
         downloads = await Downloader(client, tmp_path).save(songs_at([f"{url}/{n}" for n in range(60)]))
     server.close()
     assert len(downloads.files) == len(saved_files(tmp_path)) == 60
-    assert 0 < most <= fetching.MOST_AT_ONCE
+    assert 0 < most <= fetcher.MOST_AT_ONCE
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def test_a_task_of_silent_files_does_not_hold_up_other_tasks(silent_url: s
     async with serving({"/song": reply(SONG)}) as url, ProducerClient("t", url) as client:
         downloader = Downloader(client, tmp_path)
         silent = asyncio.create_task(downloader.save(songs_at([f"{silent_url}/{n}" for n in range(40)])))
-        while len(list(tmp_path.glob(".producer-*"))) < fetching.MOST_AT_ONCE:
+        while len(list(tmp_path.glob(".producer-*"))) < fetcher.MOST_AT_ONCE:
             await asyncio.sleep(0.001)
         downloads = await downloader.save(song_at(f"{url}/song"), timeout_seconds=5)
         silent.cancel()

@@ -11,7 +11,8 @@ import pytest
 from langchain_core.messages import ToolMessage
 
 from producer_tools import Downloader, ProducerClient, ProducerDownloadResults, Task
-from producer_tools.files import fetching, types
+from producer_tools.files.fetch import fetcher
+from producer_tools.files.formats import types
 from producer_tools.tasks.results import Result
 from tests.clocks import InstantClock
 from tests.files.song_server import CUT_OFF, ETAG, SONG, Download, partial, reply, song_at
@@ -95,7 +96,7 @@ async def test_a_missing_file_is_requested_once(status: str, download: Download)
 
 async def test_a_server_that_never_answers(download: Download, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a timeout the call would never return."""
-    monkeypatch.setattr(fetching, "SHORTEST_ATTEMPT", 0.0)
+    monkeypatch.setattr(fetcher, "SHORTEST_ATTEMPT", 0.0)
     await download.fails("timeout", SILENCE, timeout=0.1)
 
 
@@ -215,7 +216,7 @@ async def test_a_redirect_is_followed(download: Download) -> None:
 async def test_endless_redirects_are_given_up(download: Download) -> None:
     """Without a limit the call would never return."""
     await download.fails("too_many_redirects", reply(b"", "302 Found", Location="/x"))
-    assert len(download.server.requests) == 1 + fetching.MOST_REDIRECTS
+    assert len(download.server.requests) == 1 + fetcher.MOST_REDIRECTS
 
 
 @pytest.mark.parametrize(
@@ -308,7 +309,7 @@ async def test_at_most_four_files_are_fetched_at_the_same_time(tmp_path: Path) -
         await reader.readuntil(b"\r\n\r\n")
         current += 1
         most = max(most, current)
-        if current == fetching.MOST_AT_ONCE:
+        if current == fetcher.MOST_AT_ONCE:
             limit_reached.set()
         await limit_reached.wait()
         await asyncio.sleep(0.005)  # so that a request above the limit would arrive before these are answered
@@ -324,7 +325,7 @@ async def test_at_most_four_files_are_fetched_at_the_same_time(tmp_path: Path) -
         downloads = await Downloader(client, tmp_path).save(Task("t1", "complete", results=tuple(songs)))
     server.close()
     assert len({file.path for file in downloads.files}) == 12
-    assert most == fetching.MOST_AT_ONCE
+    assert most == fetcher.MOST_AT_ONCE
 
 
 class ClientWithOneTask(ProducerClient):

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer_tools import Downloader, DownloadError, ProducerClient
-from producer_tools.files.types import detect
-from producer_tools.files.url_rules import CheckedResolver, UrlRules, read_url
+from producer_tools.files.fetch.url_rules import CheckedResolver, UrlRules, read_url
+from producer_tools.files.formats.types import detect
 from producer_tools.tasks.results import Kind
 from tests.clocks import InstantClock
 from tests.files.song_server import song_at

@@ -26,7 +26,7 @@ from producer_tools import (
     TaskNotFinishedError,
     TaskNotFoundError,
 )
-from producer_tools.files.fetching import FileFetcher
+from producer_tools.files.fetch.fetcher import FileFetcher
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 from tests.saved_files import saved_files

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from producer_tools import Downloader, ProducerClient, Task
-from producer_tools.files.fetching import FileFetcher
+from producer_tools.files.fetch.fetcher import FileFetcher
 from producer_tools.tasks.results import Result
 from tests.files.song_server import SONG, reply, serving
 from tests.saved_files import saved_files

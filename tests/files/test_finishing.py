@@ -10,10 +10,10 @@ import pytest
 from mutagen.mp4 import MP4
 
 from producer_tools import Downloader, Downloads, ProducerClient, Task
-from producer_tools.files import finishing
 from producer_tools.files.audio import headers
 from producer_tools.files.audio.measured import Measured
 from producer_tools.files.audio.tags import Tags, read_tags
+from producer_tools.files.library import finishing
 from producer_tools.tasks.results import Result
 from producer_tools.tools.output import downloads_output
 from tests.files.audio.songs import JPEG, tone

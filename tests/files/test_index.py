@@ -10,7 +10,7 @@ import pytest
 
 from producer_tools import DownloadError
 from producer_tools.files.audio.measured import Measured
-from producer_tools.files.index import Entry, Index
+from producer_tools.files.library.index import Entry, Index
 from tests.crash.processes import quick_starts
 from tests.saved_files import INDEX, lines_of_index
 

@@ -12,13 +12,13 @@ import pytest
 
 from producer_tools import Downloader, Downloads, ProducerClient, Task
 from producer_tools.concurrency.threads import in_thread
-from producer_tools.files import finishing
 from producer_tools.files.audio.tags import Tags, read_tags
-from producer_tools.files.index import Entry, Index
-from producer_tools.files.library import Library
-from producer_tools.files.part_file import PartFile
-from producer_tools.files.types import TYPES
-from producer_tools.files.wanted import Wanted, wanted_files
+from producer_tools.files.fetch.part_file import PartFile
+from producer_tools.files.formats.types import TYPES
+from producer_tools.files.library import finishing
+from producer_tools.files.library.index import Entry, Index
+from producer_tools.files.library.library import Library
+from producer_tools.files.library.wanted import Wanted, wanted_files
 from producer_tools.tasks.results import Result
 from tests.crash.processes import quick_starts
 from tests.files.song_server import reply, serving, short_wav

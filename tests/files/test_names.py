@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer_tools.files.names import candidates, comparable, readable_name, short_id
+from producer_tools.files.library.names import candidates, comparable, readable_name, short_id
 
 TITLES = {
     "Summer Rain": "Summer Rain",

@@ -10,7 +10,7 @@ import pytest
 
 from producer_tools import Downloader, ProducerClient, Task
 from producer_tools.files import downloads
-from producer_tools.files.part_file import PartFile, sweep
+from producer_tools.files.fetch.part_file import PartFile, sweep
 from producer_tools.tasks.results import Result
 from tests.crash.processes import quick_starts
 from tests.files.song_server import SONG, reply, serving

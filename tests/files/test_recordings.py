@@ -11,8 +11,8 @@ import av
 import pytest
 
 from producer_tools.errors import ConfigurationError, InvalidArgumentError
-from producer_tools.files import recordings
-from producer_tools.files.recordings import LARGEST_RECORDING, read_inside, read_recording
+from producer_tools.files.uploads import recordings
+from producer_tools.files.uploads.recordings import LARGEST_RECORDING, read_inside, read_recording
 from tests.files.own_recordings import OTHER_TYPES, mp3, mp4, wav
 
 _ID3 = b"ID3\4\0\0\0\0\0\x14" + bytes(20)

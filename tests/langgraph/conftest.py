@@ -59,4 +59,4 @@ def plain_graph(client: ProducerClient, directory: Path) -> Builder:
 @pytest.fixture(autouse=True)
 def _unmeasured_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Saved songs are not measured, because that takes long."""
-    monkeypatch.setattr("producer_tools.files.finishing.measure", lambda _: None)
+    monkeypatch.setattr("producer_tools.files.library.finishing.measure", lambda _: None)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from producer_tools import ProducerClient, Task
-from producer_tools.files.fetching import FileFetcher
-from producer_tools.files.types import FileType
+from producer_tools.files.fetch.fetcher import FileFetcher
+from producer_tools.files.formats.types import FileType
 from producer_tools.langgraph import album_graph
 from producer_tools.sandbox import ProducerSandbox
 from tests.langgraph.runner import Runner, charged_prompts, error_codes, fast_client, sync_and_async

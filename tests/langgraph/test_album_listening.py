@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage
 from langgraph.types import Command, interrupt
 
 from producer_tools import Downloader, Downloads, Measured, Task
-from producer_tools.files.fetching import FileFetcher
+from producer_tools.files.fetch.fetcher import FileFetcher
 from producer_tools.langgraph import Song, keep, review_with, vary
 from producer_tools.sandbox import ProducerSandbox
 from tests.langgraph.fake_model import FakeModel, calling

@@ -178,7 +178,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkey
     def fail(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("producer_tools.files.part_file.os.fsync", fail)
+    monkeypatch.setattr("producer_tools.files.fetch.part_file.os.fsync", fail)
     with pytest.raises(DownloadError, match="disk_full"):
         write_page(song, page)
     assert page.read_bytes() == before

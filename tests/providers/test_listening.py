@@ -15,7 +15,7 @@ from langchain.agents import create_agent
 from langchain_core.messages import HumanMessage
 
 from producer_tools import ProducerClient, ProducerToolkit
-from producer_tools.files.types import HEAD, detect
+from producer_tools.files.formats.types import HEAD, detect
 from producer_tools.langgraph.listening import ListenMiddleware
 from producer_tools.requests import GenerateMusic
 from producer_tools.tools import clips

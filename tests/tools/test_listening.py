@@ -10,8 +10,8 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from producer_tools import Listener, Measured, ProducerDownloadResults, ProducerToolkit, SavedFile, Task
+from producer_tools.files.formats.types import HEAD, detect
 from producer_tools.files.saved import Downloads
-from producer_tools.files.types import HEAD, detect
 from producer_tools.tools import clips
 from producer_tools.tools.output import downloads_output
 from producer_tools.tools.output_schema import output_schema

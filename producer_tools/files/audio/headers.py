@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from producer_tools.files.audio.measured import Measured
-from producer_tools.files.completeness import boxes
-from producer_tools.files.types import HEAD, detect
+from producer_tools.files.formats.completeness import boxes
+from producer_tools.files.formats.types import HEAD, detect
 
 _MOST_ID3 = 5 * 10**6  # bytes; mutagen needs more than a second for each MB of UTF-16 text
 _MOST_BOXES = 15 * 10**6  # bytes; for each MB of empty boxes, mutagen needs half a second and 30 MB of memory

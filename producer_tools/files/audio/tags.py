@@ -8,8 +8,8 @@ from pathlib import Path
 from producer_tools import telemetry
 from producer_tools.files.audio.headers import TAGGED_TYPES, can_tag, content_type_of, open_with_mutagen
 from producer_tools.files.audio.tag_places import MADE_WITH_AI, TOOL, read_id3, read_mp4, write_id3, write_mp4
-from producer_tools.files.part_file import PartFile
-from producer_tools.files.types import TYPES
+from producer_tools.files.fetch.part_file import PartFile
+from producer_tools.files.formats.types import TYPES
 from producer_tools.http.safe_text import LONGEST_ID, safe_text
 from producer_tools.tasks.results import LONGEST_DESCRIPTION, LONGEST_LINE, LONGEST_LYRICS
 

@@ -12,7 +12,7 @@ import pytest
 
 from producer_tools.files.audio import tags as module
 from producer_tools.files.audio.tags import Tags, read_tags, write_tags
-from producer_tools.files.part_file import PartFile
+from producer_tools.files.fetch.part_file import PartFile
 from tests.files.audio.songs import JPEG, TYPES
 
 TAGS = Tags(title="First Day", model="FUZZ-2.0")

@@ -9,8 +9,8 @@ from producer_tools.concurrency.threads import in_thread
 from producer_tools.files.audio.decoding import can_decode
 from producer_tools.files.audio.measuring import measure
 from producer_tools.files.audio.tags import Tags, read_tags, write_tags
-from producer_tools.files.index import Entry
-from producer_tools.files.library import Library
+from producer_tools.files.library.index import Entry
+from producer_tools.files.library.library import Library
 
 _KINDS = ("audio", "wav", "video", "stem")
 _places = Semaphore(2)

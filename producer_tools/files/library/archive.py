@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from producer_tools.errors import DownloadError
 from producer_tools.files.directory import disk_error
-from producer_tools.files.names import comparable
-from producer_tools.files.part_file import PartFile
-from producer_tools.files.types import LARGEST_MEDIA, FileType, detect
+from producer_tools.files.fetch.part_file import PartFile
+from producer_tools.files.formats.types import LARGEST_MEDIA, FileType, detect
+from producer_tools.files.library.names import comparable
 
 MOST_STEMS = 64
 """Files in an archive."""

@@ -7,11 +7,11 @@ from typing import Literal, NamedTuple
 
 from producer_tools.errors import DownloadError
 from producer_tools.files.audio.tags import read_tags
-from producer_tools.files.index import Entry, Index
-from producer_tools.files.names import candidates
-from producer_tools.files.part_file import PartFile
-from producer_tools.files.types import HEAD, TYPES, FileType
-from producer_tools.files.wanted import Wanted
+from producer_tools.files.fetch.part_file import PartFile
+from producer_tools.files.formats.types import HEAD, TYPES, FileType
+from producer_tools.files.library.index import Entry, Index
+from producer_tools.files.library.names import candidates
+from producer_tools.files.library.wanted import Wanted
 from producer_tools.tasks.results import Kind
 
 _There = Literal["nothing", "damaged", "whole"]

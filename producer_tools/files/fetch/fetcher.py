@@ -13,9 +13,9 @@ from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.limits import Semaphore
 from producer_tools.concurrency.threads import in_thread
 from producer_tools.errors import AnswerError, DownloadError, RateLimitError, ServerError
-from producer_tools.files.part_file import PartFile
-from producer_tools.files.types import FileType, describe, detect, largest
-from producer_tools.files.url_rules import CheckedResolver, UrlRules, read_url
+from producer_tools.files.fetch.part_file import PartFile
+from producer_tools.files.fetch.url_rules import CheckedResolver, UrlRules, read_url
+from producer_tools.files.formats.types import FileType, describe, detect, largest
 from producer_tools.http.faults import connection_fault, retry_after
 from producer_tools.http.retries import with_download_retries
 from producer_tools.http.sessions import LoopSessions

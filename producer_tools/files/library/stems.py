@@ -3,10 +3,10 @@
 from contextlib import suppress
 
 from producer_tools.errors import DownloadError
-from producer_tools.files.archive import UNSAFE, unpacked
-from producer_tools.files.index import Entry
-from producer_tools.files.library import Library, Placed
-from producer_tools.files.wanted import Wanted
+from producer_tools.files.library.archive import UNSAFE, unpacked
+from producer_tools.files.library.index import Entry
+from producer_tools.files.library.library import Library, Placed
+from producer_tools.files.library.wanted import Wanted
 
 
 def unpack_stems(library: Library, wanted: Wanted, archive: Entry) -> list[Placed]:

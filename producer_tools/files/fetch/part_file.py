@@ -11,7 +11,7 @@ from pathlib import Path
 
 from producer_tools.errors import DownloadError
 from producer_tools.files.directory import disk_error
-from producer_tools.files.types import HEAD, FileType
+from producer_tools.files.formats.types import HEAD, FileType
 
 try:
     import fcntl

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from producer_tools.errors import AnswerError, FileHostingError, ProducerToolError
-from producer_tools.files.recordings import Recording
+from producer_tools.files.uploads.recordings import Recording
 from producer_tools.http.safe_text import TOKEN_MARK, safe_name, safe_text
 from producer_tools.http.transport import Transport
 from producer_tools.requests.fields import Url

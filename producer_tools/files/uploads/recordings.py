@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer_tools.errors import ConfigurationError, InvalidArgumentError
-from producer_tools.files.completeness import after_id3
-from producer_tools.files.mp3_frames import has_frames
-from producer_tools.files.types import HEAD, detect
+from producer_tools.files.formats.completeness import after_id3
+from producer_tools.files.formats.mp3_frames import has_frames
+from producer_tools.files.formats.types import HEAD, detect
 
 LARGEST_RECORDING = 25 * 10**6
 """Bytes of a file that the provider's file endpoint takes (faq: 25 MB)."""

@@ -21,7 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from producer_tools.errors import DownloadError
 from producer_tools.files.audio.measured import Measured
 from producer_tools.files.directory import disk_error
-from producer_tools.files.names import comparable
+from producer_tools.files.library.names import comparable
 from producer_tools.tasks.results import Kind
 
 try:
@@ -49,7 +49,7 @@ class Entry(BaseModel):
 
     Attributes:
         state: ``reserved``: the name belongs to this file, which may not be there yet. ``saved``: it is finished.
-        key: tells the file from all others; see `producer_tools.files.wanted.Wanted`.
+        key: tells the file from all others; see `producer_tools.files.library.wanted.Wanted`.
         name: of the file.
         kind: what it is.
         content_type: its media type.

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import BinaryIO, NamedTuple
 
-from producer_tools.files import completeness
+from producer_tools.files.formats import completeness
 from producer_tools.tasks.results import Kind
 
 LARGEST_MEDIA = 200 * 10**6

@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from typing import cast
 
 from producer_tools.errors import NoFilesError, TaskNotFinishedError
-from producer_tools.files.index import Entry
-from producer_tools.files.names import readable_name, short_id
-from producer_tools.files.types import FileType
+from producer_tools.files.formats.types import FileType
+from producer_tools.files.library.index import Entry
+from producer_tools.files.library.names import readable_name, short_id
 from producer_tools.http.safe_text import LONGEST_ID, safe_text
 from producer_tools.tasks.display import iso_date
 from producer_tools.tasks.results import LONGEST_DESCRIPTION, LONGEST_LINE, RESULT_KEYS, Kind, Result

@@ -1,0 +1,1 @@
+"""The directory of saved files: their names, their index, their tags, stems."""

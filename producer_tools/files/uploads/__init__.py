@@ -1,0 +1,1 @@
+"""Recordings from this machine, on their way to the service."""
