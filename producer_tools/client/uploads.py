@@ -56,7 +56,8 @@ class Uploads:
         transport: knows the token of the current call.
         hosts: gives a recording an address.
         keys: finds the key of each recording.
-        sender: knows the budgets. A file becomes public when it is hosted, so it must fit into them before that.
+        sender: knows the budgets, and whether the service is down. A file becomes public when it is hosted, so both are
+            checked before that.
     """
 
     def __init__(self, transport: Transport, hosts: FileHosts, keys: RecordingKeys, sender: Sender) -> None:

@@ -127,7 +127,10 @@ class Downloader:
                 one.cancel()
             results = await asyncio.gather(*saving, return_exceptions=True)
         late = DownloadError("timeout", f"The file was not saved within {timeout_seconds:g} seconds.")
-        outcomes = [_outcome(file, result, late) for file, result in zip(wanted, results, strict=True)]
+        outcomes = [
+            _outcome(result, FailedFile(file.kind, renewal.url(file), late))
+            for file, result in zip(wanted, results, strict=True)
+        ]
         files = await _finished(wanted, outcomes, library, renewal)
         failed = tuple(outcome.failed for outcome in outcomes if outcome.failed)
         return Downloads(renewal.task, files, failed, str(library.directory))
@@ -177,10 +180,10 @@ async def _on_disk(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
         return await in_thread(call, *args, **kwargs)
 
 
-def _outcome(file: Wanted, result: _Outcome | BaseException, late: DownloadError) -> _Outcome:
+def _outcome(result: _Outcome | BaseException, late: FailedFile) -> _Outcome:
     """What became of a file whose task has ended or was cancelled."""
     if isinstance(result, asyncio.CancelledError):
-        return _Outcome(failed=FailedFile(file.kind, file.url, late))
+        return _Outcome(failed=late)
     if isinstance(result, BaseException):
         raise result
     return result

@@ -25,7 +25,7 @@ class SavedFile:
         bytes: its length.
         content_type: its media type, by its content.
         url: where it was downloaded from; ``None`` if that is not known.
-        name: its path relative to the directory of the downloads, with ``/`` between parts.
+        name: its file name.
         task_id: of the task that made it, if it is known.
         audio_id: of the song, if it has one.
         title: of the song, if it has one.
@@ -157,12 +157,12 @@ def _look_into(path: Path) -> tuple[Kind, str, int]:
             raise InvalidArgumentError({"path": f"there is no file {path}"})
         with path.open("rb") as file:
             size, head = os.fstat(file.fileno()).st_size, file.read(HEAD)
-            found = [(kind, each) for kind, types in TYPES.items() for each in types if each.matches(head)]
+            left_out = ("stem",) if path.suffix.lower() == ".mp4" else ("stem", "video")
+            kinds = [(kind, types) for kind, types in TYPES.items() if kind not in left_out]
+            found = [(kind, each) for kind, types in kinds for each in types if each.matches(head)]
             if not found:
                 raise InvalidArgumentError({"path": f"this is no song, video, cover or stems archive: {path}"})
-            extension = path.suffix.lower().removeprefix(".")
-            kinds = [(kind, each) for kind, each in found if each.extension == extension and kind != "stem"] or found
-            kind, file_type = kinds[-1]
+            kind, file_type = found[-1]  # a video, or a WAV file, is of the kind "audio" too
             if not file_type.is_whole(file, size):
                 raise InvalidArgumentError({"path": f"this file is cut off: {path}"})
             return kind, file_type.content_type, size

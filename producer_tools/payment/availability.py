@@ -70,6 +70,17 @@ class Availability:
         # When and where each task was submitted here, and None once its end was counted.
         self._tasks: dict[str, _Submitted | None] = {}
 
+    async def check(self, entry: Entry, ledger: Ledger) -> None:
+        """Check that a paid request would be sent now, before work that is of no use without it. Nothing is changed.
+
+        Raises:
+            ServiceUnavailableError: the service is down, and no trial is due.
+            RetiredError: it was answered with 410 before.
+        """
+        state = await self._known(entry, ledger)
+        if not state.lets_a_call_pass(self._clock.now()):
+            raise self._down(state, entry)
+
     async def attempt(self, entry: Entry, ledger: Ledger, send: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
         """Send a paid request, unless the service is down.
 
@@ -120,6 +131,18 @@ class Availability:
             await self._ended(submitted.endpoint, task, min(ended, now), frozenset({task.task_id}))
 
     async def _admit(self, entry: Entry, ledger: Ledger) -> None:
+        if not (await self._known(entry, ledger)).is_down:
+            return
+        state = await self._change(entry.endpoint, lambda state: state.with_trial(entry.owner, self._clock.now()))
+        if state.is_down and state.trial != entry.owner:
+            raise self._down(state, entry)
+
+    async def _known(self, entry: Entry, ledger: Ledger) -> ServiceState:
+        """What is known of the endpoint of a request.
+
+        Raises:
+            RetiredError: the request was answered with 410 before.
+        """
         self._ledger = ledger
         if (before := self._retired.get(_action(entry))) is not None:
             raise RetiredError(
@@ -127,11 +150,7 @@ class Availability:
                 f"The service answered {_action(entry)[1]} with 410 before ({before}), so it was not sent again.",
             )
         await self._read_now_and_then()
-        if not self._state(entry.endpoint).is_down:
-            return
-        state = await self._change(entry.endpoint, lambda state: state.with_trial(entry.owner, self._clock.now()))
-        if state.is_down and state.trial != entry.owner:
-            raise self._down(state, entry)
+        return self._state(entry.endpoint)
 
     async def _accepted(self, entry: Entry, task: Task) -> None:
         names = frozenset({entry.owner, *filter(None, [task.task_id])})

@@ -93,26 +93,34 @@ class Budget:
             max_credits=_decimal(self.max_credits),
         )
 
-    def take(self, usd: str, in_credits: str) -> None:
-        """Count one call.
+    def check(self, usd: str, in_credits: str) -> Spent:
+        """What is spent after one more call. Nothing is counted.
 
         Args:
             usd: the estimated cost in US dollars.
             in_credits: the same in credits.
 
         Raises:
-            BudgetExceededError: it does not fit into the budget; nothing is counted.
+            BudgetExceededError: it does not fit into the budget. A lasting budget is checked by the ledger instead.
         """
         with shared_state:
             spent = Spent(self.calls, self.usd, self.credits).plus(usd, in_credits)
-            # The ledger has checked a lasting budget.
             if not self.is_lasting and spent.exceeds(self.limit("", 0.0)):
                 raise BudgetExceededError(
                     "budget_exceeded",
                     f"This call (an estimated {Decimal(usd):.3f} USD) does not fit into the budget: spent "
                     f"{self.calls} calls, an estimated {self.usd:.3f} USD; left {self._left()}.",
                 )
-            self.calls, self.usd, self.credits = spent
+            return spent
+
+    def take(self, usd: str, in_credits: str) -> None:
+        """Count one call, whose cost is given as in `check`.
+
+        Raises:
+            BudgetExceededError: it does not fit into the budget; nothing is counted.
+        """
+        with shared_state:
+            self.calls, self.usd, self.credits = self.check(usd, in_credits)
 
     def give_back(self, usd: str, in_credits: str) -> None:
         """Undo `take` for a call for which the service did no work."""

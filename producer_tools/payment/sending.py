@@ -102,8 +102,16 @@ class Sender:
         return self._spending.limits(entry)
 
     async def check(self, request: PaidRequest, account: str, ledger: Ledger) -> None:
-        """Check that a request would fit into its budgets now; `Spending.check` says more."""
-        await self._spending.check(self.new_entry(request, "", account, ""), ledger)
+        """Check that a request would be sent now: the service is not down, and it fits into its budgets.
+
+        Raises:
+            ServiceUnavailableError, RetiredError, BudgetExceededError: it would not.
+            ConfigurationError: the client's prices failed.
+            LedgerError: the ledger cannot be read.
+        """
+        entry = self.new_entry(request, "", account, "")
+        await self._availability.check(entry, ledger)
+        await self._spending.check(entry, ledger)
 
     async def send(self, entry: Entry, ledger: Ledger) -> Task:
         """Send a request, and return its task.

@@ -102,10 +102,15 @@ class ServiceState:
         later = tuple(failure for failure in self.failures if failure.at > at)
         return replace(self, failures=later, since=later[0].at) if later else type(self)(changed_at=self.changed_at)
 
+    def lets_a_call_pass(self, now: float) -> bool:
+        """Whether a paid call may be sent: the service is not down, or a trial is due."""
+        state = self.at(now)
+        return not state.is_down or (not state.trial and now >= state.retry_at)
+
     def with_trial(self, call: str, now: float) -> Self:
         """The state in which this call tries the service, if it is down and a trial is due."""
         state = self.at(now)
-        if not state.is_down or state.trial or now < state.retry_at:
+        if not state.is_down or not state.lets_a_call_pass(now):
             return state
         return replace(state, trial=call, trial_until=now + TRIAL_SECONDS)
 

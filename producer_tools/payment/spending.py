@@ -67,8 +67,7 @@ class Spending:
         limits = self.limits(entry)
         check_limits(entry, limits, [await guarded(ledger.spent(each.scope, each.since)) for each in limits])
         for each in budgets_now(self._budget):
-            each.take(entry.usd, entry.credits)
-            each.give_back(entry.usd, entry.credits)
+            each.check(entry.usd, entry.credits)
 
     @contextmanager
     def counted(self, entry: Entry) -> Iterator[None]:

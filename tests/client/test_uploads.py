@@ -313,6 +313,25 @@ async def test_nothing_is_sent_that_must_not_be_paid_for(sandbox: ProducerSandbo
             await without_token.upload(take)
 
 
+async def test_nothing_is_sent_while_the_service_is_down(
+    client_of: Callable[..., ProducerClient], sandbox: ProducerSandbox, clock: InstantClock, take: Path
+) -> None:
+    """The file would be public, and for nothing: up to 25 MB at each attempt. The first call after the pause tries."""
+    sandbox.listing.answer = "forbidden"
+    sandbox.fail_next(Fault.ERROR_BEFORE_WORK, endpoint="/producer/upload")
+    async with client_of(failures_until_down=1) as client:
+        with pytest.raises(SubmissionUnknownError):
+            await client.upload(take)
+        take.write_bytes(wav(note=1))
+        with pytest.raises(ServiceUnavailableError):
+            await client.upload(take)
+        assert len(sandbox.file_hosts.received) == 1
+        clock.time += 60
+        await client.upload(take)
+    assert len(sandbox.file_hosts.received) == 2
+    assert len(sandbox.charges) == 1
+
+
 @pytest.mark.parametrize("kind", [{}, {"scope": "ann"}], ids=["of this run", "in the ledger"])
 async def test_it_counts_in_a_budget(sandbox: ProducerSandbox, take: Path, kind: dict[str, Any]) -> None:
     """A file that is not paid for must not be sent either: it would be public, and for nothing."""

@@ -13,6 +13,7 @@ from producer_tools.errors.invalid_argument import InvalidArgumentError
 from producer_tools.files.audio import headers
 from producer_tools.files.audio.tags import Tags, write_tags
 from tests.files.audio.songs import JPEG, save, tone
+from tests.files.own_recordings import mp3
 from tests.files.song_server import SONG, short_wav
 
 
@@ -56,13 +57,18 @@ def archive() -> bytes:
         ("a.m4a", SONG, "audio"),
         ("a.mp4", SONG, "video"),
         ("a.MP4", SONG, "video"),
+        ("a", SONG, "audio"),
+        ("a.m4a.bak", SONG, "audio"),
+        ("a.mp3", mp3(), "audio"),
+        ("a.mpga", mp3(), "audio"),
+        ("a.wave", short_wav(), "wav"),
         ("a.jpg", JPEG, "cover"),
         ("a.jpeg", JPEG, "cover"),
         ("a.zip", archive(), "stems"),
     ],
 )
 def test_the_kind_of_a_file(name: str, content: bytes, kind: str, tmp_path: Path) -> None:
-    """A video and a song are the same container, so its name decides."""
+    """A video and a song are the same container, so its name decides; other names may end in anything."""
     (tmp_path / name).write_bytes(content)
     assert SavedFile.from_path(tmp_path / name).kind == kind
 

@@ -9,6 +9,7 @@ from producer_tools import Downloader, DownloadError, ProducerClient, Task, Task
 from producer_tools.tasks.results import Result
 from tests.clocks import InstantClock
 from tests.files.song_server import reply, serving, short_wav
+from tests.raw_server import SILENCE, answering
 
 pytestmark = pytest.mark.usefixtures("untagged")
 
@@ -66,3 +67,15 @@ async def test_a_task_that_was_just_looked_up_is_not_looked_up_again(tmp_path: P
             downloads = await Downloader(client, tmp_path).save("t1")
     assert all(isinstance(failed.error, DownloadError) for failed in downloads.failed)
     assert client.looks == 1
+
+
+async def test_a_file_that_is_late_is_named_by_its_new_url(tmp_path: Path) -> None:
+    """A user who is told the expired URL cannot fetch the file by hand."""
+    async with answering(SILENCE) as silent, serving({"/one?old": reply(b"", "404 Not Found")}) as url:
+        gone = {"audio_id": "one", "title": "one", "audio_url": f"{url}/one?old"}
+        new = {**gone, "audio_url": f"{silent.base_url}/one"}
+        found = Task("t1", "complete", (cast("Result", new),))
+        async with Client(url, found) as client:
+            old = Task("t1", "complete", (cast("Result", gone),))
+            downloads = await Downloader(client, tmp_path).save(old, timeout_seconds=0.3)
+    assert [(failed.url, failed.error.code) for failed in downloads.failed] == [(f"{silent.base_url}/one", "timeout")]

@@ -123,6 +123,21 @@ async def test_an_archive_that_was_unpacked_and_not_yet_removed_is_removed(
     assert not (tmp_path / "Song.zip").exists()
 
 
+async def test_an_archive_of_the_users_stays(tmp_path: Path) -> None:
+    """A user who packs the stems to send them by mail may use the same name. The archive would be deleted."""
+    await save(tmp_path, zipped(STEMS))
+    mine = zipped({"my mix.wav": WAV})
+    (tmp_path / "Song.zip").write_bytes(mine)
+    again = await save(tmp_path, b"")
+    assert [file.downloaded for file in again.files] == [False, False]
+    assert (tmp_path / "Song.zip").read_bytes() == mine
+    (tmp_path / "Song (vocals).wav").unlink()
+    repaired = await save(tmp_path, zipped(STEMS))
+    assert [file.name for file in repaired.files] == ["Song (vocals).wav", "Song (drums).wav"]
+    assert (tmp_path / "Song.zip").read_bytes() == mine
+    assert len(saved_files(tmp_path)) == 3
+
+
 async def test_another_call_that_unpacks_the_archive_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its archive is gone then. That was an error, whose message told a model the path of the directory."""
     read, others = Library.find_stems, [tmp_path]

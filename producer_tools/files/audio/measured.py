@@ -41,7 +41,7 @@ class Measured:
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """What is wrong, for a person or a model: ``too short: 4 s``, ``clipped: 2 %``, ``mostly silence: 83 %``."""
+        """What is wrong, such as ``too short: 4.0 s``, ``clipped: 2.0% of the samples``, ``mostly silence: 83%``."""
         found = []
         if self.duration_seconds < SHORTEST_SONG:
             found.append(f"too short: {self.duration_seconds:.1f} s")

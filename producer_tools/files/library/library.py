@@ -121,6 +121,8 @@ class Library:
         file_type, size = _complete(self.path(entry), entry)
         if file_type is None:
             return None
+        if entry.kind == "stems" and size != entry.bytes:
+            return None  # an archive of the user's, which would be unpacked and removed
         if (entry.tagged or size != entry.bytes) and not self._is_same_song(entry):
             return None
         if size != entry.bytes:

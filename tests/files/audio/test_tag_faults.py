@@ -104,7 +104,7 @@ def test_a_missing_file_is_not_made(tmp_path: Path) -> None:
 def test_files_of_other_types_are_left_alone(
     songs: dict[str, Path], caplog: pytest.LogCaptureFixture, content_type: str
 ) -> None:
-    """Covers and stems are no failures, so nothing is logged."""
+    """Covers and archives are no failures, so nothing is logged."""
     path = songs[".m4a"]
     content = path.read_bytes()
     assert not write_tags(path, content_type, TAGS, None)
