@@ -8,6 +8,7 @@ import pytest
 from producer_tools import Downloader, ProducerClient, SavedFile
 from producer_tools.requests import GenerateCustomMusic, GenerateVideo, GenerateWav, PaidRequest, StemsMusic
 from producer_tools.sandbox import ProducerSandbox
+from tests.files.song_server import short_wav
 
 pytestmark = pytest.mark.usefixtures("silent_files")
 
@@ -77,3 +78,21 @@ async def test_in_another_directory_a_video_is_saved_all_the_same(client: Produc
     original = await song(client, tmp_path / "here")
     (video,) = await saved(client, tmp_path / "there", GenerateVideo(audio_id=str(original.audio_id)))
     assert (video.name, video.audio_id) == ("Untitled.mp4", original.audio_id)
+
+
+@pytest.mark.usefixtures("untagged")
+async def test_a_recording_of_the_users_is_not_taken_for_an_untagged_song(
+    client: ProducerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the extra is installed, the user's own recording would get tags that say that an AI has made it."""
+    original = await song(client, tmp_path)
+    own = Path(original.path)
+    own.write_bytes(own_recording())
+    monkeypatch.undo()
+    again = await Downloader(client, tmp_path).save(str(original.task_id))
+    assert own.read_bytes() == own_recording()
+    assert again.files[0].name != original.name
+
+
+def own_recording() -> bytes:
+    return short_wav() + b"LIST\x04\0\0\0INFO"

@@ -72,7 +72,7 @@ def samples(path: Path) -> Iterator[Samples]:
             container = opened.enter_context(av.open(f"file:{path}", options={"format_whitelist": _FORMATS}))
             audio = _decode(container)
         except (OSError, ValueError, av.error.FFmpegError) as error:
-            message = f"The audio in {path} cannot be decoded ({error})."
+            message = f"The audio in {path.name} cannot be decoded ({type(error).__name__})."
             raise AudioError("undecodable", message) from error
         opened.callback(audio.blocks.close)  # PyAV would crash the process if they were read from a closed file
         yield audio

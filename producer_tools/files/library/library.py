@@ -132,7 +132,8 @@ class Library:
     def _is_same_song(self, entry: Entry) -> bool:
         tags = read_tags(self.path(entry))
         if tags is None:
-            return entry.state == "saved"  # it has become another length, by an editor for instance
+            # An editor has left the tags out. A file that never had any could be another one that the user put there.
+            return entry.tagged
         return (tags.task_id, tags.audio_id) == (entry.task_id, entry.audio_id)
 
     def _find_by_tags(self, wanted: Wanted) -> Entry | None:
