@@ -175,10 +175,10 @@ def _cover(source: str, title: str) -> str:
 
 def _measured(files: Iterable[SavedFile]) -> Iterator[str]:
     """What was measured of the first file of which anything was, and what is wrong with it."""
-    measured = next((file.measured for file in files if file.measured), None)
-    if measured is not None:
-        yield line(_SMALL, measured_facts(measured))
-        yield from (tag("span", finding, style=_FINDING) for finding in measured.findings)
+    file = next((file for file in files if file.measured), None)
+    if file is not None:
+        yield line(_SMALL, measured_facts(file.measured))
+        yield from (tag("span", finding, style=_FINDING) for finding in file.findings)
 
 
 def _waveform(files: Iterable[SavedFile], title: str) -> str:

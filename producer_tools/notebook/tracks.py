@@ -37,7 +37,6 @@ class Track:
         style: as the service describes it.
         lyrics: empty if there are none.
         seconds: its length; measured, or else as the service reports it.
-        measured: what was measured of the file.
         is_ai_made: false for a file of which nothing is known.
         problem: why there is no file.
     """
@@ -49,9 +48,18 @@ class Track:
     style: str = ""
     lyrics: str = ""
     seconds: float | None = None
-    measured: Measured | None = None
     is_ai_made: bool = False
     problem: str = ""
+
+    @property
+    def measured(self) -> Measured | None:
+        """What was measured of the file."""
+        return self.file.measured if self.file else None
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What is wrong with the file's audio."""
+        return self.file.findings if self.file else ()
 
 
 def tracks(songs: Songs) -> list[Track]:
@@ -188,6 +196,5 @@ def _track(group: Sequence[SavedFile], result: Result) -> Track:
         style=result.get("style") or "",
         lyrics=result.get("lyrics") or result.get("lyric") or first("lyrics") or "",
         seconds=played.measured.duration_seconds if played.measured else first("duration_seconds"),
-        measured=played.measured,
         is_ai_made=bool(result) or any(map(first, ("model", "task_id", "audio_id", "url"))),
     )

@@ -90,6 +90,10 @@ def test_what_was_measured_is_shown_and_findings_stand_out(tmp_path: Path) -> No
     findings = [element.text for element in shown.elements if element.tag == "span"]
     assert findings == [[finding] for finding in measured.findings]
     assert len(findings) == 3
+    cut_off = replace(file, measured=Measured(60.0), duration_seconds=120.0)
+    assert (
+        "shorter than the service says: 60.0 s in place of 120.0 s" in page(Downloads(complete(SONG), (cut_off,))).text
+    )
     without = replace(file, measured=Measured(60.0))
     assert "kHz" not in page(Downloads(complete(SONG), (without,))).text
 
