@@ -158,11 +158,15 @@ def _of_files(files: Sequence[SavedFile], results: Iterable[Result] = ()) -> lis
 
 
 def _by_song(files: Sequence[SavedFile]) -> Iterator[list[SavedFile]]:
-    """The files of each song together: those with one id of a song, or with one name but for the extension."""
-    ids = {_stem(file): file.audio_id for file in files if file.audio_id}
+    """The files of each song together: those with one id of a song, or with one name but for the extension.
+
+    Of a file that was read from the disk the name counts. Its tags have an id, but those of a stem have the song's too.
+    """
+    ids = {_stem(file): file.audio_id for file in files if file.audio_id and file.url}
     groups: dict[str, list[SavedFile]] = {}
     for file in files:
-        song = file.path if file.kind == "stem" else file.audio_id or ids.get(_stem(file)) or _stem(file)
+        known = file.audio_id if file.url else None
+        song = file.path if file.kind == "stem" else known or ids.get(_stem(file)) or _stem(file)
         groups.setdefault(song, []).append(file)
     return (group for group in groups.values() if any(file.kind in _HEARD for file in group))
 

@@ -11,7 +11,7 @@ import pytest
 from producer_tools import Downloader, Downloads, FailedFile, Measured, ProducerClient, SavedFile
 from producer_tools.errors import DownloadError, InvalidArgumentError
 from producer_tools.notebook import compare, write_page
-from producer_tools.requests import GenerateMusic
+from producer_tools.requests import GenerateCustomMusic, GenerateMusic, PaidRequest, StemsMusic
 from producer_tools.tasks.results import Result
 from tests.notebook.documents import Document, tone
 from tests.notebook.page import AUDIO, COVER, SONG, complete, embedded, saved_file
@@ -56,6 +56,22 @@ async def test_a_page_of_what_the_sandbox_made(client: ProducerClient, tmp_path:
         assert embedded(*shown.sources("audio"))[1] == Path(downloads.files[0].path).read_bytes()
         assert len(shown.sources("img")) == 1
         assert shown.named("h2") == [downloads.task.results[0]["title"]]
+
+
+@pytest.mark.usefixtures("silent_files")
+def test_stems_in_a_directory_are_songs_of_their_own(client: ProducerClient, tmp_path: Path) -> None:
+    """Their tags have the song's id. They would be missing, or the vocals would be played as the song."""
+    folder = tmp_path / "songs"
+
+    def saved(request: PaidRequest) -> Downloads:
+        return Downloader(client, folder).save_sync(str(client.submit_sync(request).task_id))
+
+    song = saved(GenerateCustomMusic(title="First Day", lyric="la")).task.results[0]
+    saved(StemsMusic(audio_id=song.get("audio_id", "")))
+    stems = ["First Day (instrumental)", "First Day (vocals)"]
+    assert written(folder, tmp_path).named("h2") == ["First Day", *stems]
+    from_disk = [SavedFile.from_path(path) for path in folder.glob("*(*).wav")]
+    assert sorted(written(from_disk, tmp_path).named("h2")) == stems
 
 
 def test_the_files_of_one_song_are_one_song(tmp_path: Path) -> None:
