@@ -43,6 +43,9 @@ def describe(tool: SubmittingTool, call: ToolCall) -> str:
     Args:
         tool: a paid tool.
         call: what a model wants to call it with.
+
+    Raises:
+        ConfigurationError: the tool's folder for uploads is gone, or cannot be read.
     """
     schema = cast("type[PaidRequest]", tool.args_schema)
     return describe_call(tool.name, schema, call["args"], tool.client, tool.facts)

@@ -14,6 +14,9 @@ from producer_tools.tasks.display import count, minutes, quote, to_html, write_h
 from producer_tools.tasks.results import Kind
 from producer_tools.tasks.task import Task
 
+_SECONDS_OFF = 2.0
+"""By how much a whole file may be shorter than the service says: encoders pad, and services round."""
+
 
 @dataclass(frozen=True)
 class SavedFile:
@@ -81,6 +84,16 @@ class SavedFile:
             measured=None if kind in ("cover", "stems") else measure(place),
             downloaded=False,
         )
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What is wrong with the audio, as `Measured.findings`, and whether it is shorter than the service says."""
+        if self.measured is None:
+            return ()
+        found, seconds = self.measured.findings, self.measured.duration_seconds
+        if self.duration_seconds is None or seconds >= self.duration_seconds - _SECONDS_OFF:
+            return found
+        return (*found, f"shorter than the service says: {seconds:.1f} s in place of {self.duration_seconds:.1f} s")
 
     def __repr__(self) -> str:
         """One line: ``SavedFile(audio, 'First Day.m4a', 2,163 kB, 2:15)``."""

@@ -131,7 +131,7 @@ def _result(result: Result, files: Sequence[SavedFile], until: str, label: str =
         until: how long its URLs work, if it depends on them.
         label: what kind of result it is, if it is not a normal one.
     """
-    saved = [file for file in files if file.audio_id == result.get("audio_id") and file.url in result.values()]
+    saved = [file for file in files if _is_of(file, result)]
     whole = [file for file in saved if not why_unusable(file)]
     title = result.get("title") or "Untitled"
     words = _lyrics(result.get("lyrics") or result.get("lyric") or "", title)
@@ -162,6 +162,11 @@ def _result(result: Result, files: Sequence[SavedFile], until: str, label: str =
     return card(tag("div", tag("div", *song, style=_SIDE), words, style=_SIDES), style=_WORDED_CARD)
 
 
+def _is_of(file: SavedFile, result: Result) -> bool:
+    """Whether the file is of this result. Results of videos, WAV files and stems have no id, and their files have."""
+    return file.url in result.values() and result.get("audio_id") in (None, file.audio_id)
+
+
 def _facts(result: Result) -> str:
     """Length, model and style: ``2:15 · FUZZ-2.0 · jazz``."""
     seconds = result.get("duration_seconds")
@@ -175,10 +180,10 @@ def _cover(source: str, title: str) -> str:
 
 def _measured(files: Iterable[SavedFile]) -> Iterator[str]:
     """What was measured of the first file of which anything was, and what is wrong with it."""
-    measured = next((file.measured for file in files if file.measured), None)
-    if measured is not None:
-        yield line(_SMALL, measured_facts(measured))
-        yield from (tag("span", finding, style=_FINDING) for finding in measured.findings)
+    file = next((file for file in files if file.measured), None)
+    if file is not None:
+        yield line(_SMALL, measured_facts(file.measured))
+        yield from (tag("span", finding, style=_FINDING) for finding in file.findings)
 
 
 def _waveform(files: Iterable[SavedFile], title: str) -> str:

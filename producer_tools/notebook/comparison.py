@@ -102,7 +102,8 @@ def _track(argument: str, song: Songs) -> Track:
         reasons = [f"{Path(each.file.path).name} is {why_unusable(each.file)}" for each in found if each.file]
         raise InvalidArgumentError({argument: "; ".join(reasons) or "there is no saved song in it"})
     measured = track.measured or measure(Path(track.file.path))
-    return replace(track, measured=measured, seconds=measured.duration_seconds if measured else track.seconds)
+    seconds = measured.duration_seconds if measured else track.seconds
+    return replace(track, file=replace(track.file, measured=measured), seconds=seconds)
 
 
 def _sources(found: tuple[Track, Track]) -> tuple[list[str], str]:
@@ -137,4 +138,4 @@ def _take(track: Track, source: str, longest: float) -> Take:
     length = minutes(seconds) if seconds else ""
     facts = " · ".join(filter(None, (length, track.model, measured_facts(track.measured))))
     drawn = peaks(Path(track.file.path), bars(seconds, longest))
-    return Take(track.title, source, seconds, drawn, facts, track.measured.findings if track.measured else ())
+    return Take(track.title, source, seconds, drawn, facts, track.findings)

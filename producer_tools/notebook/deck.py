@@ -71,9 +71,7 @@ def play_bar() -> str:
 
 
 def _deck(name: str, takes: Sequence[Take], *controls: str, class_: str = "deck") -> str:
-    players = [
-        tag("audio", controls="", preload="none", src=take.source, aria_label=take.title) for take in takes
-    ]  # fmt: skip
+    players = [tag("audio", controls="", preload="none", src=take.source, aria_label=take.title) for take in takes]
     seconds = f"{max(take.seconds for take in takes):.3f}"
     return tag("div", *players, tag("div", *controls, class_="controls", hidden=""),
                class_=class_, data_name=name, data_seconds=seconds)  # fmt: skip

@@ -164,7 +164,7 @@ def _facts(track: Track) -> Iterator[str]:
     yield _soft(length, track.style)
     yield _soft(made if track.is_ai_made else "")
     yield _soft(measured_facts(track.measured), weight)
-    yield from findings(track.measured.findings if track.measured else ())
+    yield from findings(track.findings)
 
 
 def _soft(*facts: str) -> str:

@@ -37,7 +37,6 @@ class Track:
         style: as the service describes it.
         lyrics: empty if there are none.
         seconds: its length; measured, or else as the service reports it.
-        measured: what was measured of the file.
         is_ai_made: false for a file of which nothing is known.
         problem: why there is no file.
     """
@@ -49,9 +48,18 @@ class Track:
     style: str = ""
     lyrics: str = ""
     seconds: float | None = None
-    measured: Measured | None = None
     is_ai_made: bool = False
     problem: str = ""
+
+    @property
+    def measured(self) -> Measured | None:
+        """What was measured of the file."""
+        return self.file.measured if self.file else None
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What is wrong with the file's audio."""
+        return self.file.findings if self.file else ()
 
 
 def tracks(songs: Songs) -> list[Track]:
@@ -150,11 +158,15 @@ def _of_files(files: Sequence[SavedFile], results: Iterable[Result] = ()) -> lis
 
 
 def _by_song(files: Sequence[SavedFile]) -> Iterator[list[SavedFile]]:
-    """The files of each song together: those with one id of a song, or with one name but for the extension."""
-    ids = {_stem(file): file.audio_id for file in files if file.audio_id}
+    """The files of each song together: those with one id of a song, or with one name but for the extension.
+
+    Of a file that was read from the disk the name counts. Its tags have an id, but those of a stem have the song's too.
+    """
+    ids = {_stem(file): file.audio_id for file in files if file.audio_id and file.url}
     groups: dict[str, list[SavedFile]] = {}
     for file in files:
-        song = file.path if file.kind == "stem" else file.audio_id or ids.get(_stem(file)) or _stem(file)
+        known = file.audio_id if file.url else None
+        song = file.path if file.kind == "stem" else known or ids.get(_stem(file)) or _stem(file)
         groups.setdefault(song, []).append(file)
     return (group for group in groups.values() if any(file.kind in _HEARD for file in group))
 
@@ -188,6 +200,5 @@ def _track(group: Sequence[SavedFile], result: Result) -> Track:
         style=result.get("style") or "",
         lyrics=result.get("lyrics") or result.get("lyric") or first("lyrics") or "",
         seconds=played.measured.duration_seconds if played.measured else first("duration_seconds"),
-        measured=played.measured,
         is_ai_made=bool(result) or any(map(first, ("model", "task_id", "audio_id", "url"))),
     )

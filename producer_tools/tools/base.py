@@ -141,7 +141,10 @@ class ProducerTool(BaseTool):
         return cast("type[BaseModel]", self.args_schema)
 
     def _arguments(self, given: str | dict[str, Any], *, by_model: bool) -> str | dict[str, Any]:
-        """The input for LangChain: a plain string becomes the first (required) argument, a model's call is cleaned."""
+        """The input for LangChain. A model's call is cleaned.
+
+        A plain string becomes the first argument that is required, or the first of all if none is.
+        """
         if isinstance(given, str):
             required = [name for name, field in self._schema.model_fields.items() if field.is_required()]
             names = required or list(self.tool_call_schema.model_fields)
@@ -241,6 +244,7 @@ class SubmittingTool(ProducerTool):
 
         Raises:
             InvalidArgumentError: the tool will refuse the call.
+            ConfigurationError: the application has not set up the tool as it should be.
         """
         return {}
 

@@ -63,6 +63,7 @@ def takes_audio(model: BaseChatModel, hears: bool | None) -> bool:  # noqa: FBT0
     Returns:
         Whether audio reaches the model. It never does through OpenAI's Responses API, which has no audio in messages:
         langchain-openai leaves it out without an error, and the model would believe that it was played.
+        ``use_responses_api`` and ``output_version`` are looked at; other settings that choose this API are not.
     """
     if _uses_responses_api(model):
         return False

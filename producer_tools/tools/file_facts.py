@@ -8,15 +8,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from producer_tools.files.saved import SavedFile
 
-_SECONDS_OFF = 2.0
-"""By how much a whole file may be shorter than the service says: encoders pad, and services round."""
-
 _SAVED_FILE = TypeAdapter(SavedFile)
 
 
 def file_values(file: SavedFile) -> dict[str, Any]:
     """The file as JSON values: the fields of `SavedFile`, and ``findings``, a list of what is wrong with its audio."""
-    return {**asdict(file), "findings": _findings(file)}
+    return {**asdict(file), "findings": list(file.findings)}
 
 
 def saved_file(values: Mapping[str, Any]) -> SavedFile:
@@ -55,12 +52,3 @@ def measured_facts(file: Mapping[str, Any], *, loudness: bool) -> dict[str, Any]
         facts |= {name: measured.get(name) for name in ("loudness_lufs", "peak_dbfs")}
     facts["findings"] = file.get("findings") or None
     return {name: value for name, value in facts.items() if value is not None}
-
-
-def _findings(file: SavedFile) -> list[str]:
-    if file.measured is None:
-        return []
-    found, seconds = list(file.measured.findings), file.measured.duration_seconds
-    if file.duration_seconds is not None and seconds < file.duration_seconds - _SECONDS_OFF:
-        found.append(f"shorter than the service says: {seconds:.1f} s in place of {file.duration_seconds:.1f} s")
-    return found

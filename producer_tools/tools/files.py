@@ -45,7 +45,7 @@ class ProducerDownloadResults(ProducerTool):
     @model_validator(mode="after")
     def _describe_listening(self) -> Self:
         if self.listen:
-            self.description = self.description.removesuffix(_LISTENING) + _LISTENING
+            self.description += _LISTENING
         return self
 
     async def answer(self, request: requests.GetTask) -> Output:

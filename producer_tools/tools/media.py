@@ -72,6 +72,7 @@ class ProducerUploadAudio(SubmittingTool):
 
         Raises:
             InvalidArgumentError: it cannot be uploaded.
+            ConfigurationError: ``upload_dir`` is gone, or cannot be read.
         """
         if not isinstance(request, UploadAudioOrFile) or request.path is None:
             return {}

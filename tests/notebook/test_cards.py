@@ -3,11 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from producer_tools import Downloader, Downloads, Measured, ProducerClient
-from producer_tools.requests import GenerateMusic
+from producer_tools.requests import GenerateMusic, GenerateVideo, GenerateWav, PaidRequest, StemsMusic
 from producer_tools.tasks.task import Task, TaskBatch
 from tests.notebook.page import AUDIO, COVER, SONG, bar_heights, complete, embedded, html_of, page, saved_file
 
@@ -24,6 +25,26 @@ def test_a_song_has_a_cover_a_player_and_its_lyrics() -> None:
     assert {"First Day", "2:15 · FUZZ-2.0 · jazz", "a1"} <= set(shown.elements[0].text)
     (lyrics,) = (element for element in shown.elements if element.attributes.get("aria-label") == "Lyrics of First Day")
     assert lyrics.text == ["Verse", "la la"], "the marker is set apart from what is sung"
+
+
+@pytest.mark.usefixtures("silent_files")
+async def test_what_is_made_of_a_song_shows_its_own_files(
+    client: ProducerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service names no song in these results, while their files have its id. The URL would be played instead."""
+    monkeypatch.chdir(tmp_path)
+
+    async def saved(request: PaidRequest) -> Downloads:
+        task = await client.submit(request)
+        return await Downloader(client, tmp_path).save(str(task.task_id))
+
+    song = (await saved(GenerateMusic(prompt="x"))).task.results[0].get("audio_id", "")
+    wav, video = await saved(GenerateWav(audio_id=song)), await saved(GenerateVideo(audio_id=song))
+    stems = await saved(StemsMusic(audio_id=song))
+    assert embedded(*page(wav).sources("audio")) == ("audio/wav", Path(wav.files[0].path).read_bytes())
+    assert embedded(*page(video).sources("video")) == ("video/mp4", Path(video.files[0].path).read_bytes())
+    assert [unquote(address) for address in page(stems).addresses] == [file.name for file in stems.files]
+    assert len(stems.files) == 2
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (59.99, "0:59"), (60, "1:00"), (3605.0, "60:05")])
@@ -90,6 +111,10 @@ def test_what_was_measured_is_shown_and_findings_stand_out(tmp_path: Path) -> No
     findings = [element.text for element in shown.elements if element.tag == "span"]
     assert findings == [[finding] for finding in measured.findings]
     assert len(findings) == 3
+    cut_off = replace(file, measured=Measured(60.0), duration_seconds=120.0)
+    assert (
+        "shorter than the service says: 60.0 s in place of 120.0 s" in page(Downloads(complete(SONG), (cut_off,))).text
+    )
     without = replace(file, measured=Measured(60.0))
     assert "kHz" not in page(Downloads(complete(SONG), (without,))).text
 

@@ -11,7 +11,7 @@ import pytest
 from producer_tools import Downloader, Downloads, FailedFile, Measured, ProducerClient, SavedFile
 from producer_tools.errors import DownloadError, InvalidArgumentError
 from producer_tools.notebook import compare, write_page
-from producer_tools.requests import GenerateMusic
+from producer_tools.requests import GenerateCustomMusic, GenerateMusic, PaidRequest, StemsMusic
 from producer_tools.tasks.results import Result
 from tests.notebook.documents import Document, tone
 from tests.notebook.page import AUDIO, COVER, SONG, complete, embedded, saved_file
@@ -27,7 +27,7 @@ def written(songs: Any, path: Path, title: str | None = None) -> Document:
 def test_a_page_has_the_song_its_cover_words_and_facts(tmp_path: Path) -> None:
     """What is not in the page cannot be seen or heard without the network."""
     measured = Measured(4.0, 8000, 1, -14.2, -1.0, clipped_share=0.02)
-    song = replace(tone(tmp_path / "a.wav", 1), measured=measured)
+    song = replace(tone(tmp_path / "a.wav", 1), measured=measured, duration_seconds=135.2)
     cover = saved_file(tmp_path / "a.png", b"picture", "cover", "image/png", COVER)
     downloads = Downloads(complete(SONG), (song, cover))
     path = downloads.to_html(tmp_path / "album.html")
@@ -38,7 +38,9 @@ def test_a_page_has_the_song_its_cover_words_and_facts(tmp_path: Path) -> None:
     assert embedded(*shown.sources("img")) == ("image/png", b"picture")
     assert (shown.named("title"), shown.named("h1"), shown.named("h2")) == (["First Day"],) * 3
     assert {"Made with AI by FUZZ-2.0", "Made with AI, by FUZZ-2.0."} <= set(shown.named("p"))
-    assert shown.classed("finding") == list(measured.findings)
+    assert shown.classed("finding") == [
+        *measured.findings, "shorter than the service says: 4.0 s in place of 135.2 s"
+    ]  # fmt: skip
     assert shown.classed("part") == ["Versela la"]
     assert "0:04 · jazz" in shown.named("p"), "the measured length is the true one"
     assert len(shown.classed("wave")) == 1
@@ -54,6 +56,22 @@ async def test_a_page_of_what_the_sandbox_made(client: ProducerClient, tmp_path:
         assert embedded(*shown.sources("audio"))[1] == Path(downloads.files[0].path).read_bytes()
         assert len(shown.sources("img")) == 1
         assert shown.named("h2") == [downloads.task.results[0]["title"]]
+
+
+@pytest.mark.usefixtures("silent_files")
+def test_stems_in_a_directory_are_songs_of_their_own(client: ProducerClient, tmp_path: Path) -> None:
+    """Their tags have the song's id. They would be missing, or the vocals would be played as the song."""
+    folder = tmp_path / "songs"
+
+    def saved(request: PaidRequest) -> Downloads:
+        return Downloader(client, folder).save_sync(str(client.submit_sync(request).task_id))
+
+    song = saved(GenerateCustomMusic(title="First Day", lyric="la")).task.results[0]
+    saved(StemsMusic(audio_id=song.get("audio_id", "")))
+    stems = ["First Day (instrumental)", "First Day (vocals)"]
+    assert written(folder, tmp_path).named("h2") == ["First Day", *stems]
+    from_disk = [SavedFile.from_path(path) for path in folder.glob("*(*).wav")]
+    assert sorted(written(from_disk, tmp_path).named("h2")) == stems
 
 
 def test_the_files_of_one_song_are_one_song(tmp_path: Path) -> None:

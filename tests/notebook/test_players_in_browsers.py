@@ -96,6 +96,15 @@ def test_pointer_and_keys_seek(tmp_path: Path) -> None:
         wait_until(page, lambda at: at[0] > 25.3)
 
 
+def test_a_song_that_was_moved_to_its_end_plays_from_the_beginning(tmp_path: Path) -> None:
+    """Its button would say that it plays, and nothing would be heard."""
+    with opened(album(tmp_path, 40)) as page:
+        page.get_by_role("slider", name="Position in Song 1").press("End")
+        wait_until(page, lambda at: at == [40])
+        page.get_by_role("button", name="Play Song 1").click()
+        wait_until(page, lambda at: 0.3 < at[0] < 10)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_fits_a_phone(scheme: str, tmp_path: Path) -> None:
     """Otherwise one scrolls sideways to read a line, and cannot hit the buttons."""
