@@ -11,7 +11,7 @@ class ProducerGenerateLyrics(SubmittingTool):
 
     name: str = "producer_generate_lyrics"
     description: str = (
-        "Write structured lyrics with section markers, ready for producer_generate_custom_music. Use it when lyrics "
-        "are needed, from a theme or mood, or for a proper structure. Returns title and lyrics at once. Paid."
+        "Write the words of a song: lyrics about a theme or mood, to read before any music is made; structured, "
+        "with section markers, ready for producer_generate_custom_music. Returns title and lyrics at once. Paid."
     )
     args_schema: type[BaseModel] = requests.GenerateLyrics

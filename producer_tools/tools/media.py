@@ -43,8 +43,9 @@ class ProducerUploadAudio(SubmittingTool):
 
     name: str = "producer_upload_audio"
     description: str = (
-        "Bring outside audio in, so that extend, cover and replace can work on it: pass them the returned audio_id "
-        "with uploaded=true. Use it for the user's own music, an outside base, an import. Paid."
+        "Bring the user's own recording or music in from a link, as a base for a new song: extend, cover and "
+        "replace work on it, with the returned audio_id and uploaded=true. Use it for an import, a demo, a voice "
+        "memo. Paid."
     )
     args_schema: type[BaseModel] = requests.UploadAudio
     upload_dir: UploadDir | None = Field(default=None, exclude=True, repr=False)
@@ -91,8 +92,8 @@ class ProducerGenerateVideo(SubmittingTool):
 
     name: str = "producer_generate_video"
     description: str = (
-        "Make a video of a generated song, for sharing. Use it for a video version, for video platforms, or for "
-        "something to look at. Paid."
+        "Make a video of a finished song, for sharing, for video platforms such as YouTube or Instagram, or to "
+        "have something to watch. Paid."
     )
     args_schema: type[BaseModel] = requests.GenerateVideo
 
@@ -102,7 +103,7 @@ class ProducerGenerateWav(SubmittingTool):
 
     name: str = "producer_generate_wav"
     description: str = (
-        "Get a song as lossless WAV: larger, with no quality loss against the compressed file. Use it for "
-        "production, highest quality, further processing. Paid."
+        "Get a song as a lossless WAV file, the highest sound quality: larger than the compressed file, nothing "
+        "lost. Use it for production, a CD, mastering, further processing. Paid."
     )
     args_schema: type[BaseModel] = requests.GenerateWav

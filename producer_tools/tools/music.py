@@ -6,8 +6,8 @@ from producer_tools import requests
 from producer_tools.tools.base import SubmittingTool
 
 _SUBMITS = (
-    " Paid. Returns a task_id at once; nothing is finished yet: call producer_wait_for_tasks next (or "
-    "producer_get_task). Never repeat it to poll."
+    " Paid. Returns a task_id; nothing is finished yet: next call producer_wait_for_tasks (or producer_get_task). "
+    "Never repeat it to poll."
 )
 
 
@@ -16,9 +16,9 @@ class ProducerGenerateMusic(SubmittingTool):
 
     name: str = "producer_generate_music"
     description: str = (
-        "Make a song from a text prompt: the simplest way, with lyrics, melody, style and arrangement made for you. "
-        "Use it for a quick song from little input, with no lyrics in mind, or with freedom in the arrangement. For "
-        "own lyrics and style use producer_generate_custom_music." + _SUBMITS
+        "Make a new song from a short description, such as a theme, mood, genre or occasion: lyrics, singing, "
+        "melody, style and arrangement are made for you. The simplest way, for a quick song, no lyrics in mind, or"
+        " a free arrangement. Lyrics given by the user: use producer_generate_custom_music." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.GenerateMusic
 
@@ -28,9 +28,9 @@ class ProducerGenerateCustomMusic(SubmittingTool):
 
     name: str = "producer_generate_custom_music"
     description: str = (
-        "Make a song with full control of lyrics, title and style: you give the lyrics with section markers, melody "
-        "and arrangement are made. Use it when lyrics are given, for an exact style, or for a given title. For a "
-        "quick song without lyrics use producer_generate_music." + _SUBMITS
+        "Make a new song that sings the user's own lyrics: words, a poem or verses that they wrote, with their "
+        "title and an exact style. Full control: you give the lyrics with section markers; melody and arrangement "
+        "are made. Without lyrics: use producer_generate_music." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.GenerateCustomMusic
 
@@ -40,8 +40,8 @@ class ProducerExtendMusic(SubmittingTool):
 
     name: str = "producer_extend_music"
     description: str = (
-        "Continue a song from a timestamp with new content: more verses, a bridge, an outro. Use it when a song is "
-        "too short, to add a bridge or outro, or to build a long song piece by piece." + _SUBMITS
+        "Make an existing song longer: continue it from a timestamp with new verses, a bridge or an outro. Use it "
+        "when a song is too short or ends too early, or to build a long song piece by piece." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.ExtendMusic
 
@@ -51,8 +51,9 @@ class ProducerCoverMusic(SubmittingTool):
 
     name: str = "producer_cover_music"
     description: str = (
-        "Make a cover or remix in another style; core melody and lyrics stay. Use it for another genre, an acoustic "
-        "or unplugged version, a remix." + _SUBMITS
+        "Turn a whole existing song into another style or genre: a cover or remix, acoustic or unplugged; its core"
+        " melody and lyrics stay. Only the voice or only the backing: use producer_swap_vocals or "
+        "producer_swap_instrumentals." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.CoverMusic
 
@@ -62,8 +63,9 @@ class ProducerVariationMusic(SubmittingTool):
 
     name: str = "producer_variation_music"
     description: str = (
-        "Make a slightly different version of a song, its overall structure kept. Use it when a song was liked but "
-        "another take is wanted, to explore, or for several takes." + _SUBMITS
+        "Make another take of an existing song: a slightly different version in the same style, its overall "
+        "structure kept. Use it when the user likes a song but wants to hear alternatives, to explore, or for "
+        "several takes." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.VariationMusic
 
@@ -73,8 +75,9 @@ class ProducerSwapVocals(SubmittingTool):
 
     name: str = "producer_swap_vocals"
     description: str = (
-        "Put new vocals over a song's own instrumental. Use it to hear other vocals on the same beat, or for a vocal "
-        "mash-up. One audio id only: the API takes no second song." + _SUBMITS
+        "Change the singer of a song: new vocals, another voice, over its own instrumental; the music, beat and "
+        "band stay the same. Also for a vocal mash-up. One audio id only: the API takes no second song. To change "
+        "the music: producer_swap_instrumentals." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.SwapVocals
 
@@ -84,8 +87,9 @@ class ProducerSwapInstrumentals(SubmittingTool):
 
     name: str = "producer_swap_instrumentals"
     description: str = (
-        "Put a new instrumental under a song's own vocals. Use it for the same voice over other music, or for an "
-        "instrumental mash-up. One audio id only: the API takes no second song." + _SUBMITS
+        "Change the music behind the singing: a new instrumental, beat or backing band, under the song's own "
+        "vocals; the voice stays the same. Also for an instrumental mash-up. One audio id only: the API takes no "
+        "second song. To change the singer: producer_swap_vocals." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.SwapInstrumentals
 
@@ -95,8 +99,8 @@ class ProducerReplaceSection(SubmittingTool):
 
     name: str = "producer_replace_section"
     description: str = (
-        "Make one time range of a song anew, the rest unchanged. Use it when one section needs work, for other "
-        "lyrics in the middle, or to swap a verse or chorus." + _SUBMITS
+        "Redo one part of a song, from one second to another, and leave the rest unchanged. Use it to fix a "
+        "section that went wrong, for other lyrics in the middle, or for a new verse or chorus." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.ReplaceSection
 
@@ -106,7 +110,8 @@ class ProducerStemsMusic(SubmittingTool):
 
     name: str = "producer_stems_music"
     description: str = (
-        "Separate a song's vocals and instruments; the result is one zip. Use it to isolate vocals, for stems to "
-        "mix, or for karaoke." + _SUBMITS
+        "Split a song into separate tracks: the vocals alone and the instruments alone, in one zip. Use it to "
+        "isolate the voice, for karaoke without the singing, or for stems to mix. Nothing is sung or played anew."
+        + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.StemsMusic

@@ -112,7 +112,10 @@ class ProducerListModels(ReferenceTool):
     page = _MODELS
 
     name: str = "producer_list_models"
-    description: str = "The eight models with tier and use, and which to pick."
+    description: str = (
+        "Which models (engines, versions) there are to make songs with: all eight, with tier, use and longest "
+        "song, and which to pick."
+    )
 
 
 class ProducerListActions(ReferenceTool):
@@ -122,8 +125,8 @@ class ProducerListActions(ReferenceTool):
 
     name: str = "producer_list_actions"
     description: str = (
-        "Every tool, grouped, and the workflows: quick song; lyrics to custom song; long song by extending; cover; "
-        "mash-up; fix a section; your own music."
+        "What is possible here: an overview of everything the tools can do, grouped, and step by step workflows, "
+        "from a quick song to your own music."
     )
 
 
@@ -134,6 +137,6 @@ class ProducerGetLyricFormatGuide(ReferenceTool):
 
     name: str = "producer_get_lyric_format_guide"
     description: str = (
-        "How to write lyrics: the section markers, an example, and tips on line length, words, rhymes and leading "
-        "into the chorus."
+        "The rules for formatting lyrics: which section markers to put in brackets, an example, and tips on line "
+        "length, words and rhymes. For whoever writes them; it writes nothing itself."
     )

@@ -18,10 +18,9 @@ class ProducerGetTask(ProducerTool):
 
     name: str = "producer_get_task"
     description: str = (
-        "Status and result of one task: audio URLs, titles, lyrics, duration, metadata. Use it to see if a task is "
-        "done, to fetch the URLs, or for the full details of a song. States: pending, in progress, keep polling; "
-        "processing, being processed, keep polling; complete, finished, the only state that means done; failed, see "
-        "the error. " + _CAVEAT
+        "Check if one song or other task (job) is ready, and get it: its status, audio URLs, title, lyrics, "
+        "duration, metadata. States: pending, in progress, and processing, being processed: keep polling; "
+        "complete, finished, the only state that means done; failed, see the error. " + _CAVEAT
     )
     args_schema: type[BaseModel] = requests.GetTask
 
@@ -35,8 +34,8 @@ class ProducerGetTasksBatch(ProducerTool):
 
     name: str = "producer_get_tasks_batch"
     description: str = (
-        "Status and results of any number of tasks at once, cheaper than asking one by one (asked in the API's "
-        "recommended 50 to a request). Use it for several pending tasks, several songs at once, a batch. " + _CAVEAT
+        "Check which of several songs or tasks (jobs) are ready, and get them, in one call: cheaper than one by "
+        "one (the API's recommended 50 to a request). For many pending tasks, a batch, an album. " + _CAVEAT
     )
     args_schema: type[BaseModel] = requests.GetTasksBatch
 

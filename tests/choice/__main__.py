@@ -1,0 +1,100 @@
+"""``make choice``: how often the right tool comes first, with this package's descriptions and with ``mcp-producer``'s.
+
+The wishes were written by people who had not seen any description. Descriptions may be worked on with one half of them,
+`working.jsonl`; the other half, `reported.jsonl`, is only counted.
+"""
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from producer_tools import ProducerClient, ProducerToolkit
+from tests.choice.choosers import Bm25, Chooser, Embeddings
+
+CHOOSERS: dict[str, type[Embeddings] | type[Bm25]] = {"MiniLM": Embeddings, "BM25": Bm25}
+NOT_COMPARED = {"producer_wait_for_tasks", "producer_download_results"}  # the other server has no such tools
+
+
+class Wish(NamedTuple):
+    """What a person says, and the tool that fits.
+
+    Attributes:
+        text: the words.
+        tool: the tool's name.
+    """
+
+    text: str
+    tool: str
+
+
+class Found(NamedTuple):
+    """How often the right tool was found.
+
+    Attributes:
+        first: it came first.
+        in_three: it was among the first three.
+        missed: the right tool and the one that came first, where those differ.
+    """
+
+    first: int
+    in_three: int
+    missed: Counter[tuple[str, str]]
+
+
+def read_wishes(half: str) -> list[Wish]:
+    """The wishes of one half, ``working`` or ``reported``."""
+    lines = (Path(__file__).parent / f"{half}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [Wish(each["wish"], each["tool"]) for each in map(json.loads, lines)]
+
+
+def own_texts() -> dict[str, str]:
+    """Name and description of each tool that both have, by its name."""
+    tools = ProducerToolkit(client=ProducerClient("no-token")).get_tools()
+    return {tool.name: f"{tool.name}: {tool.description}" for tool in tools if tool.name not in NOT_COMPARED}
+
+
+def other_texts() -> dict[str, str]:
+    """The same of ``mcp-producer``."""
+    logging.disable()
+    server = import_module("core.server").mcp
+    import_module("tools")  # adds them to the server
+    listed = asyncio.run(server.list_tools())
+    return {tool.name: f"{tool.name}: {tool.description}" for tool in listed if tool.name in own_texts()}
+
+
+def count(chooser: Chooser, wishes: Sequence[Wish]) -> Found:
+    """Let a chooser find the tool for each wish."""
+    ranked = [(wish.tool, chooser.rank(wish.text)) for wish in wishes]
+    return Found(
+        sum(names[0] == tool for tool, names in ranked),
+        sum(tool in names[:3] for tool, names in ranked),
+        Counter((tool, names[0]) for tool, names in ranked if names[0] != tool),
+    )
+
+
+def main() -> None:
+    """Print how often the right tool came first and among the first three, and what was taken for what."""
+    texts: Mapping[str, Mapping[str, str]] = {
+        f"mcp-producer {version('mcp-producer')}": other_texts(),
+        f"producer-tools {version('producer-tools')}": own_texts(),
+    }
+    for half in ("working", "reported"):
+        wishes = read_wishes(half)
+        print(f"\n{half}: {len(wishes)} wishes; the right tool first / among the first three")
+        for name, kind in CHOOSERS.items():
+            for whose, of in texts.items():
+                found = count(kind(of), wishes)
+                print(f"  {name:7} {whose:28} {found.first:3} / {found.in_three}")
+                if whose.startswith("producer-tools"):
+                    for (tool, chosen), times in found.missed.most_common():
+                        print(f"      {times} x {tool.removeprefix('producer_')} -> {chosen.removeprefix('producer_')}")
+
+
+if __name__ == "__main__":
+    main()
