@@ -88,7 +88,7 @@ class Deck {
   play() {
     this.album.start(this);
     this.players.forEach(load);
-    if (this.players.every((player) => player.ended)) this.seek(0);
+    if (this.players.every((player) => player.currentTime >= player.duration)) this.seek(0);
     this.playing = true;
     const at = this.position;
     this.players.filter((player) => !(player.duration <= at)).forEach((player) => {
