@@ -54,7 +54,7 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Strength = Annotated[float, Field(ge=0, le=1)]
 SoundStrength = Annotated[float, Field(ge=0.2, le=1)]
 
-AUDIO_ID = "`audio_id` of an earlier result (not the task id)."
+AUDIO_ID = "audio_id of a result (not the task id)."
 LYRICS_STRENGTH = "How closely to follow the lyrics."
 SOUND_STRENGTH = "How closely to follow the style."
 WEIRDNESS = "How experimental (0.5 if left out)."
@@ -85,5 +85,5 @@ def model_field() -> Any:
     """The field ``model``. Its default is read from the environment at each call."""
     return Field(
         default_factory=default_model,
-        description="Default FUZZ-2.0; best quality: FUZZ-2.0 Pro; unprocessed: FUZZ-2.0 Raw.",
+        description="Best quality: FUZZ-2.0 Pro; unprocessed: FUZZ-2.0 Raw; default FUZZ-2.0.",
     )

@@ -62,8 +62,8 @@ class GenerateMusic(MusicRequest):
     action = "generate"
 
     prompt: Annotated[Prompt, StringConstraints(min_length=1)] = Field(
-        description="Genre, mood, instruments, theme: 'upbeat summer pop, catchy synth', 'calm piano jazz for a rainy "
-        "night', 'epic orchestral film score, strings and brass'."
+        description="Genre, mood, instruments, theme: 'upbeat summer pop, catchy synth', 'epic orchestral film score, "
+        "strings'."
     )
     model: Model = model_field()
     instrumental: bool = Field(default=False, description="No vocals.")

@@ -43,9 +43,8 @@ class ProducerUploadAudio(SubmittingTool):
 
     name: str = "producer_upload_audio"
     description: str = (
-        "Bring the user's own recording or music in from a link, as a base for a new song: extend, cover and "
-        "replace work on it, with the returned audio_id and uploaded=true. Use it for an import, a demo, a voice "
-        "memo. Paid."
+        "Bring in the user's own recording or music from a link (a demo, a voice memo, any import), so that "
+        "extend, cover and replace work on it: give them the returned audio_id and uploaded=true. Paid."
     )
     args_schema: type[BaseModel] = requests.UploadAudio
     upload_dir: UploadDir | None = Field(default=None, exclude=True, repr=False)
@@ -92,8 +91,8 @@ class ProducerGenerateVideo(SubmittingTool):
 
     name: str = "producer_generate_video"
     description: str = (
-        "Make a video of a finished song, for sharing, for video platforms such as YouTube or Instagram, or to "
-        "have something to watch. Paid."
+        "Make a video of a finished song: something to watch and share, for YouTube, Instagram and other video "
+        "platforms. Paid."
     )
     args_schema: type[BaseModel] = requests.GenerateVideo
 
@@ -103,7 +102,7 @@ class ProducerGenerateWav(SubmittingTool):
 
     name: str = "producer_generate_wav"
     description: str = (
-        "Get a song as a lossless WAV file, the highest sound quality: larger than the compressed file, nothing "
-        "lost. Use it for production, a CD, mastering, further processing. Paid."
+        "Get a song as a lossless WAV file, in the highest sound quality: larger than the compressed file. For "
+        "production, a CD, mastering, further processing. Paid."
     )
     args_schema: type[BaseModel] = requests.GenerateWav

@@ -6,8 +6,8 @@ from producer_tools import requests
 from producer_tools.tools.base import SubmittingTool
 
 _SUBMITS = (
-    " Paid. Returns a task_id; nothing is finished yet: next call producer_wait_for_tasks (or producer_get_task). "
-    "Never repeat it to poll."
+    " Paid; gives a task_id, nothing is finished yet: next call producer_wait_for_tasks (or producer_get_task). Never "
+    "repeat it to poll."
 )
 
 
@@ -16,9 +16,9 @@ class ProducerGenerateMusic(SubmittingTool):
 
     name: str = "producer_generate_music"
     description: str = (
-        "Make a new song from a short description, such as a theme, mood, genre or occasion: lyrics, singing, "
-        "melody, style and arrangement are made for you. The simplest way, for a quick song, no lyrics in mind, or"
-        " a free arrangement. Lyrics given by the user: use producer_generate_custom_music." + _SUBMITS
+        "Make a new song from an idea: a theme, mood, genre or occasion; lyrics, singing, melody, style and "
+        "arrangement are made for you. The simplest way: quick, no lyrics in mind, free arrangement. With the "
+        "user's own lyrics: producer_generate_custom_music." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.GenerateMusic
 
@@ -28,9 +28,9 @@ class ProducerGenerateCustomMusic(SubmittingTool):
 
     name: str = "producer_generate_custom_music"
     description: str = (
-        "Make a new song that sings the user's own lyrics: words, a poem or verses that they wrote, with their "
-        "title and an exact style. Full control: you give the lyrics with section markers; melody and arrangement "
-        "are made. Without lyrics: use producer_generate_music." + _SUBMITS
+        "Make a new song that sings the user's own lyrics, words or poem, with their title and an exact style: "
+        "full control. You give the lyrics with section markers; melody and arrangement are made. Without lyrics: "
+        "producer_generate_music." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.GenerateCustomMusic
 
@@ -40,8 +40,8 @@ class ProducerExtendMusic(SubmittingTool):
 
     name: str = "producer_extend_music"
     description: str = (
-        "Make an existing song longer: continue it from a timestamp with new verses, a bridge or an outro. Use it "
-        "when a song is too short or ends too early, or to build a long song piece by piece." + _SUBMITS
+        "Make an existing song longer: continue it from a timestamp with more verses, a bridge, an outro. For a "
+        "song that is too short or ends too early, or a long one built piece by piece." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.ExtendMusic
 
@@ -51,9 +51,8 @@ class ProducerCoverMusic(SubmittingTool):
 
     name: str = "producer_cover_music"
     description: str = (
-        "Turn a whole existing song into another style or genre: a cover or remix, acoustic or unplugged; its core"
-        " melody and lyrics stay. Only the voice or only the backing: use producer_swap_vocals or "
-        "producer_swap_instrumentals." + _SUBMITS
+        "Turn a whole existing song into another style or genre: a cover, a remix, an acoustic or unplugged "
+        "version. Core melody and lyrics stay. Only another voice or only other music: the swaps." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.CoverMusic
 
@@ -63,9 +62,8 @@ class ProducerVariationMusic(SubmittingTool):
 
     name: str = "producer_variation_music"
     description: str = (
-        "Make another take of an existing song: a slightly different version in the same style, its overall "
-        "structure kept. Use it when the user likes a song but wants to hear alternatives, to explore, or for "
-        "several takes." + _SUBMITS
+        "Make another take of an existing song: a slightly different version, its overall structure kept. For a "
+        "user who likes it but wants alternatives, to explore, for several takes." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.VariationMusic
 
@@ -75,9 +73,9 @@ class ProducerSwapVocals(SubmittingTool):
 
     name: str = "producer_swap_vocals"
     description: str = (
-        "Change the singer of a song: new vocals, another voice, over its own instrumental; the music, beat and "
-        "band stay the same. Also for a vocal mash-up. One audio id only: the API takes no second song. To change "
-        "the music: producer_swap_instrumentals." + _SUBMITS
+        "Change who sings a song: new vocals, another voice, over its own instrumental; music, beat and band stay."
+        " Also a vocal mash-up. One audio id only: the API takes no second song. To change the music: "
+        "producer_swap_instrumentals." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.SwapVocals
 
@@ -87,9 +85,9 @@ class ProducerSwapInstrumentals(SubmittingTool):
 
     name: str = "producer_swap_instrumentals"
     description: str = (
-        "Change the music behind the singing: a new instrumental, beat or backing band, under the song's own "
-        "vocals; the voice stays the same. Also for an instrumental mash-up. One audio id only: the API takes no "
-        "second song. To change the singer: producer_swap_vocals." + _SUBMITS
+        "Change the music behind the singing: a new instrumental, beat or backing band under a song's own vocals; "
+        "the voice stays. Also an instrumental mash-up. One audio id only: the API takes no second song. To change"
+        " the voice: producer_swap_vocals." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.SwapInstrumentals
 
@@ -99,8 +97,8 @@ class ProducerReplaceSection(SubmittingTool):
 
     name: str = "producer_replace_section"
     description: str = (
-        "Redo one part of a song, from one second to another, and leave the rest unchanged. Use it to fix a "
-        "section that went wrong, for other lyrics in the middle, or for a new verse or chorus." + _SUBMITS
+        "Redo one part of a song, from one second to another, the rest unchanged: fix a section or a wrong line, "
+        "put other lyrics in the middle, swap a verse or chorus." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.ReplaceSection
 
@@ -110,8 +108,7 @@ class ProducerStemsMusic(SubmittingTool):
 
     name: str = "producer_stems_music"
     description: str = (
-        "Split a song into separate tracks: the vocals alone and the instruments alone, in one zip. Use it to "
-        "isolate the voice, for karaoke without the singing, or for stems to mix. Nothing is sung or played anew."
-        + _SUBMITS
+        "Split a song into separate tracks: the vocals alone and the instruments alone, in one zip. To isolate the"
+        " voice, for karaoke without the singing, for stems to mix." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.StemsMusic

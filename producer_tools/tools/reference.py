@@ -113,8 +113,8 @@ class ProducerListModels(ReferenceTool):
 
     name: str = "producer_list_models"
     description: str = (
-        "Which models (engines, versions) there are to make songs with: all eight, with tier, use and longest "
-        "song, and which to pick."
+        "Which models (engines, versions) can be chosen for a song: all eight, with tier, use and longest song, "
+        "and which to pick."
     )
 
 
@@ -125,8 +125,8 @@ class ProducerListActions(ReferenceTool):
 
     name: str = "producer_list_actions"
     description: str = (
-        "What is possible here: an overview of everything the tools can do, grouped, and step by step workflows, "
-        "from a quick song to your own music."
+        "Everything that can be done here: all tools, grouped, and the workflows step by step, from a quick song "
+        "to your own music."
     )
 
 
@@ -137,6 +137,6 @@ class ProducerGetLyricFormatGuide(ReferenceTool):
 
     name: str = "producer_get_lyric_format_guide"
     description: str = (
-        "The rules for formatting lyrics: which section markers to put in brackets, an example, and tips on line "
-        "length, words and rhymes. For whoever writes them; it writes nothing itself."
+        "The rules for formatting lyrics: the section markers, an example, and tips on line length, words and "
+        "rhymes. It writes none."
     )

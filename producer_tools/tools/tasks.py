@@ -8,8 +8,8 @@ from producer_tools.tools.base import ProducerTool
 from producer_tools.tools.output import Output, batch_output, task_output
 
 _CAVEAT = (
-    "Caveat: while pending, an audio_url may already be there: a streaming preview, not the result. Check state; give "
-    "results to the user only when it is complete and success is true; never stop because a URL is there."
+    "While pending, an audio_url may already be there: a streaming preview, not the result. Check state: give results to "
+    "the user only when it is complete and success is true; never stop because of a URL."
 )
 
 
@@ -18,9 +18,9 @@ class ProducerGetTask(ProducerTool):
 
     name: str = "producer_get_task"
     description: str = (
-        "Check if one song or other task (job) is ready, and get it: its status, audio URLs, title, lyrics, "
-        "duration, metadata. States: pending, in progress, and processing, being processed: keep polling; "
-        "complete, finished, the only state that means done; failed, see the error. " + _CAVEAT
+        "Check if one song or other task (job) is ready, and get it: status, audio URLs, title, lyrics, duration, "
+        "metadata. States: pending, in progress, or processing, being processed: keep polling; complete, finished,"
+        " the only state that means done; failed, see the error. " + _CAVEAT
     )
     args_schema: type[BaseModel] = requests.GetTask
 
@@ -34,8 +34,8 @@ class ProducerGetTasksBatch(ProducerTool):
 
     name: str = "producer_get_tasks_batch"
     description: str = (
-        "Check which of several songs or tasks (jobs) are ready, and get them, in one call: cheaper than one by "
-        "one (the API's recommended 50 to a request). For many pending tasks, a batch, an album. " + _CAVEAT
+        "Check which of several songs or tasks (jobs) are ready, and get them all at once: cheaper than one by one"
+        " (the API's recommended 50 to a request). For several pending tasks, a batch. " + _CAVEAT
     )
     args_schema: type[BaseModel] = requests.GetTasksBatch
 
