@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 RUN := $(BIN)/python -m
 
-.PHONY: help demo album fleet turns bench notebooks browser providers server test coverage mutate torture record record-live check docs floors wheel clean
+.PHONY: help demo album fleet turns choice bench notebooks browser providers server test coverage mutate torture record record-live check docs floors wheel clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,14 @@ unusable:
 	@.venv/server/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[agent,langgraph]' --group server
 	@touch $@
 
+# The choosers bring PyTorch, 6 GB with what belongs to it, so they have an environment of their own.
+.venv/.choice: pyproject.toml | .venv/.pip
+	@echo "Installing into .venv/choice for: choice ... (6 GB)"
+	@$(PYTHON) -m venv .venv/choice
+	@.venv/choice/bin/python -m pip --disable-pip-version-check install --quiet --upgrade 'pip>=25.1'
+	@.venv/choice/bin/python -m pip --disable-pip-version-check install --quiet --editable . --group choice
+	@touch $@
+
 demo: .venv/.demo  ## Make a song with an agent: make demo PROMPT="a slow sad waltz"
 	@$(BIN)/python examples/quickstart_agent.py "$$PROMPT"
 
@@ -67,6 +75,9 @@ album: .venv/.test  ## Make an album, kill its process in the middle, resume it,
 
 fleet: .venv/.test  ## Make 100 songs with four workers on one PostgreSQL while workers are killed: SONGS=100 KILLS=10
 	@$(RUN) tests.crash.fleet $(if $(SONGS),--songs $(SONGS)) $(if $(KILLS),--kills $(KILLS))
+
+choice: .venv/.choice  ## Count how often two choosers find the right tool for what a user says
+	@.venv/choice/bin/python -m tests.choice
 
 bench: .venv/.test  ## Measure times: the import, and the sandbox's music
 	$(BIN)/python -m pytest -q -s tests/bench/bench_*.py

@@ -91,8 +91,8 @@ class ProducerGenerateVideo(SubmittingTool):
 
     name: str = "producer_generate_video"
     description: str = (
-        "Make a video of a finished song: something to watch and share, for YouTube, Instagram and other video "
-        "platforms. Paid."
+        "Make a video of a finished song: something to look at, for sharing, for YouTube, Instagram and other "
+        "video platforms. Paid."
     )
     args_schema: type[BaseModel] = requests.GenerateVideo
 
@@ -102,7 +102,7 @@ class ProducerGenerateWav(SubmittingTool):
 
     name: str = "producer_generate_wav"
     description: str = (
-        "Get a song as a lossless WAV file, in the highest sound quality: larger than the compressed file. For "
-        "production, a CD, mastering, further processing. Paid."
+        "Get a song as a lossless WAV file, of the highest quality: larger, with no loss against the compressed "
+        "file. For production, a CD, mastering, further processing. Paid."
     )
     args_schema: type[BaseModel] = requests.GenerateWav

@@ -16,9 +16,9 @@ class ProducerGenerateMusic(SubmittingTool):
 
     name: str = "producer_generate_music"
     description: str = (
-        "Make a new song from an idea: a theme, mood, genre or occasion; lyrics, singing, melody, style and "
-        "arrangement are made for you. The simplest way: quick, no lyrics in mind, free arrangement. With the "
-        "user's own lyrics: producer_generate_custom_music." + _SUBMITS
+        "Make a new song from an idea: a theme, mood, genre or occasion; lyrics, melody, style and arrangement are"
+        " made for you. The simplest way: a quick song from a text prompt, no lyrics in mind, free arrangement. "
+        "With the user's own lyrics: producer_generate_custom_music." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.GenerateMusic
 
@@ -28,8 +28,8 @@ class ProducerGenerateCustomMusic(SubmittingTool):
 
     name: str = "producer_generate_custom_music"
     description: str = (
-        "Make a new song that sings the user's own lyrics, words or poem, with their title and an exact style: "
-        "full control. You give the lyrics with section markers; melody and arrangement are made. Without lyrics: "
+        "Make a new song that sings the user's own lyrics, words or poem, with full control of lyrics, title and "
+        "style. You give the lyrics with section markers; melody and arrangement are made. Without lyrics: "
         "producer_generate_music." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.GenerateCustomMusic
@@ -73,8 +73,8 @@ class ProducerSwapVocals(SubmittingTool):
 
     name: str = "producer_swap_vocals"
     description: str = (
-        "Change who sings a song: new vocals, another voice, over its own instrumental; music, beat and band stay."
-        " Also a vocal mash-up. One audio id only: the API takes no second song. To change the music: "
+        "Change who sings a song: another voice, new vocals over its own instrumental; it keeps the same beat, music "
+        "and band. Also a vocal mash-up. One audio id only: the API takes no second song. To change the music: "
         "producer_swap_instrumentals." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.SwapVocals
@@ -85,9 +85,9 @@ class ProducerSwapInstrumentals(SubmittingTool):
 
     name: str = "producer_swap_instrumentals"
     description: str = (
-        "Change the music behind the singing: a new instrumental, beat or backing band under a song's own vocals; "
-        "the voice stays. Also an instrumental mash-up. One audio id only: the API takes no second song. To change"
-        " the voice: producer_swap_vocals." + _SUBMITS
+        "Change the music behind the singing: a new instrumental, beat or backing band under a song's own vocals: "
+        "the same voice over other music. Also an instrumental mash-up. One audio id only: the API takes no second"
+        " song. To change the voice: producer_swap_vocals." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.SwapInstrumentals
 
@@ -108,7 +108,7 @@ class ProducerStemsMusic(SubmittingTool):
 
     name: str = "producer_stems_music"
     description: str = (
-        "Split a song into separate tracks: the vocals alone and the instruments alone, in one zip. To isolate the"
-        " voice, for karaoke without the singing, for stems to mix." + _SUBMITS
+        "Split a song into separate tracks: the vocals alone and the instruments alone, in one zip. To isolate "
+        "vocals, for karaoke without the singing, for stems to mix." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.StemsMusic

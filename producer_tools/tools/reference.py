@@ -113,8 +113,8 @@ class ProducerListModels(ReferenceTool):
 
     name: str = "producer_list_models"
     description: str = (
-        "Which models (engines, versions) can be chosen for a song: all eight, with tier, use and longest song, "
-        "and which to pick."
+        "Which models (engines, versions) can be chosen for a song: the eight models with tier, use and longest "
+        "song, and which to pick."
     )
 
 
@@ -125,7 +125,7 @@ class ProducerListActions(ReferenceTool):
 
     name: str = "producer_list_actions"
     description: str = (
-        "Everything that can be done here: all tools, grouped, and the workflows step by step, from a quick song "
+        "Everything that can be done here: every tool, grouped, and the workflows step by step, from a quick song "
         "to your own music."
     )
 

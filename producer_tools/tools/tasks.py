@@ -8,8 +8,8 @@ from producer_tools.tools.base import ProducerTool
 from producer_tools.tools.output import Output, batch_output, task_output
 
 _CAVEAT = (
-    "While pending, an audio_url may already be there: a streaming preview, not the result. Check state: give results to "
-    "the user only when it is complete and success is true; never stop because of a URL."
+    "While pending, an audio_url may already be there: a streaming preview, not the result. Check state: give results "
+    "to the user only when it is complete and success is true; never stop because of a URL."
 )
 
 

@@ -108,7 +108,7 @@ FACTS = {  # what each description must contain
     "producer_get_tasks_batch": ["cheaper", "50", "streaming preview", "success is true"],
     "producer_download_results": ["audio, WAV, video, stems, cover", "previews are refused", "not downloaded again"],
     "producer_list_models": ["eight models", "which to pick"],
-    "producer_list_actions": ["mash-up", "fix a section", "your own music"],
+    "producer_list_actions": ["every tool", "workflows", "your own music"],
     "producer_get_lyric_format_guide": ["markers", "example", "tips"],
 }
 
@@ -120,7 +120,7 @@ def test_each_description_states_its_facts(tools: dict[str, BaseTool]) -> None:
         missing = [fact for fact in facts if fact not in schema]
         assert not missing, (name, missing)
     for name, endpoint in PAID.items():
-        assert "Paid." in tools[name].description
+        assert "Paid" in tools[name].description
         if endpoint == AUDIOS:
             for fact in ("task_id", "nothing is finished yet", "producer_wait_for_tasks", "Never repeat"):
                 assert fact in tools[name].description
