@@ -137,6 +137,6 @@ class ProducerGetLyricFormatGuide(ReferenceTool):
 
     name: str = "producer_get_lyric_format_guide"
     description: str = (
-        "The rules for formatting lyrics: the section markers, an example, and tips on line length, words and "
-        "rhymes. It writes none."
+        "How to format lyrics: section markers in brackets, an example, and tips on line length, words and rhymes."
+        " It writes none."
     )

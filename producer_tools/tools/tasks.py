@@ -18,9 +18,9 @@ class ProducerGetTask(ProducerTool):
 
     name: str = "producer_get_task"
     description: str = (
-        "Check if one song or other task (job) is ready, and get it: status, audio URLs, title, lyrics, duration, "
-        "metadata. States: pending, in progress, or processing, being processed: keep polling; complete, finished,"
-        " the only state that means done; failed, see the error. " + _CAVEAT
+        "See what became of one song or other task (job) that was started: whether it is ready or failed, its "
+        "audio URLs, title, lyrics, duration, metadata. States: pending, in progress, or processing, being "
+        "processed: keep polling; complete, finished, the only state that means done; failed, see the error. " + _CAVEAT
     )
     args_schema: type[BaseModel] = requests.GetTask
 
@@ -34,8 +34,8 @@ class ProducerGetTasksBatch(ProducerTool):
 
     name: str = "producer_get_tasks_batch"
     description: str = (
-        "Check which of several songs or tasks (jobs) are ready, and get them all at once: cheaper than one by one"
-        " (the API's recommended 50 to a request). For several pending tasks, a batch. " + _CAVEAT
+        "See what became of several songs or tasks (jobs) at once: which are ready, which failed, and their URLs; "
+        "cheaper than one by one (any number, 50 to a request). For several pending tasks, a batch. " + _CAVEAT
     )
     args_schema: type[BaseModel] = requests.GetTasksBatch
 
