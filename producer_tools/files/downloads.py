@@ -226,7 +226,7 @@ def _saved(file: Wanted, entry: Entry, library: Library, url: str, *, downloaded
         seed=result.get("seed"),
         prompt=result.get("sound"),
         lyrics=_lyrics(file),
-        duration_seconds=None if file.kind == "cover" else result.get("duration_seconds"),
+        duration_seconds=file.duration_seconds,
         measured=entry.measured,
         downloaded=downloaded,
     )

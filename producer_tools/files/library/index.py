@@ -44,6 +44,11 @@ def _is_no_path(name: str) -> str:
     return name
 
 
+def song_of(audio_id: str | None, task_id: str | None, number: int) -> str:
+    """What tells a song from all others: its id, or its place in the task that made it."""
+    return audio_id or f"{task_id}#{number}"
+
+
 class Entry(BaseModel):
     """What the index says of one file.
 
@@ -98,7 +103,7 @@ class Entry(BaseModel):
     @property
     def song(self) -> str:
         """The same for all files of a song."""
-        return self.audio_id or f"{self.task_id}#{self.result}"
+        return song_of(self.audio_id, self.task_id, self.result)
 
     @property
     def stem(self) -> str:

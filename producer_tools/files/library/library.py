@@ -186,14 +186,13 @@ class Library:
 
     def _free_name(self, wanted: Wanted, extension: str) -> str:
         """A name that no file has. All files of a song have the same one, if that is possible."""
-        song = wanted.entry("x", TYPES[wanted.kind][0], 0).song
-        known = self._index.stem_of(song)
+        known = self._index.stem_of(wanted.song)
         if known is not None and known.startswith(wanted.stem) and self._is_free(f"{known}.{extension}"):
             return f"{known}.{extension}"
         return next(
             name
             for stem in candidates(wanted.stem, wanted.short_id, wanted.number)
-            if self._index.owner_of_stem(stem) in (None, song) and self._is_free(name := f"{stem}.{extension}")
+            if self._index.owner_of_stem(stem) in (None, wanted.song) and self._is_free(name := f"{stem}.{extension}")
         )
 
     def _is_free(self, name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import cast
 
 from producer_tools.errors import NoFilesError, TaskNotFinishedError
 from producer_tools.files.formats.types import FileType
-from producer_tools.files.library.index import Entry
+from producer_tools.files.library.index import Entry, song_of
 from producer_tools.files.library.names import readable_name, short_id
 from producer_tools.http.safe_text import LONGEST_ID, safe_text
 from producer_tools.tasks.display import iso_date
@@ -48,6 +48,17 @@ class Wanted:
         """Tells it from files with the same title."""
         return short_id(self.result.get("audio_id"), self.task.task_id, self.key)
 
+    @property
+    def song(self) -> str:
+        """The song that it belongs to, as `Entry.song` names it."""
+        audio_id, task_id = self.result.get("audio_id"), self.task.task_id
+        return song_of(_safe(audio_id, LONGEST_ID), _safe(task_id, LONGEST_ID), self.number)
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """The length, as the service reports it; a cover has none."""
+        return None if self.kind == "cover" else self.result.get("duration_seconds")
+
     def entry(self, name: str, file_type: FileType, size: int) -> Entry:
         """What the index says of it when its name is reserved."""
         result = self.result
@@ -67,7 +78,7 @@ class Wanted:
             prompt=_safe(result.get("sound"), LONGEST_DESCRIPTION),
             created=iso_date(self.task.created_at),
             links_until=self.task.links_until,
-            duration_seconds=None if self.kind == "cover" else result.get("duration_seconds"),
+            duration_seconds=self.duration_seconds,
         )
 
     def described_by(self, song: Entry) -> "Wanted":
