@@ -105,7 +105,8 @@ class Transport:
         Args:
             endpoint: the path below the base URL.
             body: the JSON object to send.
-            paid: whether the call may cost money; it decides which error an unclear outcome becomes.
+            paid: whether the call may cost money; it decides which error an unclear outcome becomes. Before the first
+                paid request, call `prepare`.
 
         Raises:
             MissingTokenError: there is no token to send.

@@ -150,6 +150,7 @@ async def test_the_errors(name: str, *, paid: bool) -> None:
     with playing(name):
         settings = Settings(SERVICE, request_timeout=30, lookup_timeout=30, poll_interval=0, max_paid_in_flight=1)
         transport = Transport(settings, SecretStr(TOKEN), session=None)
+        await transport.prepare()
         for (status, code), (if_paid, if_free) in ERRORS.items():
             with pytest.raises(ProducerToolError) as caught:
                 await transport.post(AUDIOS, {}, paid=paid)
