@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 RUN := $(BIN)/python -m
 
-.PHONY: help demo album fleet turns choice bench notebooks browser providers server test coverage mutate torture record record-live check docs floors wheel clean
+.PHONY: help demo album fleet turns choice scenarios bench notebooks browser providers server test coverage mutate torture record record-live check docs floors wheel clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,6 @@ help:  ## Show this list
 INSTALL.demo := --no-compile --editable '.[agent]'
 INSTALL.test := --editable '.[fleet,mcp,notebook]' --group test
 INSTALL.providers := $(INSTALL.test) --group providers
-INSTALL.turns := $(INSTALL.test) --group peers
 INSTALL.check := $(INSTALL.test) --group check
 INSTALL.browser := $(INSTALL.test) --group browser
 INSTALL.mutate := $(INSTALL.test) --group mutate
@@ -41,34 +40,31 @@ unusable:
 	@$(PIP) --upgrade 'pip>=25.1'
 	@touch $@
 
-.venv/.test .venv/.turns .venv/.providers .venv/.browser .venv/.check .venv/.mutate .venv/.docs .venv/.floors .venv/.wheel: | .venv/.pip
+.venv/.test .venv/.providers .venv/.browser .venv/.check .venv/.mutate .venv/.docs .venv/.floors .venv/.wheel: | .venv/.pip
 
 .venv/.%: pyproject.toml $(UNUSABLE) | $(BIN)/python
 	@echo "Installing into .venv for: $* ..."
 	@$(PIP) $(INSTALL.$*)
 	@touch $@
 
-# A LangGraph server and the suite need different versions of a package, so the server has an environment of its own.
-.venv/.server: pyproject.toml | .venv/.pip
-	@echo "Installing into .venv/server for: server ..."
-	@$(PYTHON) -m venv .venv/server
-	@.venv/server/bin/python -m pip --disable-pip-version-check install --quiet --upgrade 'pip>=25.1'
-	@.venv/server/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[agent,langgraph]' --group server
-	@touch $@
+# These have an environment of their own in .venv: the server needs another version of a package than the suite, the
+# choosers bring PyTorch (6 GB with what belongs to it), and the peers are other packages that `make bench` compares with.
+OWN.server := --editable '.[agent,langgraph]' --group server
+OWN.choice := --editable . --group choice
+OWN.peers := --group peers
 
-# The choosers bring PyTorch, 6 GB with what belongs to it, so they have an environment of their own.
-.venv/.choice: pyproject.toml | .venv/.pip
-	@echo "Installing into .venv/choice for: choice ... (6 GB)"
-	@$(PYTHON) -m venv .venv/choice
-	@.venv/choice/bin/python -m pip --disable-pip-version-check install --quiet --upgrade 'pip>=25.1'
-	@.venv/choice/bin/python -m pip --disable-pip-version-check install --quiet --editable . --group choice
+.venv/.server .venv/.choice .venv/.peers: .venv/.%: pyproject.toml | .venv/.pip
+	@echo "Installing into .venv/$* ..."
+	@$(PYTHON) -m venv .venv/$*
+	@.venv/$*/bin/python -m pip --disable-pip-version-check install --quiet --upgrade 'pip>=25.1'
+	@.venv/$*/bin/python -m pip --disable-pip-version-check install --quiet $(OWN.$*)
 	@touch $@
 
 demo: .venv/.demo  ## Make a song with an agent: make demo PROMPT="a slow sad waltz"
 	@$(BIN)/python examples/quickstart_agent.py "$$PROMPT"
 
-turns: .venv/.turns  ## Count the turns and characters of one song: polling against waiting, and by MCP
-	@$(RUN) tests.bench.turns
+turns: .venv/.test .venv/.peers  ## Count the turns and characters of one song: polling against waiting, and by MCP
+	@$(RUN) tests.bench turns
 
 album: .venv/.test  ## Make an album, kill its process in the middle, resume it, and compare the charges
 	@$(RUN) tests.crash.album
@@ -79,8 +75,11 @@ fleet: .venv/.test  ## Make 100 songs with four workers on one PostgreSQL while 
 choice: .venv/.choice  ## Count how often two choosers find the right tool for what a user says
 	@.venv/choice/bin/python -m tests.choice
 
-bench: .venv/.test  ## Measure times: the import, and the sandbox's music
-	$(BIN)/python -m pytest -q -s tests/bench/bench_*.py
+bench: .venv/.test .venv/.peers  ## Measure what the package costs, beside its peers, and write docs/benchmarks.md: ONLY="calls lookups"
+	@$(RUN) tests.bench $(ONLY)
+
+scenarios: .venv/.test  ## Play a literal-minded model through situations that go wrong, and say how each one ended
+	@$(RUN) tests.scenarios
 
 notebooks: .venv/.test  ## Run the notebooks in examples/ and keep their outputs
 	@$(BIN)/python .ci/notebooks

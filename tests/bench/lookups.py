@@ -1,4 +1,4 @@
-"""What many look-ups at once take. `make bench` runs it; the suite does not."""
+"""What many look-ups at once take: a server looks tasks up for many requests of its users at the same time."""
 
 import asyncio
 import time
@@ -6,13 +6,14 @@ import time
 from producer_tools import ProducerClient
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
+from tests.bench.section import Section
 
 RUNS = 15
 MANY = 64
 
 
-async def test_many_look_ups_at_once_take_little_longer_than_one() -> None:
-    """A server looks tasks up for many of its users' requests at once, and the service allows 60 look-ups a second."""
+async def measure() -> Section:
+    """The fastest of 15 runs of each."""
     one, many = [], []
     with ProducerSandbox() as sandbox:
         async with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0) as client:
@@ -21,10 +22,16 @@ async def test_many_look_ups_at_once_take_little_longer_than_one() -> None:
                 one.append(await _seconds(client, ids[:1]))
                 many.append(await _seconds(client, ids))
                 await asyncio.sleep(0.1)  # the rate that the service allows is not what is measured
-    print(
-        f"1 look-up: {min(one) * 1000:.1f} ms; {MANY} at once: {min(many) * 1000:.1f} ms, {min(many) / min(one):.1f}x"
+    return Section(
+        "Look-ups",
+        "The service allows 60 look-ups a second. Look-ups that start together go into requests of 50 tasks each. The "
+        f"least of {RUNS} runs.",
+        ("look-ups at once", "time", "ratio"),
+        [
+            ("1", f"{min(one) * 1000:.1f} ms", "1.0"),
+            (f"{MANY} of different tasks", f"{min(many) * 1000:.1f} ms", f"{min(many) / min(one):.1f}"),
+        ],
     )
-    assert min(many) < 0.2
 
 
 async def _seconds(client: ProducerClient, task_ids: list[str]) -> float:
