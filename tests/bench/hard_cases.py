@@ -1,4 +1,4 @@
-"""What this package and its peers do with a preview, with both formats of records, and with a connection that is cut."""
+"""What this package and its peers do with previews, with both formats of records, and with a cut connection."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress

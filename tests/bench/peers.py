@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -111,7 +111,7 @@ async def measure() -> Section:
                 times[name].submit.extend(submit)
                 times[name].look_up.extend(look_up)
     medians = {name: (median(each.submit), median(each.look_up)) for name, each in times.items()}
-    submit, look_up = medians[PEERS[0][0]]
+    base = medians[PEERS[0][0]]
     return Section(
         "One call, beside the peers",
         "The time from the call of a LangChain tool to its result: to submit a song, and to look up a finished task. "
@@ -123,16 +123,14 @@ async def measure() -> Section:
         "tools: its calls stand in two tools of three lines. Only this package writes each paid call to a ledger.",
         ("one call", "submit", "ratio", "look-up", "ratio"),
         [
-            (
-                name,
-                f"{of_submit * 1000:.1f} ms",
-                f"{of_submit / submit:.1f}",
-                f"{of_look_up * 1000:.1f} ms",
-                f"{of_look_up / look_up:.1f}",
-            )
-            for name, (of_submit, of_look_up) in medians.items()
+            (name, *[cell for one in zip(seconds, base, strict=True) for cell in _cells(*one)])
+            for name, seconds in medians.items()
         ],
     )
+
+
+def _cells(seconds: float, base: float) -> tuple[str, str]:
+    return f"{seconds * 1000:.1f} ms", f"{seconds / base:.1f}"
 
 
 @contextmanager

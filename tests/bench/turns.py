@@ -66,18 +66,18 @@ async def measure() -> Section:
     """One song of each length, with each way to wait for it."""
     ways = [
         ("producer-tools in an agent, with `producer_wait_for_tasks`", waiting),
-        (f"the same without that tool: a look-up every {LOOK_SECONDS} s", polling),
+        (f"the same without that tool, a look-up every {LOOK_SECONDS} s", polling),
         ("producer-tools' MCP server", turns_mcp.ours),
-        ("`mcp-producer`, look-ups without a pause of the host's", turns_mcp.theirs),
-        ("`mcp-producer`, look-ups 15 s apart", turns_mcp.theirs_with_pauses),
+        ("`mcp-producer`, no pause between look-ups", turns_mcp.theirs),
+        ("`mcp-producer`, a pause of 15 s between look-ups", turns_mcp.theirs_with_pauses),
     ]
     return Section(
         "Turns and characters of one song",
-        "How often a model is called for one song, its answer to the user included, and how many characters are sent to "
-        "it: in each turn the definitions of the tools, and everything so far. The time in which the song is made is at "
-        "the head of each column. The models are scripted and do what the results say. `mcp-producer` has no tool that "
-        "waits. It pauses 5 s in each look-up of an unfinished song, and its texts ask for 15 s between two look-ups: a "
-        "model cannot pause, but its host can.",
+        "For a song that takes 40, 60 or 180 s to make: how often a model is called, its answer to the user included, "
+        "and how many characters are sent to it, which are in each turn the definitions of the tools and everything so "
+        "far. The models are scripted and do what the results say.\n\n"
+        "`mcp-producer` has no tool that waits. It pauses 5 s in each look-up of an unfinished song. Its texts ask for "
+        "15 s more between two look-ups, which a host may do and a model cannot.",
         ("tools", *(f"{seconds} s" for seconds in LENGTHS)),
         [(name, *[_in_words(await way(seconds)) for seconds in LENGTHS]) for name, way in ways],
     )

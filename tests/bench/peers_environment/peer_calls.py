@@ -1,8 +1,8 @@
 """Calls a peer through LangChain tools, and prints what came of it as JSON. It runs in the environment of the peers.
 
 ``peer_calls.py WAY times`` prints how many seconds each submit and each look-up took. ``peer_calls.py WAY submit``
-prints the task id that one submit returned, or null. ``peer_calls.py WAY look_up TASK_ID…`` prints for each task whether
-it is told to be finished: true, false, or null after an error. `WAYS` has the ways. Address and token are in the
+prints the task id that one submit returned; null after an error. ``peer_calls.py WAY look_up TASK_ID…`` prints for each
+task whether it is told to be finished; null after an error. `WAYS` has the ways. Address and token are in the
 environment.
 """
 
