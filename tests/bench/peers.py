@@ -120,7 +120,7 @@ async def measure() -> Section:
         f"{PAUSE * 1000:.0f} ms apart, after {WARM_UP} calls that do not count.\n\n"
         "`mcp-producer` is called through `langchain-mcp-adapters`. `langchain-suno-acedatacloud` has tools for Suno, "
         "another of the provider's APIs: its requests are sent to the Producer paths here. The SDK has no LangChain "
-        "tools: its calls stand in two tools of three lines. Only this package writes each paid call to a ledger.",
+        "tools: its calls stand in two tools of one line. Only this package writes each paid call to a ledger.",
         ("one call", "submit", "ratio", "look-up", "ratio"),
         [
             (name, *[cell for one in zip(seconds, base, strict=True) for cell in _cells(*one)])

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import httpx
 from acedatacloud import AsyncAceDataCloud
-from acedatacloud._runtime.tasks import AsyncTaskHandle
+from acedatacloud._runtime.tasks import task_status
 from langchain_acedatacloud.client import AceAPIClient
 from langchain_core.tools import BaseTool, tool
 from langchain_mcp_adapters.client import MultiServerMCPClient
@@ -159,7 +159,7 @@ async def suno_default() -> AsyncIterator[Peer]:
 
 @asynccontextmanager
 async def sdk() -> AsyncIterator[Peer]:
-    """The SDK ``acedatacloud`` in LangChain tools, as one would write them."""
+    """The SDK ``acedatacloud`` in LangChain tools, as one would write them. Its handles read the state with ``task_status``."""
     async with AsyncAceDataCloud(TOKEN, base_url=BASE_URL) as client:
 
         @tool
@@ -170,11 +170,9 @@ async def sdk() -> AsyncIterator[Peer]:
         @tool
         async def look_up(task_id: str) -> dict[str, Any]:
             """Look a song up."""
-            handle = AsyncTaskHandle(task_id, "/producer/tasks", client._transport)  # noqa: SLF001 - as the SDK does
-            state = await handle.get()
-            return {"finished": handle.done, "urls": handle.urls(), "state": state}
+            return dict(await client.tasks.get(task_id, service="producer"))
 
-        yield Peer(submit, look_up, str, lambda answer: bool(answer["finished"]))
+        yield Peer(submit, look_up, str, lambda state: bool(task_status(state) == "succeeded"))
 
 
 WAYS: dict[str, Way] = {
