@@ -159,7 +159,7 @@ async def suno_default() -> AsyncIterator[Peer]:
 
 @asynccontextmanager
 async def sdk() -> AsyncIterator[Peer]:
-    """The SDK ``acedatacloud`` in LangChain tools, as one would write them. Its waits read the state in the same way."""
+    """The SDK ``acedatacloud`` in LangChain tools, as one would write them. Its waits read the state likewise."""
     async with AsyncAceDataCloud(TOKEN, base_url=BASE_URL) as client:
 
         @tool
