@@ -90,6 +90,7 @@ class VirtualClock:
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = count()
         self._under_way = 0
+        self._done = 0
         self._driver: asyncio.Task[None] | None = None
 
     def now(self) -> float:
@@ -111,12 +112,14 @@ class VirtualClock:
             yield
         finally:
             self._under_way -= 1
+            self._done += 1
 
     async def _drive(self) -> None:
         while self._sleepers:
+            done = self._done
             for _ in range(_SETTLED):
                 await asyncio.sleep(0)
-            if self._under_way:
+            if self._under_way or self._done > done:  # what came of work that is just done has not gone on yet
                 await asyncio.sleep(0.0005)
                 continue
             at, _, woken = heapq.heappop(self._sleepers)

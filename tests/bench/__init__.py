@@ -1,1 +1,1 @@
-"""Measurements. The suite runs the `test_*.py`; `make bench` runs the `bench_*.py`, which measure time."""
+"""Measurements, which `make bench` runs, and tests of what they promise, which the suite runs."""

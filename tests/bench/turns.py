@@ -1,10 +1,5 @@
-"""``make turns``: how many turns, and how many characters, one song costs a model, with polling and with waiting.
+"""How many turns, and how many characters, one song costs a model, with polling and with waiting, and by MCP."""
 
-The song takes 60 s. The same scripted model, which follows each ``next_step``, runs twice: (a) with only the tools that
-the MCP server has too, so it looks every 5 s; (b) with `producer_wait_for_tasks`. All times pass on a test's clock.
-"""
-
-import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -18,9 +13,11 @@ from langchain_core.tools import BaseTool
 from producer_tools import ProducerClient, ProducerToolkit
 from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
 from tests.bench import turns_mcp
+from tests.bench.cost import Cost
+from tests.bench.section import Section
 from tests.clocks import FastClock, InstantClock
 
-SONG_SECONDS = 60
+LENGTHS = (40, 60, 180)
 LOOK_SECONDS = 5
 NOT_IN_THE_MCP_SERVER = {"producer_wait_for_tasks", "producer_download_results"}
 
@@ -44,36 +41,47 @@ class CountingChatModel(ScriptedChatModel):
         return super()._generate(messages, stop, run_manager, **kwargs)
 
 
-async def polling() -> CountingChatModel:
+async def polling(song_seconds: float = 60) -> Cost:
     """One song with the MCP server's tools; each look that comes too early sleeps, which passes at once."""
-    return await _measure(InstantClock(), lambda name: name not in NOT_IN_THE_MCP_SERVER)
+    return await _measure(InstantClock(), song_seconds, lambda name: name not in NOT_IN_THE_MCP_SERVER)
 
 
-async def waiting() -> CountingChatModel:
+async def waiting(song_seconds: float = 60) -> Cost:
     """One song with the tool that waits; its timeout and its looks run side by side, so the clock is only faster."""
-    return await _measure(FastClock(), lambda name: name != "producer_download_results")
+    return await _measure(FastClock(), song_seconds, lambda name: name != "producer_download_results")
 
 
-async def _measure(clock: FastClock | InstantClock, choose: Callable[[str], bool]) -> CountingChatModel:
+async def _measure(clock: FastClock | InstantClock, song_seconds: float, choose: Callable[[str], bool]) -> Cost:
     async with (
-        ProducerSandbox(render_seconds=SONG_SECONDS, clock=clock) as sandbox,
+        ProducerSandbox(render_seconds=song_seconds, clock=clock) as sandbox,
         ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=LOOK_SECONDS, clock=clock) as client,
     ):
         tools: list[BaseTool] = [tool for tool in ProducerToolkit(client=client).get_tools() if choose(tool.name)]
         model = CountingChatModel()
         await create_agent(model, tools).ainvoke({"messages": [HumanMessage("a happy song about summer")]})
-    return model
+    return Cost(model.turns, model.characters)
 
 
-async def main() -> None:
-    """Measure both, and print them side by side."""
-    looked, waited = await polling(), await waiting()
-    print(f"one song of {SONG_SECONDS} s                turns  characters to the model")
-    print(f"(a) submit, look every {LOOK_SECONDS} s    {looked.turns:7}  {looked.characters:,}")
-    print(f"(b) submit, wait              {waited.turns:7}  {waited.characters:,}")
-    print("Each count includes the last turn, in which the model answers the user.")
-    await turns_mcp.print_rows()
+async def measure() -> Section:
+    """One song of each length, with each way to wait for it."""
+    ways = [
+        ("producer-tools in an agent, with `producer_wait_for_tasks`", waiting),
+        (f"the same without that tool, a look-up every {LOOK_SECONDS} s", polling),
+        ("producer-tools' MCP server", turns_mcp.ours),
+        ("`mcp-producer`, no pause between look-ups", turns_mcp.theirs),
+        ("`mcp-producer`, a pause of 15 s between look-ups", turns_mcp.theirs_with_pauses),
+    ]
+    return Section(
+        "Turns and characters of one song",
+        "For a song that takes 40, 60 or 180 s to make: how often a model is called, its answer to the user included, "
+        "and how many characters are sent to it, which are in each turn the definitions of the tools and everything so "
+        "far. The models are scripted and do what the results say.\n\n"
+        "`mcp-producer` has no tool that waits. It pauses 5 s in each look-up of an unfinished song. Its texts ask for "
+        "15 s more between two look-ups, which a host may do and a model cannot.",
+        ("tools", *(f"{seconds} s" for seconds in LENGTHS)),
+        [(name, *[_in_words(await way(seconds)) for seconds in LENGTHS]) for name, way in ways],
+    )
 
 
-if __name__ == "__main__":
-    asyncio.run(main())
+def _in_words(cost: Cost) -> str:
+    return f"{cost.turns} turns, {cost.characters:,} characters"

@@ -1,37 +1,26 @@
-"""The part of ``make turns`` about MCP hosts: one song with this package's server, and with ``mcp-producer``.
+"""One song with a scripted MCP host: with this package's server, and with ``mcp-producer``.
 
-The host is scripted. It does what the servers' texts say: with ``mcp-producer`` it looks again and again, once with the
-pause of 15 s that the texts ask for, and once like a model, which cannot pause. That server itself pauses 5 s in a
-look-up of an unfinished song.
+The host does what the servers' texts say. With ``mcp-producer``, it looks the song up again and again. Then time passes
+only in pauses, so the figures do not depend on the machine.
 """
 
-import asyncio
 import json
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NamedTuple
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from mcp import ClientSession
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
 
 from producer_tools.sandbox import ProducerSandbox
-from tests.bench.fast_mcp_producer import SPEED
-from tests.clocks import FastClock
+from tests.bench import peers_environment
+from tests.bench.cost import Cost
+from tests.bench.peers_environment.local_mcp_producer import PAUSE
+from tests.clocks import FastClock, ManualClock
 from tests.mcp.hosts import FAST_PROGRAM, stdio_program, text_of
 
-SONG_SECONDS = 60
-
-
-class Cost(NamedTuple):
-    """What one song has cost.
-
-    Attributes:
-        calls: how often a tool was called.
-        turns: how often the model was called, including the last time, when it answers the user.
-        characters: all that was sent to the model: in each turn the tools, and everything so far.
-    """
-
-    calls: int
-    turns: int
-    characters: int
+ADVISED_PAUSE = 15.0
 
 
 class Host:
@@ -39,73 +28,67 @@ class Host:
 
     Args:
         session: with the server.
+        pause: called between two looks, if the server has no tool that waits.
     """
 
-    def __init__(self, session: ClientSession) -> None:
+    def __init__(self, session: ClientSession, pause: Callable[[], None] | None = None) -> None:
         self._session = session
+        self._pause = pause
         self._said: list[Any] = ["a happy song about summer"]
-        self._characters = self._calls = 0
+        self._characters = self._turns = 0
 
-    async def song(self, pause: float = 0.0) -> Cost:
-        """Make one song.
-
-        Args:
-            pause: seconds between two looks, if the server has no tool that waits.
-        """
+    async def song(self) -> Cost:
+        """Make one song."""
         listed = (await self._session.list_tools()).tools
         self._tools = json.dumps([[each.name, each.description, each.inputSchema] for each in listed])
         task_id = (await self._call("producer_generate_music", prompt="happy summer pop"))["task_id"]
-        if any(each.name == "producer_wait_for_tasks" for each in listed):
+        if self._pause is None:
             waited = await self._call("producer_wait_for_tasks", task_ids=[task_id])
             assert waited["counts"]["complete"] == 1
         else:
             while not (await self._call("producer_get_task", task_id=task_id))["mcp_task_polling"]["is_complete"]:
-                await asyncio.sleep(pause)
+                self._pause()
         self._turn()
-        return Cost(self._calls, self._calls + 1, self._characters)
+        return Cost(self._turns, self._characters)
 
     async def _call(self, name: str, **arguments: Any) -> dict[str, Any]:
         self._turn()
-        self._calls += 1
         result = await self._session.call_tool(name, arguments)
         assert not result.isError, text_of(result)
         self._said += [[name, arguments], text_of(result)]
         return dict(json.loads(text_of(result)))
 
     def _turn(self) -> None:
+        self._turns += 1
         self._characters += len(self._tools) + len(json.dumps(self._said, ensure_ascii=False))
 
 
-async def ours() -> Cost:
+async def ours(song_seconds: float) -> Cost:
     """One song with this package's server."""
-    with ProducerSandbox(render_seconds=SONG_SECONDS, clock=FastClock()) as sandbox:
+    with ProducerSandbox(render_seconds=song_seconds, clock=FastClock()) as sandbox:
         async with stdio_program(sandbox, module=FAST_PROGRAM) as session:
             return await Host(session).song()
 
 
-async def theirs(pause: float) -> Cost:
-    """One song with ``mcp-producer``, and a pause between two looks.
+async def theirs_with_pauses(song_seconds: float) -> Cost:
+    """One song with ``mcp-producer``, and the pause between two looks that its texts ask for."""
+    return await theirs(song_seconds, ADVISED_PAUSE)
 
-    Its look-up fails on an unfinished record in the format of the API's specification. So the sandbox sends the format
-    that the server's own texts describe.
+
+async def theirs(song_seconds: float, pause: float = 0.0) -> Cost:
+    """One song with ``mcp-producer``, whose own pause in each look is followed by one of the host's.
+
+    Its look-up fails on a pending record in the format of the API's specification. So the sandbox sends the format that
+    the server's own texts describe.
     """
-    with ProducerSandbox(render_seconds=SONG_SECONDS, vocabulary="state", clock=FastClock(SPEED)) as sandbox:
-        async with stdio_program(sandbox, module="tests.bench.fast_mcp_producer") as session:
-            return await Host(session).song(pause / SPEED)
-
-
-async def print_rows() -> None:
-    """Measure both servers, and print them side by side."""
-    print(f"\none song of {SONG_SECONDS} s, by MCP            calls  turns  characters to the model")
-    _print_row("producer_tools.mcp", await ours())
-    try:
-        name = f"mcp-producer {version('mcp-producer')}"
-    except PackageNotFoundError:
-        print("mcp-producer                  not installed: it is in the dependency group peers")
-        return
-    _print_row(name, await theirs(0))
-    _print_row("the same, looks 15 s apart", await theirs(15))
-
-
-def _print_row(name: str, cost: Cost) -> None:
-    print(f"{name:<30}{cost.calls:5}  {cost.turns:5}  {cost.characters:,}")
+    clock = ManualClock()
+    with ProducerSandbox(render_seconds=song_seconds, vocabulary="state", clock=clock) as sandbox:
+        server = StdioServerParameters(
+            command=str(peers_environment.PYTHON),
+            args=[str(peers_environment.MCP_PRODUCER)],
+            env=peers_environment.variables(sandbox.base_url, sandbox.api_token),
+        )
+        with Path(os.devnull).open("w") as log:
+            async with stdio_client(server, errlog=log) as streams, ClientSession(*streams) as session:
+                await session.initialize()
+                return await Host(session, lambda: clock.advance(PAUSE + pause)).song()
