@@ -106,12 +106,17 @@ class APIError(ProducerToolError):
     """The service answered with an error. A refused call is not charged (faq: billing on success only)."""
 
     advice = "Nothing was charged."
+    advice_to_model = "Nothing was charged. Tell the user; do not retry."
 
 
 class BadRequestError(APIError):
     """400: the API does not accept the request (``bad_request``, ``api_not_implemented``)."""
 
     advice = "Nothing was charged. Correct the argument that the message names; the same call will fail again."
+    advice_to_model = (
+        "Nothing was charged. Correct the argument that the message names, or tell the user; the same call will fail "
+        "again."
+    )
 
 
 class AuthenticationError(APIError):
@@ -139,7 +144,9 @@ class ContentModerationError(APIError):
     """403 ``forbidden``: moderation refused the content. The token itself is valid."""
 
     advice = "Nothing was charged. Moderation refused the content: change the words."
-    advice_to_model = "Nothing was charged. Moderation refused the content: change the words, or tell the user."
+    advice_to_model = (
+        "Nothing was charged. Moderation refused the content: tell the user, or change the words and call once more."
+    )
 
 
 class EndpointNotFoundError(APIError):
@@ -153,12 +160,17 @@ class RateLimitError(APIError):
     """429 ``too_many_requests`` or ``rate_limited``: refused before any work."""
 
     advice = "Nothing was charged. Wait a little, then call again."
+    advice_to_model = (
+        "Nothing was charged. Wait for any unfinished tasks, then call once more; if it is refused again, tell the "
+        "user."
+    )
 
 
 class ServerError(APIError):
     """5xx on a free call."""
 
     advice = "The call is free: you may repeat it."
+    advice_to_model = "The call is free: call once more; if it fails again, tell the user."
 
 
 class ServiceUnavailableError(ProducerToolError):
@@ -188,6 +200,7 @@ class ServiceUnreachableError(ProducerToolError):
     """No connection could be made, so nothing was sent."""
 
     advice = "Nothing was sent and nothing was charged: you may repeat the call."
+    advice_to_model = "Nothing was sent and nothing was charged. Call once more; if it fails again, tell the user."
 
 
 class FileHostingError(ProducerToolError):
@@ -198,7 +211,8 @@ class FileHostingError(ProducerToolError):
         "UploadAudio(audio_url=...)."
     )
     advice_to_model = (
-        "Nothing was charged. Tell the user: try again later, or put the file on the web and pass its audio_url."
+        "Nothing was charged. Tell the user to try later, or to put the file on the web and give its audio_url; do not "
+        "call again now."
     )
 
 
@@ -206,6 +220,7 @@ class AnswerError(ProducerToolError):
     """A free call broke off, timed out, or brought an answer that cannot be read."""
 
     advice = "The call is free: you may repeat it."
+    advice_to_model = "The call is free: call once more; if it fails again, tell the user."
 
 
 class SubmissionUnknownError(ProducerToolError):
@@ -238,6 +253,10 @@ class SubmissionConflictError(ProducerToolError):
     """The idempotency key belongs to an earlier call with other arguments; ``task_id`` is that call's, if known."""
 
     advice = "Nothing was sent and nothing was charged. Make a new call under a new key."
+    advice_to_model = (
+        "Nothing was sent and nothing was charged. The application has used one key for two calls: tell the user; do "
+        "not retry."
+    )
 
     def __init__(self, key: str, task_id: str | None = None) -> None:
         super().__init__(
@@ -255,6 +274,7 @@ class CutOffError(ProducerToolError):
         "Nothing was sent and nothing was charged. Make the whole call again, in fewer or other words; "
         "a song can be extended afterwards."
     )
+    advice_to_model = f"{advice} If it is cut off again, tell the user."
 
 
 class LedgerError(ProducerToolError):
@@ -262,8 +282,8 @@ class LedgerError(ProducerToolError):
 
     advice = "Nothing was sent and nothing was charged. When the ledger works again, make the same call again."
     advice_to_model = (
-        "Nothing was sent and nothing was charged. Tell the user that the ledger of payments does not work; "
-        "when it works again, the same call may be made again."
+        "Nothing was sent and nothing was charged. Tell the user that the ledger of payments does not work; do not "
+        "call again now."
     )
 
     def __init__(self, message: str) -> None:
@@ -281,6 +301,7 @@ class TaskNotFoundError(ProducerToolError):
     """The service knows no task with that id."""
 
     advice = "Waiting will not help: check the id; do not look this one up again."
+    advice_to_model = "Waiting will not help: check the id, or tell the user; do not look this one up again."
 
     def __init__(self, task_id: str) -> None:
         super().__init__("not_found", "There is no such task.", task_id=task_id)
@@ -323,4 +344,7 @@ class AudioError(ProducerToolError):
     """A file on the disk cannot be read, or holds no audio that can be decoded (``undecodable``)."""
 
     advice = "Delete the file and download it again: downloads are free."
-    advice_to_model = "Tell the user that the saved file is damaged; a download into another directory is free."
+    advice_to_model = (
+        "Tell the user that the saved file is damaged, and that a download into another directory is free; do not call "
+        "again."
+    )

@@ -20,7 +20,9 @@ class InvalidArgumentError(ProducerToolError, ValueError):
     """
 
     advice = "Nothing was sent."
-    advice_to_model = "Nothing was sent. Correct the arguments and call again."
+    advice_to_model = (
+        "Nothing was sent. Correct the arguments and call again; if they are refused again, tell the user."
+    )
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         self.problems = dict(problems)

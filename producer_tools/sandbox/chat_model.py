@@ -18,7 +18,8 @@ from producer_tools.tasks.display import minutes
 from producer_tools.tools.listening import is_from_listener
 
 _LONGEST_PROMPT = 200
-_TOOL_NAME = re.compile(r"producer_[a-z_]+")
+# Not every tool that a text names is to be called.
+_TOOL_TO_CALL = re.compile(r"(?:[Cc]all|or) (producer_[a-z_]+)")
 
 
 class ScriptedChatModel(BaseChatModel):
@@ -61,7 +62,7 @@ def _answer(messages: list[BaseMessage], tools: dict[str, Any]) -> AIMessage:
     if '{"task' not in last.text:
         return AIMessage(last.text)  # a tool of another package
     result = _result(last)
-    for name in _TOOL_NAME.findall(result.get("next_step", "")):
+    for name in _TOOL_TO_CALL.findall(result.get("next_step", "")):
         if name in tools:
             return _calls(name, _arguments(result, tools[name]["parameters"]["properties"]))
     return AIMessage(_summary(result))

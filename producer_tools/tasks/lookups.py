@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 from pydantic import SecretStr
@@ -17,7 +18,7 @@ from producer_tools.http.transport import Transport
 from producer_tools.requests import TASKS, GetTask, GetTasksBatch, Request
 from producer_tools.tasks.records import read_record
 from producer_tools.tasks.shared_looks import Outcome, Report, SharedLooks
-from producer_tools.tasks.stuck import StuckTasks
+from producer_tools.tasks.stuck import StuckTasks, is_overdue
 from producer_tools.tasks.task import Task, TaskBatch
 
 LOOKUPS_PER_SECOND = 60
@@ -132,6 +133,8 @@ class LookUps:
         task = read_record(record)
         if self._stuck_tasks.is_stuck(task):
             task = read_record(record, is_stuck=True)
+        if is_overdue(task, self._clock.now()):
+            task = replace(task, is_overdue=True)
         await self._on_task(task)
         return task
 

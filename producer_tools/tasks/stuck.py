@@ -5,9 +5,20 @@ from producer_tools.concurrency.shared_state import shared_state
 from producer_tools.tasks.task import Task
 
 STUCK_AFTER = 600.0
-"""Seconds after its creation at which an unfinished task that has a note is stuck ("about 10 minutes", docs)."""
+"""Seconds after its creation at which an unfinished task is overdue, and stuck if it has a note ("about 10 minutes",
+docs)."""
 
 _MOST_REMEMBERED = 10_000
+
+
+def is_overdue(task: Task, now: float) -> bool:
+    """Whether a task is unfinished ten minutes after it was created.
+
+    Args:
+        task: the task, as it was looked up now.
+        now: Unix seconds.
+    """
+    return not task.is_final and task.created_at is not None and now - task.created_at >= STUCK_AFTER
 
 
 class StuckTasks:

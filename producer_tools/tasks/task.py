@@ -48,6 +48,7 @@ class Task:
         finished_at: Unix seconds.
         elapsed_seconds: how long the service worked on it, if it reports that.
         source_audio_id: the song that it was made from, if it was made from one.
+        is_overdue: whether a look-up found it unfinished ten minutes after it was created.
     """
 
     task_id: str | None
@@ -64,6 +65,7 @@ class Task:
     elapsed_seconds: float | None = None
     note: str | None = None
     source_audio_id: str | None = None
+    is_overdue: bool = False
 
     @property
     def success(self) -> bool | None:

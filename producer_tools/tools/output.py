@@ -22,35 +22,39 @@ _SHOWN = tuple(key.name for key in RESULT_KEYS if key.shown != "never")
 _SHOWN_IN_BATCH = tuple(key.name for key in RESULT_KEYS if key.shown == "always")
 _SHOWN_OF_FILE = ("kind", "bytes", "audio_id", "title", "duration_seconds")
 
-_WAIT = (
-    "Not finished. Call producer_wait_for_tasks (or producer_get_task) with this task_id. preview_urls are no "
-    "results. Do not submit again."
-)
-_WAIT_FOR_BATCH = (
-    "Not all finished. Call producer_wait_for_tasks with the unfinished task ids, or come back later: nothing is lost. "
-    "preview_urls are no results. Do not submit again."
-)
+_WAIT = "Not finished. Call producer_wait_for_tasks (or producer_get_task) with this task_id. Do not submit again."
+_KEEP = "Keep the results so far for the user. "
+_WAIT_FOR_BATCH = "Call producer_wait_for_tasks with the unfinished task ids: nothing is lost. Do not submit again."
+_PREVIEWS = " preview_urls are no results."
 _DONE = "Finished. Give the results to the user; nothing is left to do."
 _DONE_WITH_FILES = (
     "Finished. Give the results to the user; to save the files, call producer_download_results with this task_id."
 )
-_EMPTY = "Finished, but the service made nothing: tell the user. Nothing is left to do."
-_FAILED = "Failed, and not charged. Tell the user why, or change the arguments and submit once more."
+_EMPTY = (
+    "Finished, but the service made nothing, and may have charged for it: tell the user. Do not submit again unless "
+    "the user agrees."
+)
+_FAILED = "Failed; failed tasks are generally not charged. Tell the user why, or submit once more with other arguments."
 _SERVICE_FAILED = (
     "Failed because the service could not do it; failed tasks are generally not charged. Do not submit again now: stop "
     "and tell the user that the service may be down."
 )
-_PARTIAL = "Failed in part: partial_results are finished and may be used. Tell the user why the rest failed."
+_PARTIAL = (
+    "Failed in part; failed tasks are generally not charged. Give partial_results, which are finished, to the user and "
+    "say why the rest failed. Do not submit again unless the user agrees."
+)
 _STUCK = (
-    "Given up, but it may still finish and be charged: tell the user. Do not submit again unless the user agrees; "
-    "producer_get_task shows later whether it has finished."
+    "Not finished after ten minutes, but it may still finish and be charged: tell the user. Do not submit again unless "
+    "the user agrees; producer_get_task shows later whether it has finished."
 )
-_NONE_FOUND = "None of these tasks exists: check the ids. Do not ask again."
-_ALL_FINAL = "All final. Give the finished results to the user and say which failed; nothing is left to do."
-_ALL_FINAL_WITH_FILES = (
-    "All final. Give the finished results to the user and say which failed; to save the files, call "
-    "producer_download_results with each finished task_id."
+_NONE_FOUND = "None of these tasks exists: check the ids, or tell the user. Do not ask for them again."
+_ALL_DONE = "All finished. Give the results to the user; nothing is left to do."
+_ALL_DONE_WITH_FILES = (
+    "All finished. Give the results to the user; to save the files, call producer_download_results with each task_id."
 )
+_GIVE_FINISHED = "Give the finished results to the user, and say what became of the other tasks."
+_SAVE_FINISHED = " To save the files, call producer_download_results with each finished task_id."
+_SOME_NOT_FOUND = " The tasks in not_found do not exist: check the ids, or tell the user. Do not ask for them again."
 
 _SAVED = "Saved. Tell the user the paths; nothing is left to do."
 _SAVED_IN_PART = "Failed in part, but this is finished and saved. Tell the user the paths, and why the rest failed."
@@ -60,7 +64,7 @@ _UNSAFE = (
 )
 _SOME_MISSING = (
     "Some files are missing. Call producer_download_results again with this task_id: what is saved is kept. If they "
-    "fail again, tell the user."
+    "fail again, tell the user why, and the paths of the others."
 )
 
 
@@ -173,7 +177,7 @@ def _select(values: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
 
 def _next_step(task: Task) -> str:
     if not task.is_final:
-        return _WAIT
+        return (_STUCK if task.is_overdue else _WAIT) + (_PREVIEWS if task.preview_urls else "")
     if task.error is not None and task.error["code"] == STUCK:
         return _STUCK
     if task.state == "failed":
@@ -187,10 +191,23 @@ def _next_step(task: Task) -> str:
 def _next_step_of(batch: TaskBatch) -> str:
     if not batch.tasks:
         return _NONE_FOUND
-    if not all(task.is_final for task in batch.tasks):
-        return _WAIT_FOR_BATCH
-    is_any_saveable = any(has_files(task.results) for task in batch.tasks)
-    return _ALL_FINAL_WITH_FILES if is_any_saveable else _ALL_FINAL
+    return _next_step_of_found(batch.tasks) + (_SOME_NOT_FOUND if batch.not_found else "")
+
+
+def _next_step_of_found(tasks: tuple[Task, ...]) -> str:
+    if not all(task.is_final or task.is_overdue for task in tasks):
+        keep = _KEEP if any(task.results or task.partial_results for task in tasks) else ""
+        previews = _PREVIEWS if any(task.preview_urls for task in tasks) else ""
+        return f"Not all finished. {keep}{_WAIT_FOR_BATCH}{previews}"
+    if len(tasks) == 1:
+        return _next_step(tasks[0])
+    is_any_saveable = any(has_files(task.results) for task in tasks)
+    if others := [task for task in tasks if not task.results]:
+        steps = list(dict.fromkeys(_next_step(task) for task in others))
+        if len(others) < len(tasks):
+            steps.insert(0, _GIVE_FINISHED + (_SAVE_FINISHED if is_any_saveable else ""))
+        return " ".join(steps)
+    return _ALL_DONE_WITH_FILES if is_any_saveable else _ALL_DONE
 
 
 def _next_step_of_downloads(downloads: Downloads) -> str:

@@ -40,7 +40,7 @@ async def test_an_agent_reads_what_to_correct(sync: bool, toolkit: ProducerToolk
     message = tool.invoke(call) if sync else await tool.ainvoke(call)
     expected = (
         "bad_request: prompt: String should have at least 1 character. "
-        "Nothing was sent. Correct the arguments and call again."
+        "Nothing was sent. Correct the arguments and call again; if they are refused again, tell the user."
     )
     assert (message.status, message.content) == ("error", expected)
 

@@ -3,15 +3,18 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from producer_tools import ProducerClient, Task
 from producer_tools.http.transport import Transport
+from producer_tools.requests import GenerateMusic
+from producer_tools.sandbox import ProducerSandbox
 from producer_tools.tasks.records import read_record
 from producer_tools.tasks.stuck import STUCK_AFTER, StuckTasks
-from producer_tools.tools.output import task_output
+from producer_tools.tools.output import batch_output, task_output
 from tests.clocks import InstantClock, VirtualClock
 
 SONG = {"id": "a1", "audio_url": "https://cdn.example/a.m4a", "state": "succeeded"}
@@ -81,8 +84,9 @@ async def test_a_record_that_cannot_end_is_not_polled_for_ever(
 async def test_a_record_that_goes_on_is_not_given_up(record: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A song that is only slow would be reported as failed, made again, and paid for twice."""
     clock = VirtualClock()
-    (task,) = await watched({"created_at": clock.now(), **record}, clock, monkeypatch)
-    assert (task.is_final, task.note) == (False, None)
+    task, overdue = await watched({"created_at": clock.now(), **record}, clock, monkeypatch)
+    assert (task.is_final, task.note, task.is_overdue) == (False, None, False)
+    assert overdue == replace(task, is_overdue=True)
 
 
 async def test_an_old_record_is_given_up_at_the_first_look(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,6 +116,23 @@ def test_the_model_reads_the_note_and_is_not_told_that_a_stuck_task_was_free() -
     assert "Do not submit again" in json.loads(unfinished)["next_step"]
     assert "may still finish and be charged" in stuck["next_step"]
     assert "not charged" not in stuck["next_step"]
+
+
+async def test_a_model_does_not_wait_for_ever_for_a_task_without_a_note() -> None:
+    """It would call again and again, and the user would never get an answer, nor learn that it may be charged."""
+    clock = InstantClock()
+    with ProducerSandbox(render_seconds=10 * STUCK_AFTER, clock=clock) as sandbox:
+        async with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0, clock=clock) as client:
+            task_id = str((await client.submit(GenerateMusic(prompt="a song"))).task_id)
+            first = task_output(await client.get_task(task_id))
+            clock.time += STUCK_AFTER
+            last = task_output(await client.get_task(task_id))
+            batch = batch_output(await client.get_tasks([task_id]))
+    assert "Call producer_wait_for_tasks" in json.loads(first[0])["next_step"]
+    for content in (last[0], batch[0]):
+        assert "may still finish and be charged: tell the user" in json.loads(content)["next_step"]
+        assert "Call producer_" not in json.loads(content)["next_step"]
+    assert (first[1]["is_overdue"], last[1]["is_overdue"]) == (False, True)
 
 
 def test_a_card_shows_the_note() -> None:

@@ -89,7 +89,7 @@ async def test_a_call_cut_off_by_the_length_limit_is_refused(
     assert answer.text == (
         "cut_off: The message with this call was cut off by the length limit, so the call may not be complete. Nothing "
         "was sent and nothing was charged. Make the whole call again, in fewer or other words; a song can be extended "
-        "afterwards."
+        "afterwards. If it is cut off again, tell the user."
     )
     assert sandbox.requests == ()
 
