@@ -89,8 +89,8 @@ async def measure() -> Section:
         many = await _medians(RUNS, _at_once, ours, limited, bare)
     return Section(
         "Submits",
-        "A submit through the tool `producer_generate_music`, with a client and a ledger as they are by default, beside "
-        "a `BaseTool` with the same arguments and the same body that only sends it with a kept aiohttp session. The "
+        "A submit through the tool `producer_generate_music`, with a client and a ledger as they are by default, "
+        "beside a `BaseTool` with the same arguments that only sends the same body with a kept aiohttp session. The "
         f"client keeps {IN_FLIGHT} paid requests of a token in flight, as the service allows, so the bare tool is "
         "measured with that limit and without it. The sandbox answers in a process of its own; the time that it takes "
         f"is in all figures. The tools take turns. Medians of {CALLS} calls, and of {RUNS} times {MANY} calls at once.",
