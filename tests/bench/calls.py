@@ -60,7 +60,8 @@ class BareTool(BaseTool):
 @contextmanager
 def sandbox_process() -> Iterator[str]:
     """The sandbox in a process of its own, since its work is not the client's. Yields the base URL."""
-    command = [sys.executable, "-m", "producer_tools.sandbox", "--port", "0", "--api-token", TOKEN]
+    options = ["--port", "0", "--api-token", TOKEN, "--render-seconds", "0"]
+    command = [sys.executable, "-m", "producer_tools.sandbox", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
