@@ -25,8 +25,7 @@ async def measure() -> Section:
     return Section(
         "Look-ups",
         "The service allows 60 look-ups a second. Look-ups that start together go into requests of 50 tasks each. All "
-        "tasks are finished. The "
-        f"sandbox answers in a process of its own. The least of {RUNS} runs.",
+        f"tasks are finished. The sandbox answers in a process of its own. The least of {RUNS} runs.",
         ("look-ups at once", "time", "ratio"),
         [
             ("1", f"{min(one) * 1000:.1f} ms", "1.0"),
