@@ -18,6 +18,7 @@ DEADLINE = 30.0
 UNREACHABLE_DEADLINE = 10.0
 """Seconds after the first attempt within which the last one ends, if no connection can be made."""
 
+# Seconds between the attempts. After five pauses the next one would end after the deadline.
 _BACK_OFFS = (1.0, 2.0, 4.0, 8.0, 8.0)
 _DOWNLOAD_BACK_OFFS = (2.0, 4.0, 8.0)
 
