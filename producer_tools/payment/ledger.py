@@ -81,7 +81,7 @@ async def guarded(call: Awaitable[T]) -> T:
 
 
 async def written(ledger: Ledger, write: Callable[[], Awaitable[T]], *, is_cancelled: bool = False) -> T:
-    """The result of a write to a ledger, which ends even if this task is cancelled in the meantime: see `to_the_end`."""
+    """The result of a write to a ledger, which ends also if this task is cancelled meanwhile: see `to_the_end`."""
     if type(ledger) is MemoryLedger:  # it never waits, so a cancellation cannot come in the meantime
         return await write()
     return await to_the_end(write, is_cancelled=is_cancelled)
