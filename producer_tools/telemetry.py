@@ -65,6 +65,7 @@ class _Instruments:
     def __init__(self) -> None:
         from opentelemetry import metrics, trace  # noqa: PLC0415 - only if the application has imported it
 
+        self._trace = trace
         self.tracer = trace.get_tracer(_NAME)
         self.kind = trace.SpanKind
         self.failed = trace.Status(trace.StatusCode.ERROR)
@@ -75,6 +76,14 @@ class _Instruments:
         self.retries = meter.create_counter(f"{_NAME}.retries", "{retry}", "Requests that are sent again.")
         self.unknowns = meter.create_counter(
             f"{_NAME}.unknown_outcomes", "{submit}", "Paid requests whose outcome is unknown."
+        )
+
+    @property
+    def records_spans(self) -> bool:
+        """Whether the application has set up tracing. It may not have: LangSmith imports OpenTelemetry where it can."""
+        return not (
+            isinstance(self.tracer, self._trace.ProxyTracer)
+            and isinstance(self._trace.get_tracer_provider(), self._trace.ProxyTracerProvider)
         )
 
 
@@ -252,7 +261,7 @@ def _span(name: str, *, client: bool = False) -> Iterator["Span | None"]:
     """A span that is current during the block. An exception's message may hold anything, so it is not recorded."""
     span, ending = None, ExitStack()
     with _harmless():
-        if otel := _opentelemetry():
+        if (otel := _opentelemetry()) and otel.records_spans:
             kind = otel.kind.CLIENT if client else otel.kind.INTERNAL
             entered = otel.tracer.start_as_current_span(
                 name, kind=kind, record_exception=False, set_status_on_exception=False

@@ -217,3 +217,18 @@ async def test_an_sdk_that_fails_does_not_lose_what_was_paid_for(
     assert not trace.get_current_span().is_recording()
     assert otel.metric("producer_tools.submits")[0].value == 1
     tracers.shutdown()
+
+
+def test_tracing_that_is_set_up_after_the_first_call_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An application that sets up tracing after the first call would never get a span."""
+    exporter, tracers = InMemorySpanExporter(), TracerProvider()
+    tracers.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(telemetry, "_instruments", None)
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)  # a process can set it only once
+    with telemetry.operation("wait"):
+        pass
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", tracers)
+    with telemetry.operation("submit"):
+        pass
+    assert [span.name for span in exporter.get_finished_spans()] == ["producer_tools.submit"]
+    tracers.shutdown()

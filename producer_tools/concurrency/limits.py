@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
@@ -98,13 +98,10 @@ class Semaphores:
         with shared_state:
             return sum(self.limit - semaphore.free for semaphore in list(self._semaphores.values()))
 
-    @asynccontextmanager
-    async def hold(self, key: str) -> AsyncIterator[None]:
+    def hold(self, key: str) -> AbstractAsyncContextManager[None]:
         """Hold the semaphore of ``key`` during the block."""
         with shared_state:
-            semaphore = self._semaphores.setdefault(key, Semaphore(self.limit))
-        async with semaphore.hold():
-            yield
+            return self._semaphores.setdefault(key, Semaphore(self.limit)).hold()
 
 
 class KeyLocks(Semaphores):

@@ -13,8 +13,8 @@ SHORTEST_SECRET = 8
 """Characters of a token from which on it is looked for in results. The service's tokens have 32; a shorter one, as in
 tests, would be found in ordinary words."""
 
-# How JSON can spell a printable ASCII character other than by itself, and what every UTF-16 or UTF-32 text has.
-_OTHER_SPELLING = re.compile(rb'\\(?:u00[2-7]|[/"\\])|\x00')
+# How JSON can spell a printable ASCII character other than by itself.
+_ESCAPED = re.compile(rb'\\(?:u00[2-7]|[/"\\])')
 # What an object may say about a task without being a result.
 _ABOUT_A_TASK = frozenset({"id", "task_id", "trace_id", "state", "status", "success", "progress", "code", "message"})
 
@@ -37,7 +37,7 @@ def read_object(raw: bytes, token: SecretStr) -> dict[str, Any] | None:
     """
     answer = json_object(raw)
     secret = token.get_secret_value()
-    if answer and len(secret) >= SHORTEST_SECRET and (secret.encode() in raw or _OTHER_SPELLING.search(raw)):
+    if answer and len(secret) >= SHORTEST_SECRET and _may_hold(raw, secret):
         _replace_in(answer, token)
     return answer
 
@@ -99,6 +99,11 @@ def _usable_id(value: object) -> str | None:
     if not isinstance(value, str) or not value.strip() or TOKEN_MARK in value:
         return None
     return safe_name(value, LONGEST_ID)
+
+
+def _may_hold(raw: bytes, secret: str) -> bool:
+    """Whether the strings of a JSON text may hold the secret: as it is, escaped, or in UTF-16 or UTF-32, with zeros."""
+    return secret.encode() in raw or b"\0" in raw or _ESCAPED.search(raw) is not None
 
 
 def _replace_in(answer: dict[str, Any], token: SecretStr) -> None:

@@ -1,18 +1,14 @@
 """When a failed call is made again, and after how long."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from random import uniform
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from producer_tools import telemetry
 from producer_tools.concurrency.clock import Clock
 from producer_tools.errors import ProducerError, ServiceUnreachableError
 from producer_tools.http.faults import SAFE_TO_RETRY_IF_FREE, SAFE_TO_RETRY_IF_PAID
 from producer_tools.http.transport import CONNECT_SECONDS
-
-if TYPE_CHECKING:
-    from tenacity import AsyncRetrying, RetryCallState
 
 T = TypeVar("T")
 
@@ -22,8 +18,9 @@ DEADLINE = 30.0
 UNREACHABLE_DEADLINE = 10.0
 """Seconds after the first attempt within which the last one ends, if no connection can be made."""
 
-_DOWNLOAD_ATTEMPTS = 4
-_LONGEST_BACK_OFF = 8.0
+# Seconds between the attempts. After five pauses the next one would end after the deadline.
+_BACK_OFFS = (1.0, 2.0, 4.0, 8.0, 8.0)
+_DOWNLOAD_BACK_OFFS = (2.0, 4.0, 8.0)
 
 
 async def with_retries(what: str, call: Callable[[], Awaitable[T]], clock: Clock, *, paid: bool) -> T:
@@ -40,14 +37,13 @@ async def with_retries(what: str, call: Callable[[], Awaitable[T]], clock: Clock
         paid: whether the call costs money; fewer faults are then safe to retry.
     """
     began = clock.now()
-    retrying = _retrying(
-        what,
-        SAFE_TO_RETRY_IF_PAID if paid else SAFE_TO_RETRY_IF_FREE,
-        1,
-        lambda state: clock.now() + state.upcoming_sleep - began > _latest_start(state),
-        clock,
-    )
-    return await retrying(call)
+    faults = SAFE_TO_RETRY_IF_PAID if paid else SAFE_TO_RETRY_IF_FREE
+
+    def is_in_time(fault: Exception, pause: float) -> bool:
+        last_start = UNREACHABLE_DEADLINE - CONNECT_SECONDS if isinstance(fault, ServiceUnreachableError) else DEADLINE
+        return clock.now() + pause - began <= last_start
+
+    return await _with_pauses(what, call, clock, faults=faults, back_offs=_BACK_OFFS, is_in_time=is_in_time)
 
 
 async def with_download_retries(call: Callable[[], Awaitable[T]], clock: Clock, until: float) -> T:
@@ -61,55 +57,39 @@ async def with_download_retries(call: Callable[[], Awaitable[T]], clock: Clock, 
         clock: measures and waits.
         until: Unix seconds after which no attempt starts.
     """
-    retrying = _retrying(
-        "download",
-        SAFE_TO_RETRY_IF_FREE,
-        2,
-        lambda state: (
-            state.attempt_number >= _DOWNLOAD_ATTEMPTS or state.upcoming_sleep > min(DEADLINE, until - clock.now())
-        ),
-        clock,
-    )
-    return await retrying(call)
+
+    def is_in_time(_: Exception, pause: float) -> bool:
+        return pause <= min(DEADLINE, until - clock.now())
+
+    faults, back_offs = SAFE_TO_RETRY_IF_FREE, _DOWNLOAD_BACK_OFFS
+    return await _with_pauses("download", call, clock, faults=faults, back_offs=back_offs, is_in_time=is_in_time)
 
 
-def _retrying(
+async def _with_pauses(
     what: str,
-    faults: tuple[type[Exception], ...],
-    first_pause: float,
-    give_up: "Callable[[RetryCallState], bool]",
+    call: Callable[[], Awaitable[T]],
     clock: Clock,
-) -> "AsyncRetrying":
-    from tenacity import AsyncRetrying, retry_if_exception_type  # noqa: PLC0415 - imported with the first call
-
-    return AsyncRetrying(
-        retry=retry_if_exception_type(faults),
-        wait=partial(_pause, first_pause),
-        stop=give_up,
-        sleep=clock.sleep,
-        before_sleep=partial(_log, what),
-        reraise=True,
-    )
-
-
-def _latest_start(state: "RetryCallState") -> float:
-    """Seconds after the first attempt until which another one may start."""
-    fault = state.outcome.exception() if state.outcome else None
-    return UNREACHABLE_DEADLINE - CONNECT_SECONDS if isinstance(fault, ServiceUnreachableError) else DEADLINE
-
-
-def _log(what: str, state: "RetryCallState") -> None:
-    fault = state.outcome.exception() if state.outcome else None
-    if isinstance(fault, ProducerError):
-        telemetry.retrying(what, f"{fault.code}: {fault.message}", fault.code, state.upcoming_sleep)
+    *,
+    faults: tuple[type[ProducerError], ...],
+    back_offs: tuple[float, ...],
+    is_in_time: Callable[[Exception, float], bool],
+) -> T:
+    for back_off in back_offs:
+        try:
+            return await call()
+        except faults as fault:
+            pause = _pause(back_off, fault)
+            if not is_in_time(fault, pause):
+                raise
+            telemetry.retrying(what, f"{fault.code}: {fault.message}", fault.code, pause)
+        # Outside of the block above, so that the fault is not the context of what the next attempt raises.
+        await clock.sleep(pause)
+    return await call()
 
 
-def _pause(first: float, state: "RetryCallState") -> float:
-    """The seconds until the next attempt: they double each time, and the server can only ask for more.
+def _pause(back_off: float, fault: ProducerError) -> float:
+    """The seconds until the next attempt. The server can only ask for more.
 
     A ``Retry-After`` of 0 must not make all clients of an overloaded service call again at once.
     """
-    fault = state.outcome.exception() if state.outcome else None
-    asked = fault.retry_after if isinstance(fault, ProducerError) else None
-    back_off = min(first * 2.0 ** (state.attempt_number - 1), _LONGEST_BACK_OFF)
-    return max(back_off, asked or 0.0) + uniform(0, 1)  # noqa: S311 - not a secret
+    return max(back_off, fault.retry_after or 0.0) + uniform(0, 1)  # noqa: S311 - not a secret

@@ -23,6 +23,8 @@ def safe_text(text: str, longest: int) -> str:
         text: what the service sent.
         longest: the most characters to return, at least 50.
     """
+    if len(text) <= longest and text.isprintable():  # every unsafe character is unprintable
+        return text
     mark = f"… [cut: {len(text):,} characters]" if len(text) > longest else ""
     return _UNSAFE.sub(REPLACEMENT, text[: longest - len(mark)]) + mark
 

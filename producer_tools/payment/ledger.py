@@ -6,10 +6,11 @@ others wait for the answer. A request whose lease has lapsed without an answer h
 again.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from producer_tools.concurrency.shared_state import shared_state
+from producer_tools.concurrency.to_the_end import to_the_end
 from producer_tools.errors import BudgetExceededError, ConfigurationError, LedgerError
 from producer_tools.payment.entry import Entry, Limit, Spent
 
@@ -77,6 +78,13 @@ async def guarded(call: Awaitable[T]) -> T:
         raise
     except Exception as fault:
         raise LedgerError(f"The ledger failed: {type(fault).__name__}: {fault}") from fault
+
+
+async def written(ledger: Ledger, write: Callable[[], Awaitable[T]], *, is_cancelled: bool = False) -> T:
+    """The result of a write to a ledger, which ends also if this task is cancelled meanwhile: see `to_the_end`."""
+    if type(ledger) is MemoryLedger:  # it never waits, so a cancellation cannot come in the meantime
+        return await write()
+    return await to_the_end(write, is_cancelled=is_cancelled)
 
 
 def check_limits(entry: Entry, limits: Sequence[Limit], spent: Sequence[Spent]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from producer_tools.errors import ConfigurationError
@@ -59,11 +60,8 @@ class PriceTable:
         Raises:
             ConfigurationError: the table is not valid.
         """
-        self._check()
-        for name in _names(request):
-            if name in self.prices:
-                return self._price(name)
-        return None
+        prices = self._checked_prices
+        return next((self._price(name) for name in _names(request) if name in prices), None)
 
     def highest(self) -> Price:
         """The highest price in the table.
@@ -94,7 +92,9 @@ class PriceTable:
     def _price(self, name: str) -> Price:
         return self.price_of(self.prices[name], name)
 
-    def _check(self) -> None:
+    @cached_property
+    def _checked_prices(self) -> Mapping[str, Amount]:
+        """The prices, once the unit and the actions are checked. Walking all actions would take most of a look-up."""
         if self.unit not in get_args(_Unit):
             raise ConfigurationError("invalid_price", f"The unit of prices is usd or credits; it is {self.unit!r}.")
         known = actions()
@@ -102,6 +102,7 @@ class PriceTable:
             if not str(name).startswith("/") and name not in known:
                 message = f"There is no action {name!r}, so it can have no price. The actions are {', '.join(known)}."
                 raise ConfigurationError("invalid_price", message)
+        return self.prices
 
 
 PriceSource: TypeAlias = Mapping[str, Amount] | PriceTable | Callable[[Request], Amount]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from langchain_core.runnables import ensure_config
 
 from producer_tools.concurrency.clock import Clock
-from producer_tools.concurrency.to_the_end import result_of, to_the_end
+from producer_tools.concurrency.to_the_end import result_of
 from producer_tools.errors import BeingSentError, LedgerError, ProducerError, SubmissionUnknownError
 from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.http.faults import unreadable
@@ -17,7 +17,7 @@ from producer_tools.payment.availability import Availability
 from producer_tools.payment.entry import Entry, Limit, Source
 from producer_tools.payment.graph_keys import thread_of
 from producer_tools.payment.keys import fingerprint
-from producer_tools.payment.ledger import Ledger, guarded
+from producer_tools.payment.ledger import Ledger, guarded, written
 from producer_tools.payment.settling import GRACE_SECONDS, Finding, Settler
 from producer_tools.payment.spending import Spending
 from producer_tools.requests import MusicRequest, PaidRequest
@@ -245,9 +245,9 @@ class _Record:
             if await self._try_to_put(answered):
                 return
             # A person released it while it was being sent: it is filed again, unless another call has taken the key.
-            known = await self._to_the_end(partial(begun, answered, self.ledger))
+            known = await self._written(partial(begun, answered, self.ledger))
             if known is not None and known.owner == answered.owner and known.answer is None:
-                await self._to_the_end(partial(_put, known, answered, self.ledger))
+                await self._written(partial(_put, known, answered, self.ledger))
             elif known is not None and (known.answer or {}).get("task_id") != task_id:
                 logger.error("Task %s was paid for, but its key now belongs to another.", task_id)
         except LedgerError:
@@ -258,13 +258,13 @@ class _Record:
 
     async def _try_to_put(self, changed: Entry | None) -> bool:
         try:
-            return await self._to_the_end(partial(_put, self.entry, changed, self.ledger))
+            return await self._written(partial(_put, self.entry, changed, self.ledger))
         except LedgerError:
             logger.exception("The ledger could not record what became of the request under %r.", self.entry.key)
             return False
 
-    async def _to_the_end(self, start: Callable[[], Awaitable[T]]) -> T:
-        return await to_the_end(start, is_cancelled=self.is_ending)
+    async def _written(self, write: Callable[[], Awaitable[T]]) -> T:
+        return await written(self.ledger, write, is_cancelled=self.is_ending)
 
 
 async def begun(

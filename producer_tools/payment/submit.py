@@ -12,14 +12,14 @@ from producer_tools import telemetry
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.limits import KeyLocks, Semaphores
 from producer_tools.concurrency.sync import unfinished_work
-from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
+from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH
 from producer_tools.errors import BeingSentError, ProducerError, SubmissionConflictError, SubmissionUnknownError
 from producer_tools.http.retries import with_retries
 from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import is_same_request, ledger_key
-from producer_tools.payment.ledger import Ledger, guarded
+from producer_tools.payment.ledger import Ledger, guarded, written
 from producer_tools.payment.outcomes import Outcomes
 from producer_tools.payment.sending import Sender, begun
 from producer_tools.requests import MusicRequest, PaidRequest
@@ -241,7 +241,7 @@ class Submissions:
         former_keys = call.former_ledger_keys
         limits = self._sender.limits(entry)
         while True:
-            known = await to_the_end(partial(begun, entry, call.ledger, tuple(former_keys), limits))
+            known = await written(call.ledger, partial(begun, entry, call.ledger, tuple(former_keys), limits))
             if known is None or known.owner == entry.owner:
                 return None
             if call.is_of(known):

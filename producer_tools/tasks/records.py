@@ -38,10 +38,10 @@ def read_record(record: Mapping[str, Any], *, is_stuck: bool = False) -> Task:
     response = _mapping(record.get("response"))
     items = _items(response.get("data"))
     trace_id = _id(record.get("trace_id")) or _id(response.get("trace_id"))
-    error = _error(record, response, trace_id)
     state = _state(record, response, items)
     unfinished = state in ("pending", "processing")
     note = _doubt(record, response, items) if unfinished else None
+    error = _error(record, response, trace_id) if state == "failed" else None
     if is_stuck and note is not None:
         state, unfinished, error, note = "failed", False, _stuck(note, trace_id), None
     results: tuple[Result, ...] = ()
@@ -59,7 +59,7 @@ def read_record(record: Mapping[str, Any], *, is_stuck: bool = False) -> Task:
         results=results if state == "complete" else (),
         preview_urls=previews,
         partial_results=results if state == "failed" else (),
-        error=error if state == "failed" else None,
+        error=error,
         progress=_progress(items) if unfinished else None,
         trace_id=trace_id,
         created_at=_number(record.get("created_at")),
@@ -190,13 +190,16 @@ def _done_items(record: Mapping[str, Any], items: list[Mapping[str, Any]]) -> li
 def _result(item: Mapping[str, Any]) -> Result:
     values: dict[str, Any] = {}
     for key in RESULT_KEYS:
-        value = next((value for field in key.fields if (value := _value(key, item.get(field))) is not None), None)
-        if value is not None:
-            values[key.name] = value
+        for field in key.fields:
+            if (value := _value(key, item.get(field))) is not None:
+                values[key.name] = value
+                break
     return cast("Result", values)
 
 
 def _value(key: ResultKey, value: object) -> str | float | None:
+    if value is None:
+        return None
     if key.name == "duration_seconds":
         return _length(value)
     text = _raw_text(value)

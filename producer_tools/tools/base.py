@@ -8,8 +8,7 @@ from typing import Any, Literal, TypeVar, cast
 from langchain_core.messages import ToolCall
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.tools import BaseTool
-from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
 
 from producer_tools.client import ProducerClient
@@ -114,27 +113,27 @@ class ProducerTool(BaseTool):
         """What a model sees of ``args_schema``: everything that is not injected."""
         return shown(self._schema)
 
-    def _run(self, *, config: RunnableConfig, **arguments: Any) -> Output:
-        return run_sync(lambda: self._arun(config=config, **arguments))
+    def _run(self, *, config: RunnableConfig, request: BaseModel | None = None) -> Output:
+        return run_sync(lambda: self._arun(config=config, request=request))
 
-    async def _arun(self, *, config: RunnableConfig, **arguments: Any) -> Output:
-        return await in_run(ensure_config(config), lambda: self.answer(self._schema.model_validate(arguments)))
+    async def _arun(self, *, config: RunnableConfig, request: BaseModel | None = None) -> Output:
+        # LangChain parses no input for a schema without fields.
+        given = self._schema() if request is None else request
+        return await in_run(ensure_config(config), lambda: self.answer(given))
 
-    def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> str | dict[str, Any]:
-        """The validated arguments, without the defaults that LangChain fills in, also for nulls.
+    def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> dict[str, Any]:  # noqa: ARG002 - LangChain's own signature
+        """The arguments of `_arun`: the validated request.
 
-        A request that is sent again is recognised by what was asked, and a default may change in the meantime.
+        LangChain would fill in the defaults, also for nulls. But a request that is sent again is recognised by what was
+        asked, and a default may change in the meantime.
         """
-        parsed = super()._parse_input(tool_input, tool_call_id)
-        if isinstance(parsed, str) or isinstance(tool_input, str):
-            return parsed
-        given = {name for name, value in tool_input.items() if value is not None}
-        fields = self._schema.model_fields
-        return {
-            name: value
-            for name, value in parsed.items()
-            if name in given or (name in fields and not given.isdisjoint(_aliases(fields[name])))
-        }
+        given = cast("dict[str, Any]", tool_input)  # `_arguments` has made a dict of it
+        return {"request": self._schema.model_validate({k: v for k, v in given.items() if v is not None})}
+
+    def _filter_injected_args(self, tool_input: dict[str, Any]) -> dict[str, Any]:
+        """The arguments that callbacks are told. LangChain would inspect the schema's annotations in each call."""
+        injected = self._schema.model_fields.keys() - self.tool_call_schema.model_fields.keys()
+        return {name: value for name, value in tool_input.items() if name not in injected}
 
     @property
     def _schema(self) -> type[BaseModel]:
@@ -153,13 +152,6 @@ class ProducerTool(BaseTool):
             return without_application_only(given)
         # By the field's name, since older versions of LangChain drop arguments given by an alias.
         return {"async_" if name == "async" else name: value for name, value in given.items()}
-
-
-def _aliases(field: FieldInfo) -> list[Any]:
-    """The names that an argument may be given by in place of its own. A field's ``alias`` is among them."""
-    alias = field.validation_alias
-    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-    return [each.path[0] if isinstance(each, AliasPath) else each for each in choices]
 
 
 def _without_forgery(given: str | dict[str, Any] | ToolCall) -> str | dict[str, Any] | ToolCall:
@@ -189,8 +181,8 @@ class SubmittingTool(ProducerTool):
             raise ConfigurationError("configuration", f"The args_schema of {self.name} must be a PaidRequest.")
         return self
 
-    def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> str | dict[str, Any]:
-        """The validated arguments. If the call was cut off, that is reported, and not the argument that it lacks."""
+    def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> dict[str, Any]:
+        """The validated request. If the call was cut off, that is reported, and not the argument that it lacks."""
         try:
             return super()._parse_input(tool_input, tool_call_id)
         except ValidationError:

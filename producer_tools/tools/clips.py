@@ -4,15 +4,16 @@ import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from langchain_core.language_models import BaseChatModel
+from typing import TYPE_CHECKING, Any
 
 from producer_tools.errors.missing_extra import how_to_install
 from producer_tools.files.audio.encoding import to_mp3
 from producer_tools.files.formats.types import HEAD, FileType, detect
 from producer_tools.tasks.display import minutes, quote
 from producer_tools.telemetry import logger
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel  # slow to import, and needed by no tool
 
 LARGEST_CLIP = 4_000_000
 """Bytes of one song. In base64, two of them have 10.7 MB; Google refuses a request of more than 20 MB."""
@@ -53,7 +54,7 @@ class _CannotPlayError(Exception):
     """Says why a file cannot be played."""
 
 
-def takes_audio(model: BaseChatModel, hears: bool | None) -> bool:  # noqa: FBT001 - passed on from a keyword argument
+def takes_audio(model: "BaseChatModel", hears: bool | None) -> bool:  # noqa: FBT001 - passed on from a keyword argument
     """Whether a chat model takes audio.
 
     Args:
@@ -71,7 +72,7 @@ def takes_audio(model: BaseChatModel, hears: bool | None) -> bool:  # noqa: FBT0
     return profile.get("audio_inputs") is True if hears is None else hears
 
 
-def _uses_responses_api(model: BaseChatModel) -> bool:
+def _uses_responses_api(model: "BaseChatModel") -> bool:
     chosen = getattr(model, "use_responses_api", None)
     return chosen is True or (chosen is None and getattr(model, "output_version", None) == "responses/v1")
 

@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from producer_tools.concurrency.paths import absolute_path
@@ -13,6 +12,9 @@ from producer_tools.concurrency.threads import in_thread
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.tools.clips import Clip, clip_of, not_played, songs_in, takes_audio
 from producer_tools.tools.file_facts import is_saved_file
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel  # slow to import, and needed by no tool
 
 MOST_SONGS = 2
 """Songs in one model call."""
@@ -45,7 +47,7 @@ class Listener:
         self._directory = absolute_path(directory)
         self._hears = hears
 
-    async def with_audio(self, messages: Sequence[BaseMessage], model: BaseChatModel) -> list[BaseMessage]:
+    async def with_audio(self, messages: Sequence[BaseMessage], model: "BaseChatModel") -> list[BaseMessage]:
         """Add the audio of the songs that were saved since the model's last message.
 
         It comes in one `HumanMessage` right after the tools' messages: for each song a text that says which one it is,

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any, get_args
 
 from producer_tools.errors import DownloadError
@@ -125,7 +124,7 @@ def downloads_output(downloads: Downloads, *, listen: bool = False) -> Output:
 def task_artifact(task: Task) -> dict[str, Any]:
     """Everything that is known of a task, as JSON values, since a checkpointer restores nothing else."""
     derived = {"success": task.success, "links_until": task.links_until, "next_step": _next_step(task)}
-    return {**asdict(task), **derived} | {
+    return {**vars(task), **derived} | {
         name: list(getattr(task, name)) for name in ("results", "preview_urls", "partial_results")
     }
 

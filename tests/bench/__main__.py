@@ -21,6 +21,7 @@ MODULES = (
     "hard_cases",
     "turns",
     "waiting",
+    "calls",
     "lookups",
     "imports",
     "music",
