@@ -11,6 +11,7 @@ from langchain_core.outputs import ChatResult
 from langchain_core.tools import BaseTool
 
 from producer_tools import ProducerClient, ProducerToolkit
+from producer_tools.langgraph.usable_tools import UsableToolsMiddleware
 from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
 from tests.bench import turns_mcp
 from tests.bench.cost import Cost
@@ -51,14 +52,26 @@ async def waiting(song_seconds: float = 60) -> Cost:
     return await _measure(FastClock(), song_seconds, lambda name: name != "producer_download_results")
 
 
-async def _measure(clock: FastClock | InstantClock, song_seconds: float, choose: Callable[[str], bool]) -> Cost:
+async def waiting_with_usable_tools(song_seconds: float = 60) -> Cost:
+    """The same, with a middleware that shows the model only the tools for which the conversation has an id."""
+    middleware = UsableToolsMiddleware()
+    return await _measure(FastClock(), song_seconds, lambda name: name != "producer_download_results", middleware)
+
+
+async def _measure(
+    clock: FastClock | InstantClock,
+    song_seconds: float,
+    choose: Callable[[str], bool],
+    *middleware: UsableToolsMiddleware,
+) -> Cost:
     async with (
         ProducerSandbox(render_seconds=song_seconds, clock=clock) as sandbox,
         ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=LOOK_SECONDS, clock=clock) as client,
     ):
         tools: list[BaseTool] = [tool for tool in ProducerToolkit(client=client).get_tools() if choose(tool.name)]
         model = CountingChatModel()
-        await create_agent(model, tools).ainvoke({"messages": [HumanMessage("a happy song about summer")]})
+        agent: Any = create_agent(model, tools, middleware=middleware)
+        await agent.ainvoke({"messages": [HumanMessage("a happy song about summer")]})
     return Cost(model.turns, model.characters)
 
 
@@ -66,7 +79,8 @@ async def measure() -> Section:
     """One song of each length, with each way to wait for it."""
     ways = [
         ("producer-tools in an agent, with `producer_wait_for_tasks`", waiting),
-        (f"the same without that tool, a look-up every {LOOK_SECONDS} s", polling),
+        ("the same with `UsableToolsMiddleware`", waiting_with_usable_tools),
+        (f"without `producer_wait_for_tasks`, a look-up every {LOOK_SECONDS} s", polling),
         ("producer-tools' MCP server", turns_mcp.ours),
         ("`mcp-producer`, no pause between look-ups", turns_mcp.theirs),
         ("`mcp-producer`, a pause of 15 s between look-ups", turns_mcp.theirs_with_pauses),

@@ -1,0 +1,116 @@
+"""An agent whose model sees only the tools for which the conversation has an id."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.tools import tool
+from pydantic import Field
+
+from producer_tools import ProducerToolkit
+from producer_tools.langgraph.usable_tools import UsableToolsMiddleware
+from producer_tools.sandbox import ScriptedChatModel
+from tests.langgraph.runner import MODES
+
+TASK = "1a6ac2ad-10f2-4e2b-b500-66ec27fe82ad"
+NEEDING_NO_ID = {
+    "generate_music", "generate_custom_music", "generate_lyrics", "upload_audio",
+    "list_models", "list_actions", "get_lyric_format_guide",
+}  # fmt: skip
+NEEDING_A_TASK = {"wait_for_tasks", "get_task", "get_tasks_batch", "download_results"}
+
+
+class WatchingModel(ScriptedChatModel):
+    """The scripted model, with the names of the tools, and the system message, of each of its turns."""
+
+    seen: list[set[str]] = Field(default_factory=list)
+    told: list[SystemMessage | None] = Field(default_factory=list)
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Any:
+        names = (each["function"]["name"] for each in kwargs.get("tools", ()))
+        self.seen.append({name.removeprefix("producer_") for name in names})
+        system = messages[0] if isinstance(messages[0], SystemMessage) else None
+        self.told.append(system)
+        return super()._generate(messages[1:] if system else messages, *args, **kwargs)
+
+
+@tool
+def weather(city: str) -> str:
+    """The weather in a city."""
+    return f"Rain in {city}."
+
+
+def agent(toolkit: ProducerToolkit, model: WatchingModel, system: SystemMessage | None = None) -> Any:
+    middleware = [UsableToolsMiddleware()]
+    return create_agent(model, [*toolkit.get_tools(), weather], system_prompt=system, middleware=middleware)
+
+
+async def tools_seen(toolkit: ProducerToolkit, *messages: BaseMessage) -> set[str]:
+    """The tools that a model sees in its first turn."""
+    model = WatchingModel()
+    await agent(toolkit, model).ainvoke({"messages": list(messages)})
+    return model.seen[0]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_tools_are_shown_when_there_is_an_id_for_them(toolkit: ProducerToolkit, mode: str) -> None:
+    """A model that cannot see the tool that waits would never get its song; one that sees all pays for all."""
+    model = WatchingModel()
+    given = {"messages": [HumanMessage("a slow waltz")]}
+    await agent(toolkit, model).ainvoke(given) if mode == "ainvoke" else agent(toolkit, model).invoke(given)
+    everything = {each.name.removeprefix("producer_") for each in toolkit.get_tools()} | {"weather"}
+    submitting, waiting, *after = model.seen
+    assert submitting == NEEDING_NO_ID | {"weather"}
+    assert waiting == NEEDING_NO_ID | NEEDING_A_TASK | {"weather"}
+    assert after == [everything, everything]  # it saves the song, and answers
+
+
+async def test_the_system_message_names_the_tools_that_are_not_shown(toolkit: ProducerToolkit) -> None:
+    """Else a model that is asked for a cover says that it makes none, or makes a new song in its place."""
+    model = WatchingModel()
+    await agent(toolkit, model).ainvoke({"messages": [HumanMessage("a slow waltz")]})
+    first, second, third, _ = (message.text if message else "" for message in model.told)
+    for name in {each.name for each in toolkit.get_tools()}:
+        is_shown = name.removeprefix("producer_") in NEEDING_NO_ID
+        assert (name in first) is not is_shown
+    assert "producer_cover_music" in second
+    assert "producer_get_task" not in second
+    assert not third
+
+
+async def test_the_system_prompt_stays_as_the_application_wrote_it(toolkit: ProducerToolkit) -> None:
+    """Its blocks may carry a provider's marks, such as where a cached prompt ends."""
+    block = {"type": "text", "text": "You make music.", "cache_control": {"type": "ephemeral"}}
+    model = WatchingModel()
+    await agent(toolkit, model, SystemMessage([block])).ainvoke({"messages": [HumanMessage("a slow waltz")]})
+    first, *_, last = model.told
+    assert first is not None
+    assert first.content[0] == block
+    assert len(first.content) == 2
+    assert last is not None
+    assert last.content == [block]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [HumanMessage(f"What became of {TASK}?")],
+        [HumanMessage(f"Here is a summary: the song {TASK} is finished."), HumanMessage("Extend it.")],
+        [AIMessage(f"Your song has the id {TASK}."), HumanMessage("Extend it.")],
+    ],
+)
+async def test_an_id_that_no_tool_has_returned_may_be_of_either_kind(
+    toolkit: ProducerToolkit, said: Sequence[BaseMessage]
+) -> None:
+    """A user may come back with the id of an old song, or the messages of the tools may have been summarised."""
+    assert len(await tools_seen(toolkit, *said)) == len(toolkit.get_tools()) + 1
+
+
+async def test_a_result_without_an_id_shows_no_more_tools(toolkit: ProducerToolkit) -> None:
+    """The lists of models and actions speak of ids, but have none."""
+    listed = await next(each for each in toolkit.get_tools() if each.name == "producer_list_actions").ainvoke({})
+    call = AIMessage("", tool_calls=[{"name": "producer_list_actions", "args": {}, "id": "1"}])
+    said = [HumanMessage("hello"), call, ToolMessage(listed, tool_call_id="1"), HumanMessage("a slow waltz")]
+    assert await tools_seen(toolkit, *said) == NEEDING_NO_ID | {"weather"}
