@@ -37,7 +37,7 @@ def connect(path: Path, *, may_create: bool) -> "sqlite3.Connection":
     import sqlite3  # noqa: PLC0415 - only those who use this ledger pay for the import
 
     uri = f"{path.as_uri()}?mode={'rwc' if may_create else 'rw'}"
-    connection = sqlite3.connect(uri, uri=True, timeout=_LOCK_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         with suppress(sqlite3.OperationalError):  # another process is switching the file to WAL at this moment
             connection.execute("PRAGMA journal_mode = WAL")
