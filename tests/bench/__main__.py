@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.bench.section import Section
 
-MODULES = ("imports", "lookups", "music")
+MODULES = ("imports", "ledgers", "lookups", "music")
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 PACKAGES = ("producer-tools", "langchain-core", "langchain", "langgraph", "pydantic", "aiohttp")
 _HEAD = """# Benchmarks
