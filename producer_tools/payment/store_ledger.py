@@ -129,7 +129,9 @@ class StoreLedger:
 
     async def search(self, namespace: tuple[str, ...]) -> list[Any]:
         """All items whose namespace begins with this one."""
-        found: list[Any] = await self._call("search", namespace, limit=_ALL)
+        # No item expires. If each search renewed the times at which they do, PostgreSQL would plan for a million updates
+        # and, once there are thousands of items, read them all for each search.
+        found: list[Any] = await self._call("search", namespace, limit=_ALL, refresh_ttl=False)
         return found
 
     async def put(self, namespace: tuple[str, ...], name: str, value: dict[str, Any]) -> None:
