@@ -90,7 +90,7 @@ class SqliteFile:
             self._place = place
         if self._id is None:
             self._id = sqlite_schema.prepare(self._connection)
-        self._connection.execute("BEGIN IMMEDIATE")
+        sqlite_schema.begin(self._connection)
         # Another file in its place does not know what was paid for.
         if sqlite_schema.file_id(self._connection) != self._id:
             raise LedgerError(

@@ -129,8 +129,8 @@ class StoreLedger:
 
     async def search(self, namespace: tuple[str, ...]) -> list[Any]:
         """All items whose namespace begins with this one."""
-        # No item expires. If each search renewed the times at which they do, PostgreSQL would plan for a million updates
-        # and, once there are thousands of items, read them all for each search.
+        # No item expires. With `refresh_ttl`, PostgreSQL would plan for a million updates of the times at which items
+        # expire, and once there are thousands of items it would read them all in each search.
         found: list[Any] = await self._call("search", namespace, limit=_ALL, refresh_ttl=False)
         return found
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
@@ -41,7 +42,7 @@ async def postgres(database: str) -> AsyncIterator[Ledger]:
         yield ledger
 
 
-def new_entry(**values: object) -> Entry:
+def new_entry() -> Entry:
     """An entry as a submit with an idempotency key begins it."""
     now = time.time()
     return Entry(
@@ -55,7 +56,6 @@ def new_entry(**values: object) -> Entry:
         usd="0.08",
         credits="0.8",
         scopes=("account 6e0eb549ffc2940c",),
-        **values,  # type: ignore[arg-type] - of a dataclass
     )
 
 
@@ -71,7 +71,7 @@ async def seconds_of_entries(ledger: Ledger, writers: int, each: int) -> list[fl
     async def write() -> list[float]:
         return [await _seconds_of_entry(ledger) for _ in range(each)]
 
-    return sum(await asyncio.gather(*(write() for _ in range(writers))), [])
+    return list(chain(*await asyncio.gather(*(write() for _ in range(writers)))))
 
 
 async def seconds_in_processes(open_ledger: OpenLedger, where: str, writers: int, each: int) -> list[float]:
@@ -81,7 +81,7 @@ async def seconds_in_processes(open_ledger: OpenLedger, where: str, writers: int
         start = time.time() + 3  # a process starts sooner than that
         given = (open_ledger, where, writers, each, start)
         found = await asyncio.gather(*(loop.run_in_executor(processes, _process, *given) for _ in range(4)))
-    return sum(found, [])
+    return list(chain(*found))
 
 
 async def _seconds_of_entry(ledger: Ledger) -> float:

@@ -9,7 +9,7 @@ from langgraph.store.base import PutOp
 from langgraph.store.memory import InMemoryStore
 from langgraph.store.postgres import AsyncPostgresStore
 
-from producer_tools import Ledger, ProducerClient, SqliteLedger, StoreLedger
+from producer_tools import Ledger, ProducerClient, StoreLedger
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 from tests.bench.ledger_writers import (
