@@ -1,0 +1,84 @@
+"""How many songs a fleet of workers makes, and where more workers stop helping."""
+
+import resource
+import time
+from typing import NamedTuple
+from unittest.mock import patch
+
+from langgraph.store.postgres import AsyncPostgresStore
+
+from producer_tools.sandbox import ProducerSandbox
+from tests.bench.fleet_worker import Work, Workplace, fleet
+from tests.bench.section import Section
+from tests.clocks import FastClock
+from tests.crash.fleet.postgres import temporary_cluster
+
+WORKERS = (1, 2, 4, 8)
+SONG_SECONDS = 20.0
+
+
+class Service(NamedTuple):
+    """A service, and how it is measured.
+
+    Attributes:
+        at_once: how many unfinished songs of a token it takes.
+        waves: how many times as many songs are made.
+        speed: how fast the clock is. The more songs, the slower, since the work for each song takes its real time.
+    """
+
+    at_once: int
+    waves: int
+    speed: float
+
+
+SERVICES = (Service(5, 6, 20), Service(50, 3, 8), Service(500, 2, 4))
+
+
+async def measure() -> Section:
+    """Each fleet with each service."""
+    measured: list[tuple[Service, int, Work, float]] = []
+    with temporary_cluster() as database:
+        async with AsyncPostgresStore.from_conn_string(database) as store:
+            await store.setup()
+        for service in SERVICES:
+            for workers in WORKERS:
+                measured.append((service, workers, *await _measured(service, workers, database)))
+    base = _songs_a_minute(measured[0][0], measured[0][2])
+    return Section(
+        "Fleets",
+        "TEXT",
+        ("at once", "workers", "songs a minute", "ratio", "of the most possible", "CPU of workers", "sandbox"),
+        [_row(*each, base) for each in measured],
+    )
+
+
+async def _measured(service: Service, workers: int, database: str) -> tuple[Work, float]:
+    clock = FastClock(service.speed)
+    # The service allows as many unfinished songs as open requests.
+    with (
+        patch("producer_tools.sandbox.app.IN_FLIGHT", service.at_once),
+        ProducerSandbox(render_seconds=SONG_SECONDS, max_unfinished=service.at_once, clock=clock) as sandbox,
+    ):
+        before = time.process_time()
+        place = Workplace(sandbox.base_url, sandbox.api_token, database, service.speed)
+        work = await fleet(place, service.at_once * service.waves, service.at_once, workers)
+        assert len(sandbox.charges) == work.songs
+        return work, time.process_time() - before
+
+
+def _songs_a_minute(service: Service, work: Work) -> float:
+    return work.songs / (work.seconds * service.speed) * 60
+
+
+def _row(service: Service, workers: int, work: Work, sandbox: float, base: float) -> tuple[str, ...]:
+    rate = _songs_a_minute(service, work)
+    most = service.at_once / SONG_SECONDS * 60
+    return (
+        str(service.at_once),
+        str(workers),
+        f"{rate:.0f}",
+        f"{rate / base:.1f}",
+        f"{rate / most:.0%}",
+        f"{work.cpu_seconds / work.songs * 1000:.1f} ms a song, {work.cpu_seconds / work.seconds:.2f} cores",
+        f"{sandbox / work.songs * 1000:.1f} ms a song, {sandbox / work.seconds:.2f} cores",
+    )
