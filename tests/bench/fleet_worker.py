@@ -76,9 +76,7 @@ async def _work(workplace: Workplace, songs: int, at_once: int, start: float) ->
     clock = FastClock(workplace.speed)
     pool = PoolConfig(min_size=2, max_size=8)
     async with AsyncPostgresStore.from_conn_string(workplace.database, pool_config=pool) as store:
-        client = ProducerClient(
-            workplace.api_token, workplace.base_url, ledger=StoreLedger(store), clock=clock
-        )
+        client = ProducerClient(workplace.api_token, workplace.base_url, ledger=StoreLedger(store), clock=clock)
         async with client:
             await asyncio.sleep(start - time.time())
             cpu = time.process_time()

@@ -31,7 +31,7 @@ class Service(NamedTuple):
     speed: float
 
 
-SERVICES = (Service(5, 6, 20), Service(50, 3, 8), Service(500, 2, 4))
+SERVICES = (Service(5, 4, 20), Service(50, 2, 8), Service(500, 2, 3))
 
 
 async def measure() -> Section:

@@ -21,6 +21,7 @@ OpenLedger = Callable[[str], AbstractAsyncContextManager[Ledger]]
 
 BODY = GenerateMusic(prompt="a slow sad waltz for two violins, recorded in a small wooden room").body()
 _CONNECTIONS = 8
+_AT_ONCE = 500
 
 
 @asynccontextmanager
@@ -63,6 +64,13 @@ def with_answer(begun: Entry) -> Entry:
     """The entry when its request was answered."""
     answer = {"task_id": str(uuid4()), "state": "pending", "trace_id": str(uuid4())}
     return begun.changed(answer=answer, source="answer", lease_until=0.0)
+
+
+async def fill(ledger: Ledger, entries: int) -> None:
+    """Add old entries, which have their answers."""
+    for start in range(0, entries, _AT_ONCE):
+        count = min(_AT_ONCE, entries - start)
+        await asyncio.gather(*(ledger.begin(with_answer(new_entry())) for _ in range(count)))
 
 
 async def seconds_of_entries(ledger: Ledger, writers: int, each: int) -> list[float]:

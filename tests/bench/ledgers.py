@@ -14,12 +14,11 @@ from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 from tests.bench.ledger_writers import (
     OpenLedger,
-    new_entry,
+    fill,
     postgres,
     seconds_in_processes,
     seconds_of_entries,
     sqlite,
-    with_answer,
 )
 from tests.bench.section import Section
 from tests.crash.fleet.postgres import temporary_cluster
@@ -28,7 +27,6 @@ OLD_ENTRIES = 10_000
 WRITERS = 32
 SUBMIT_SECONDS = 1.0
 """Nobody here has seen how long the service takes to answer a submit, so this is assumed."""
-_AT_ONCE = 500
 
 Row = tuple[str, ...]
 
@@ -40,7 +38,7 @@ async def measure() -> Section:
         path = str(Path(folder) / "ledger.sqlite")
         rows += await _rows("SQLite", sqlite, path)
         async with sqlite(path) as ledger:
-            await _fill(ledger)
+            await fill(ledger, OLD_ENTRIES)
         rows += await _rows("SQLite", sqlite, path, OLD_ENTRIES)
         rows += await _rows("PostgreSQL", postgres, database)
         await _fill_store(database)
@@ -79,22 +77,14 @@ def _row(name: str, before: str, writers: str, seconds: list[float]) -> Row:
     return name, before, writers, *times, *(f"{each / SUBMIT_SECONDS:.3f}" for each in (p50, p99))
 
 
-async def _fill(ledger: Ledger) -> None:
-    """Add old entries, which have their answers."""
-    for _ in range(0, OLD_ENTRIES, _AT_ONCE):
-        await asyncio.gather(*(ledger.begin(with_answer(new_entry())) for _ in range(_AT_ONCE)))
-
-
 async def _fill_store(database: str) -> None:
     """Add old entries, which have their answers, to a ledger in PostgreSQL."""
     filled = InMemoryStore()
-    await _fill(StoreLedger(filled))
+    await fill(StoreLedger(filled), OLD_ENTRIES)
     items = filled.search((), limit=10 * OLD_ENTRIES)
     async with AsyncPostgresStore.from_conn_string(database) as store:
-        for start in range(0, len(items), _AT_ONCE):
-            await store.abatch(
-                [PutOp(item.namespace, item.key, item.value) for item in items[start : start + _AT_ONCE]]
-            )
+        for start in range(0, len(items), 1000):
+            await store.abatch([PutOp(item.namespace, item.key, item.value) for item in items[start : start + 1000]])
 
 
 async def _seconds_of_submit() -> float:
