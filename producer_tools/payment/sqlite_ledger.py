@@ -45,19 +45,7 @@ class SqliteLedger:
             BudgetExceededError: it does not fit into a limit.
             LedgerError: the file cannot be used.
         """
-
-        def begin(connection: "sqlite3.Connection") -> Entry | None:
-            for key in (entry.key, *former_keys):
-                if (known := _read(connection, key)) is not None:
-                    return known
-            check_limits(entry, limits, [_spent(connection, limit.scope, limit.since) for limit in limits])
-            _write(connection, entry)
-            for scope in entry.scopes:
-                values = (stored_text(scope), entry.begun_at, entry.owner, entry.usd, entry.credits)
-                connection.execute("INSERT INTO spending VALUES (?, ?, ?, ?, ?)", values)
-            return None
-
-        return await in_thread(self._run, begin)
+        return await in_thread(self._run, lambda connection: begin(connection, entry, former_keys, limits))
 
     async def get(self, key: str) -> Entry | None:
         """The entry under a key."""
@@ -129,6 +117,21 @@ class SqliteLedger:
 
     def __repr__(self) -> str:
         return f"SqliteLedger({str(self._file.path)!r})"
+
+
+def begin(
+    connection: "sqlite3.Connection", entry: Entry, former_keys: Sequence[str] = (), limits: Sequence[Limit] = ()
+) -> Entry | None:
+    """`SqliteLedger.begin`, in a transaction that has begun."""
+    for key in (entry.key, *former_keys):
+        if (known := _read(connection, key)) is not None:
+            return known
+    check_limits(entry, limits, [_spent(connection, limit.scope, limit.since) for limit in limits])
+    _write(connection, entry)
+    for scope in entry.scopes:
+        values = (stored_text(scope), entry.begun_at, entry.owner, entry.usd, entry.credits)
+        connection.execute("INSERT INTO spending VALUES (?, ?, ?, ?, ?)", values)
+    return None
 
 
 def _read(connection: "sqlite3.Connection", key: str) -> Entry | None:

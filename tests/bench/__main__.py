@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.bench.section import Section
 
-MODULES = ("imports", "ledgers", "lookups", "music")
+MODULES = ("imports", "ledgers", "fleets", "memory", "lookups", "music")
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 PACKAGES = ("producer-tools", "langchain-core", "langchain", "langgraph", "pydantic", "aiohttp")
 _HEAD = """# Benchmarks

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from langgraph.store.postgres import AsyncPostgresStore
 from langgraph.store.postgres.base import PoolConfig
 
-from producer_tools import ProducerClient, ProducerToolError, StoreLedger
+from producer_tools import ProducerClient, RateLimitError, StoreLedger, Task
 from producer_tools.requests import GenerateMusic
 from tests.clocks import FastClock
 from tests.crash.processes import quick_starts
@@ -88,13 +88,18 @@ async def _work(workplace: Workplace, songs: int, at_once: int, start: float) ->
 async def _make_songs(client: ProducerClient, clock: FastClock, left: Iterator[int]) -> None:
     """Make one song after the other, until none is left."""
     for number in left:
-        key = f"process {os.getpid()} song {number}"
-        while True:
-            try:
-                task = await client.submit(GenerateMusic(prompt="a song"), key=key)
-            except ProducerToolError:  # the service has refused it for half a minute, so others have all its places
+        task = None
+        while task is None:
+            task = await _submit(client, f"process {os.getpid()} song {number}")
+            if task is None:
                 await clock.sleep(_PAUSE_AFTER_REFUSALS)
-            else:
-                break
         batch = await client.wait(task, timeout=600)
         assert batch.tasks[0].state == "complete", batch
+
+
+async def _submit(client: ProducerClient, key: str) -> Task | None:
+    """The song's task; ``None`` if the service has refused it for half a minute: others have all its places."""
+    try:
+        return await client.submit(GenerateMusic(prompt="a song"), key=key)
+    except RateLimitError:
+        return None

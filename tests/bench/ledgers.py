@@ -1,6 +1,5 @@
 """What a ledger entry adds to a submit: it is begun before the request is sent, and gets the answer afterwards."""
 
-import asyncio
 import tempfile
 import time
 from pathlib import Path
@@ -9,12 +8,13 @@ from langgraph.store.base import PutOp
 from langgraph.store.memory import InMemoryStore
 from langgraph.store.postgres import AsyncPostgresStore
 
-from producer_tools import Ledger, ProducerClient, StoreLedger
+from producer_tools import ProducerClient, StoreLedger
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 from tests.bench.ledger_writers import (
     OpenLedger,
     fill,
+    fill_file,
     postgres,
     seconds_in_processes,
     seconds_of_entries,
@@ -37,8 +37,7 @@ async def measure() -> Section:
     with tempfile.TemporaryDirectory(prefix="bench-ledgers-") as folder, temporary_cluster(durable=True) as database:
         path = str(Path(folder) / "ledger.sqlite")
         rows += await _rows("SQLite", sqlite, path)
-        async with sqlite(path) as ledger:
-            await fill(ledger, OLD_ENTRIES)
+        fill_file(Path(path), OLD_ENTRIES)
         rows += await _rows("SQLite", sqlite, path, OLD_ENTRIES)
         rows += await _rows("PostgreSQL", postgres, database)
         await _fill_store(database)

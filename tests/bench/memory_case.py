@@ -70,13 +70,8 @@ async def memory_ledger(number: int, _: str) -> None:
     await _use(ledger)
 
 
-async def fill_file(number: int, path: str) -> None:
-    """So many entries in a new SQLite file."""
-    await fill(SqliteLedger(Path(path)), number)
-
-
 async def begin_in_file(_: int, path: str) -> None:
-    """A process opens a SQLite file, and begins one entry."""
+    """A process opens and checks a SQLite file, and begins one entry."""
     await SqliteLedger(Path(path)).begin(new_entry())
 
 
