@@ -47,11 +47,11 @@ async def measure() -> Section:
     base = _songs_a_minute(first_service, first_work)
     return Section(
         "Fleets",
-        f"Songs of {SONG_SECONDS:.0f} s, made by worker processes that share a token and a ledger in PostgreSQL. Between "
-        "them the workers have as many songs in work as the service takes of a token at once; each song is submitted, "
-        "waited for (`poll_interval=5`), and followed by the next one. The clock runs "
-        f"{', '.join(f'{service.speed:.0f}' for service in SERVICES)} times as fast, and a minute is one of that clock. "
-        "The work of the processes takes its real time, so it weighs that much more here.\n\n"
+        f"Songs of {SONG_SECONDS:.0f} s, made by worker processes that share a token and a ledger in PostgreSQL. "
+        "Between them the workers have as many songs in work as the service takes of a token at once; each song is "
+        "submitted, waited for (`poll_interval=5`), and followed by the next one. The clock runs "
+        f"{', '.join(f'{service.speed:.0f}' for service in SERVICES)} times as fast, and a minute is one of that "
+        "clock. The work of the processes takes its real time, so it weighs that much more here.\n\n"
         "One worker fills the places of the service, so its limit decides, and more workers add nothing. What is "
         "missing to the most possible: a worker sees up to 5 s late that a song is finished; a submit that is refused "
         "because all places are taken waits 1 to 8 s; and the first places are filled one submit after the other. A "

@@ -16,12 +16,12 @@ from producer_tools.http.transport import Transport
 from tests.bench.ledger_writers import fill, new_entry
 from tests.clocks import VirtualClock
 
-SONG_SECONDS = 20.0
+SONG_SECONDS = 10.0
 LYRIC = "all the windows fill with light\n" * 25
 
 
 class Service:
-    """Answers in place of the API: each task is unfinished for 20 seconds, and then it is a song."""
+    """Answers in place of the API: each task is unfinished for ten seconds, and then it is a song."""
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
