@@ -73,9 +73,9 @@ class SqliteFile:
             calls = self._waiting.copy()  # more may have come while another process held the lock
             _run_each(connection, calls)
         except BaseException as error:  # noqa: BLE001 - whatever it is, every thread must get it
-            self._close()
             for call in calls:
                 call.outcome.set_exception(copy(error))  # each has a traceback of its own
+            self._close()
         finally:
             del self._waiting[: len(calls)]
             if not self._waiting:

@@ -50,21 +50,18 @@ class Work(NamedTuple):
     cpu_seconds: float
 
 
-async def fleet(workplace: Workplace, songs: int, at_once: int, workers: int) -> Work:
-    """Let the workers make the songs between them, each worker its share of ``at_once`` at a time."""
+async def fleet(workplace: Workplace, waves: int, at_once: int, workers: int) -> Work:
+    """Let each worker make its share of ``at_once`` songs at a time, at least one, so many times."""
     loop = asyncio.get_running_loop()
     start = time.time() + _SECONDS_TO_START
     with ProcessPoolExecutor(workers, quick_starts()) as processes:
         running = [
-            loop.run_in_executor(processes, _process, workplace, share, places, start)
-            for share, places in zip(_shares(songs, workers), _shares(max(at_once, workers), workers), strict=True)
+            loop.run_in_executor(processes, _process, workplace, waves * places, places, start)
+            for places in (len(range(worker, max(at_once, workers), workers)) for worker in range(workers))
         ]
         done = await asyncio.gather(*running)
-    return Work(songs, max(each.seconds for each in done), sum(each.cpu_seconds for each in done))
-
-
-def _shares(total: int, workers: int) -> list[int]:
-    return [len(range(worker, total, workers)) for worker in range(workers)]
+    songs, seconds, cpu_seconds = zip(*done, strict=True)
+    return Work(sum(songs), max(seconds), sum(cpu_seconds))
 
 
 def _process(workplace: Workplace, songs: int, at_once: int, start: float) -> Work:

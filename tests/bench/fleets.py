@@ -21,7 +21,7 @@ class Service(NamedTuple):
 
     Attributes:
         at_once: how many unfinished songs of a token it takes.
-        waves: how many times as many songs are made.
+        waves: how many songs are made in each place, one after the other.
         speed: how fast the clock is. The more songs, the slower, since the work for each song takes its real time.
     """
 
@@ -81,7 +81,7 @@ async def _measured(service: Service, workers: int, database: str) -> tuple[Work
     ):
         before = time.process_time()
         place = Workplace(sandbox.base_url, sandbox.api_token, database, service.speed)
-        work = await fleet(place, service.at_once * service.waves, service.at_once, workers)
+        work = await fleet(place, service.waves, service.at_once, workers)
         assert len(sandbox.charges) == work.songs
         return work, time.process_time() - before
 
