@@ -1,22 +1,23 @@
 """A ledger in a SQLite file."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from producer_tools.concurrency.forks import no_fork
 from producer_tools.concurrency.paths import absolute_path
 from producer_tools.concurrency.threads import in_thread
 from producer_tools.errors import LedgerError
 from producer_tools.payment import sqlite_schema
 from producer_tools.payment.entry import Entry, Limit, Spent, checksum
 from producer_tools.payment.ledger import check_limits
+from producer_tools.payment.sqlite_file import SqliteFile
 from producer_tools.payment.sqlite_schema import stored_text
 
 if TYPE_CHECKING:
     import sqlite3
+
+T = TypeVar("T")
 
 _COLUMNS = "key, fingerprint, answer, details, checksum"
 
@@ -33,8 +34,7 @@ class SqliteLedger:
 
     def __init__(self, path: str | Path) -> None:
         # Absolute, so that it is the same file in a worker that was started in another directory.
-        self._path = absolute_path(path)
-        self._file_id: int | None = None
+        self._file = SqliteFile(absolute_path(path))
 
     async def begin(
         self, entry: Entry, *, former_keys: Sequence[str] = (), limits: Sequence[Limit] = ()
@@ -45,66 +45,16 @@ class SqliteLedger:
             BudgetExceededError: it does not fit into a limit.
             LedgerError: the file cannot be used.
         """
-        return await in_thread(self._begin, entry, former_keys, limits)
+        return await in_thread(self._run, lambda connection: begin(connection, entry, former_keys, limits))
 
     async def get(self, key: str) -> Entry | None:
         """The entry under a key."""
-        return await in_thread(self._get, key)
+        return await in_thread(self._run, lambda connection: _read(connection, key))
 
     async def replace(self, old: Entry, new: Entry | None) -> bool:
         """Put ``new`` in the place of ``old``, or delete ``old``, unless ``old`` was changed in the meantime."""
-        return await in_thread(self._replace, old, new)
 
-    async def entries(self, *, account: str | None = None, since: float = 0.0, unanswered: bool = False) -> list[Entry]:
-        """The entries in the order in which they were begun."""
-        return await in_thread(self._entries, account, since, unanswered=unanswered)
-
-    async def spent(self, scope: str, since: float = 0.0) -> Spent:
-        """What the entries of a scope cost together."""
-
-        def read() -> Spent:
-            with self._transaction() as connection:
-                return _spent(connection, scope, since)
-
-        return await in_thread(read)
-
-    async def read_note(self, name: str) -> Mapping[str, Any] | None:
-        """A JSON object that the users of this ledger share."""
-
-        def read() -> Mapping[str, Any] | None:
-            with self._transaction() as connection:
-                row = connection.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
-            return json.loads(row[0]) if row else None
-
-        return await in_thread(read)
-
-    async def write_note(self, name: str, value: Mapping[str, Any]) -> None:
-        """Share a JSON object."""
-
-        def write() -> None:
-            with self._transaction() as connection:
-                connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, json.dumps(value)))
-
-        await in_thread(write)
-
-    def _begin(self, entry: Entry, former_keys: Sequence[str], limits: Sequence[Limit]) -> Entry | None:
-        with self._transaction() as connection:
-            for key in (entry.key, *former_keys):
-                if (known := _read(connection, key)) is not None:
-                    return known
-            check_limits(entry, limits, [_spent(connection, limit.scope, limit.since) for limit in limits])
-            _write(connection, entry)
-            for scope in entry.scopes:
-                values = (stored_text(scope), entry.begun_at, entry.owner, entry.usd, entry.credits)
-                connection.execute("INSERT INTO spending VALUES (?, ?, ?, ?, ?)", values)
-            return None
-
-    def _get(self, key: str) -> Entry | None:
-        with self._transaction() as connection:
-            return _read(connection, key)
-
-    def _replace(self, old: Entry, new: Entry | None) -> bool:
-        with self._transaction() as connection:
+        def replace(connection: "sqlite3.Connection") -> bool:
             known = _read(connection, old.key)
             if known is None or known.revision != old.revision:
                 return False
@@ -115,52 +65,73 @@ class SqliteLedger:
                 _write(connection, new)
             return True
 
-    def _entries(self, account: str | None, since: float, *, unanswered: bool) -> list[Entry]:
+        return await in_thread(self._run, replace)
+
+    async def entries(self, *, account: str | None = None, since: float = 0.0, unanswered: bool = False) -> list[Entry]:
+        """The entries in the order in which they were begun."""
         where = "COALESCE(begun_at, 0) >= ?" + (" AND answer IS NULL" if unanswered else "")
         query = f"SELECT {_COLUMNS} FROM submissions WHERE {where} ORDER BY begun_at"  # noqa: S608 - constants only
-        with self._transaction() as connection:
-            found = [sqlite_schema.entry_of(*row) for row in connection.execute(query, (since,))]
-        return [entry for entry in found if account in (None, entry.account)]
 
-    @contextmanager
-    def _transaction(self) -> Iterator["sqlite3.Connection"]:
-        """A connection that holds the file's write lock, so that what is read stays true until it is written.
+        def read(connection: "sqlite3.Connection") -> list[Entry]:
+            found = [sqlite_schema.entry_of(*row) for row in connection.execute(query, (since,))]
+            return [entry for entry in found if account in (None, entry.account)]
+
+        return await in_thread(self._run, read)
+
+    async def spent(self, scope: str, since: float = 0.0) -> Spent:
+        """What the entries of a scope cost together."""
+        return await in_thread(self._run, lambda connection: _spent(connection, scope, since))
+
+    async def read_note(self, name: str) -> Mapping[str, Any] | None:
+        """A JSON object that the users of this ledger share."""
+
+        def read(connection: "sqlite3.Connection") -> Mapping[str, Any] | None:
+            row = connection.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
+            return json.loads(row[0]) if row else None
+
+        return await in_thread(self._run, read)
+
+    async def write_note(self, name: str, value: Mapping[str, Any]) -> None:
+        """Share a JSON object."""
+
+        def write(connection: "sqlite3.Connection") -> None:
+            connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, json.dumps(value)))
+
+        await in_thread(self._run, write)
+
+    def _run(self, work: "Callable[[sqlite3.Connection], T]") -> T:
+        """The result of ``work``, which reads and writes the file while nobody else writes to it.
 
         Raises:
             LedgerError: the file cannot be used.
         """
         import sqlite3  # noqa: PLC0415 - only those who use this ledger pay for the import
 
-        self._path = self._path.absolute()
         try:
-            # SQLite keeps in the process's memory which locks the process holds, and a forked child inherits that, but
-            # not the locks: it would wait for ever, or read and write without any.
-            with (
-                no_fork(),
-                closing(sqlite_schema.connect(self._path, may_create=self._file_id is None)) as connection,
-            ):
-                if self._file_id is None:
-                    self._file_id = sqlite_schema.prepare(connection)
-                connection.execute("BEGIN IMMEDIATE")
-                with connection:
-                    self._check_file(connection)
-                    yield connection
+            return self._file.run(work)
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the second is how a damaged name of a table is reported
-            raise LedgerError(f"The ledger's file {self._path} cannot be used: {error}.") from error
-
-    def _check_file(self, connection: "sqlite3.Connection") -> None:
-        """Raise if another file has taken the place of the one that was checked: it does not know what was paid for."""
-        if sqlite_schema.file_id(connection) != self._file_id:
-            raise LedgerError(
-                f"Another file has taken the place of the ledger's file {self._path} while it was in use. Put the "
-                "ledger's file back."
-            )
+            raise LedgerError(f"The ledger's file {self._file.path} cannot be used: {error}.") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return SqliteLedger, (self._path.absolute(),)
+        return SqliteLedger, (self._file.path.absolute(),)
 
     def __repr__(self) -> str:
-        return f"SqliteLedger({str(self._path)!r})"
+        return f"SqliteLedger({str(self._file.path)!r})"
+
+
+def begin(
+    connection: "sqlite3.Connection", entry: Entry, former_keys: Sequence[str] = (), limits: Sequence[Limit] = ()
+) -> Entry | None:
+    """`SqliteLedger.begin`, in a transaction that has begun."""
+    for key in (entry.key, *former_keys):
+        if (known := _read(connection, key)) is not None:
+            return known
+    check_limits(entry, limits, [_spent(connection, limit.scope, limit.since) for limit in limits])
+    _write(connection, entry)
+    for scope in entry.scopes:
+        values = (stored_text(scope), entry.begun_at, entry.owner, entry.usd, entry.credits)
+        connection.execute("INSERT INTO spending VALUES (?, ?, ?, ?, ?)", values)
+    return None
 
 
 def _read(connection: "sqlite3.Connection", key: str) -> Entry | None:

@@ -1,8 +1,10 @@
 """The tables of a SQLite ledger: how they are made, brought up to date, checked and read."""
 
 import json
+import time
 from contextlib import suppress
 from pathlib import Path
+from random import uniform
 from secrets import randbelow
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 _VERSION = 2
 _LOCK_SECONDS = 30.0
+_PAUSE = (0.0005, 0.003)
+"""Seconds until a locked file is tried again: at least, and at most."""
 
 # The first version had only these columns, and workers of that version may still use the file.
 _FIRST_COLUMNS = {"key": "TEXT PRIMARY KEY", "fingerprint": "TEXT", "answer": "TEXT"}
@@ -37,7 +41,7 @@ def connect(path: Path, *, may_create: bool) -> "sqlite3.Connection":
     import sqlite3  # noqa: PLC0415 - only those who use this ledger pay for the import
 
     uri = f"{path.as_uri()}?mode={'rwc' if may_create else 'rw'}"
-    connection = sqlite3.connect(uri, uri=True, timeout=_LOCK_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         with suppress(sqlite3.OperationalError):  # another process is switching the file to WAL at this moment
             connection.execute("PRAGMA journal_mode = WAL")
@@ -46,6 +50,28 @@ def connect(path: Path, *, may_create: bool) -> "sqlite3.Connection":
         connection.close()
         raise
     return connection
+
+
+def begin(connection: "sqlite3.Connection") -> None:
+    """Begin a transaction that holds the file's write lock, so that what is read stays true until it is written.
+
+    SQLite itself makes longer and longer pauses, so whoever waits longest would be overtaken by all who come later.
+
+    Raises:
+        sqlite3.OperationalError: the file stays locked, or cannot be used.
+    """
+    import sqlite3  # noqa: PLC0415 - see above
+
+    give_up_at = time.monotonic() + _LOCK_SECONDS
+    connection.execute("PRAGMA busy_timeout = 0")
+    while not connection.in_transaction:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:  # noqa: PERF203 - one turn takes as long as the pause
+            if "locked" not in str(error) or time.monotonic() >= give_up_at:
+                raise
+            time.sleep(uniform(*_PAUSE))  # noqa: S311 - not a secret
+    connection.execute(f"PRAGMA busy_timeout = {_LOCK_SECONDS * 1000:.0f}")
 
 
 def prepare(connection: "sqlite3.Connection") -> int:
@@ -57,7 +83,7 @@ def prepare(connection: "sqlite3.Connection") -> int:
     Raises:
         LedgerError: the file is damaged, or not a ledger of this version.
     """
-    connection.execute("BEGIN IMMEDIATE")
+    begin(connection)
     with connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         columns = {

@@ -1,5 +1,6 @@
 """A ledger in a LangGraph store."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -51,8 +52,9 @@ class StoreLedger:
             BudgetExceededError: it does not fit into a limit.
             Exception: whatever the store raises; then nothing may be sent.
         """
-        for key in (entry.key, *former_keys):
-            if (known := await self.get(key)) is not None:
+        # Together: an async store sends reads that start at the same time in one go.
+        for known in await asyncio.gather(*map(self.get, dict.fromkeys((entry.key, *former_keys)))):
+            if known is not None:
                 return known
         try:
             await self._spending.reserve(entry, limits)
@@ -127,7 +129,9 @@ class StoreLedger:
 
     async def search(self, namespace: tuple[str, ...]) -> list[Any]:
         """All items whose namespace begins with this one."""
-        found: list[Any] = await self._call("search", namespace, limit=_ALL)
+        # No item expires. With `refresh_ttl`, PostgreSQL would plan for a million updates of the times at which items
+        # expire, and once there are thousands of items it would read them all in each search.
+        found: list[Any] = await self._call("search", namespace, limit=_ALL, refresh_ttl=False)
         return found
 
     async def put(self, namespace: tuple[str, ...], name: str, value: dict[str, Any]) -> None:

@@ -65,7 +65,7 @@ class _Watched:
     second: float
     reached: float = 0.0
     last: Task | None = None
-    listeners: list["asyncio.Queue[Event]"] = field(default_factory=list)
+    listeners: set["asyncio.Queue[Event]"] = field(default_factory=set)
 
 
 class Watcher:
@@ -88,8 +88,9 @@ class Watcher:
         self._work: asyncio.Task[None] | None = None
         self._rounds: set[asyncio.Task[None]] = set()
         self._looking: set[str] = set()
-        self._woken: set[str] = set()
-        self._changed = asyncio.Event()
+        self._last_round = float("-inf")
+        self._next_round = float("-inf")
+        self._is_sooner = asyncio.Event()
 
     @asynccontextmanager
     async def listen(
@@ -106,12 +107,12 @@ class Watcher:
             if task_id not in self._watched:
                 self._watched[task_id] = self._new(submitted_at(task_id))
             watched = self._watched[task_id]
-            watched.listeners.append(events)
+            watched.listeners.add(events)
             if watched.last is not None:
                 events.put_nowait(Event(task_id, watched.last))
+            self._bring_forward(watched)
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._run(), name="producer-tools watcher")
-        self._changed.set()
         try:
             yield events
         finally:
@@ -123,8 +124,7 @@ class Watcher:
     def wake(self, task_id: str) -> None:
         """Look a task up now instead of in its next round: something may have happened to it."""
         if task_id in self._watched:
-            self._woken.add(task_id)
-            self._changed.set()
+            self._start_round([task_id])
 
     def _stop(self) -> None:
         for work in (self._work, *self._rounds):
@@ -146,39 +146,44 @@ class Watcher:
     def _leave(self, task_id: str, events: "asyncio.Queue[Event]") -> None:
         watched = self._watched.get(task_id)
         if watched is not None:
-            watched.listeners = [listener for listener in watched.listeners if listener is not events]
+            watched.listeners.discard(events)
             if not watched.listeners:
                 del self._watched[task_id]
 
     async def _run(self) -> None:
-        last_round = float("-inf")
+        self._last_round = float("-inf")
         while self._watched:
-            if woken := self._woken & self._watched.keys():
-                self._woken.clear()
-                self._start_round(woken)
             # Tasks that become due within one interval are looked up together.
             idle = self._watched.keys() - self._looking
             earliest = min((self._watched[task_id].due for task_id in idle), default=float("inf"))
-            pause = max(earliest, last_round + self._interval) - self._clock.now()
-            if pause > 0:
-                await self._sleep(pause)
+            self._next_round = max(earliest, self._last_round + self._interval)
+            if self._next_round > self._clock.now():
+                await self._sleep(self._next_round - self._clock.now())
                 continue
-            last_round = self._clock.now()
-            due = [task_id for task_id, watched in self._watched.items() if watched.due <= last_round]
+            self._last_round = self._clock.now()
+            due = [task_id for task_id, watched in self._watched.items() if watched.due <= self._last_round]
             for task_id in due:
                 watched = self._watched[task_id]
-                next_one = last_round + self._interval * self._rounds_between_lookups(watched)
+                next_one = self._last_round + self._interval * self._rounds_between_lookups(watched)
                 watched.due = max(next_one, watched.second)
             self._start_round([task_id for task_id in due if task_id in idle])
 
     async def _sleep(self, seconds: float) -> None:
-        """Sleep until the time has passed, or until a task was added, woken or looked up."""
-        changing = asyncio.ensure_future(self._changed.wait())
+        """Sleep until the time has passed, or until a task needs its round sooner."""
+        changing = asyncio.ensure_future(self._is_sooner.wait())
         if seconds == float("inf"):
             await changing
         else:
             await finishes_in_time(changing, seconds, self._clock)
-        self._changed.clear()
+        self._is_sooner.clear()
+
+    def _bring_forward(self, watched: _Watched) -> None:
+        """Let the next round come sooner, if it would be too late for a task.
+
+        Otherwise the round stays: to go through thousands of tasks at each change of one of them would take long.
+        """
+        if max(watched.due, self._last_round + self._interval) < self._next_round:
+            self._is_sooner.set()
 
     def _start_round(self, task_ids: Collection[str]) -> None:
         """Look these tasks up without holding up the next round: one of them may have to wait."""
@@ -196,16 +201,17 @@ class Watcher:
 
     def _report(self, task_id: str, outcome: Task | Exception) -> None:
         self._looking.discard(task_id)
-        self._changed.set()
         watched = self._watched.get(task_id)
-        if watched is None or self._is_passing(outcome, watched) or outcome == watched.last:
+        if watched is None:
             return
-        for listener in watched.listeners:
-            listener.put_nowait(Event(task_id, outcome))
-        if isinstance(outcome, Exception) or outcome.is_final:
-            del self._watched[task_id]
-        else:
+        if not self._is_passing(outcome, watched) and outcome != watched.last:
+            for listener in watched.listeners:
+                listener.put_nowait(Event(task_id, outcome))
+            if isinstance(outcome, Exception) or outcome.is_final:
+                del self._watched[task_id]
+                return
             watched.last = outcome
+        self._bring_forward(watched)
 
     def _is_passing(self, outcome: Task | Exception, watched: _Watched) -> bool:
         """Whether this is an outage of the network that may pass: the task was seen, and it has not lasted long."""

@@ -20,10 +20,13 @@ MODULES = (
     "peers",
     "hard_cases",
     "turns",
-    "waiting",
     "calls",
     "lookups",
     "imports",
+    "waiting",
+    "ledgers",
+    "fleets",
+    "memory",
     "music",
 )
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"

@@ -229,3 +229,37 @@ async def test_any_text_in_a_key_or_a_request_is_recorded(
     assert await ledger().get(text) is None
     with pytest.raises(KeyError):
         await client.release(text + " unknown", ledger=ledger())
+
+
+class WatchedStore(InMemoryStore):
+    """A store that remembers the options of its searches, and how many were under way at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.options: list[dict[str, Any]] = []
+        self.most_at_once = 0
+        self._under_way = 0
+
+    async def asearch(self, *args: Any, **options: Any) -> Any:
+        self.options.append(options)
+        self._under_way += 1
+        self.most_at_once = max(self.most_at_once, self._under_way)
+        await asyncio.sleep(0)
+        self._under_way -= 1
+        return await super().asearch(*args, **options)
+
+
+async def test_no_search_renews_the_time_at_which_items_expire() -> None:
+    """None expires. PostgreSQL would read all items for each search once there are thousands, and take seconds."""
+    store = WatchedStore()
+    begun = await answered(StoreLedger(store))
+    await StoreLedger(store).replace(begun, None)
+    assert store.options
+    assert {options["refresh_ttl"] for options in store.options} == {False}
+
+
+async def test_all_keys_of_a_request_are_read_together() -> None:
+    """Each read takes a round trip to the database before anything is sent."""
+    store = WatchedStore()
+    await StoreLedger(store).begin(entry("account/k"), former_keys=("account/k", "k"))
+    assert store.most_at_once == 2, "a key that is given twice is read once"

@@ -17,8 +17,12 @@ class NoPostgreSQLError(Exception):
 
 
 @contextmanager
-def temporary_cluster() -> Iterator[str]:
+def temporary_cluster(*, durable: bool = False) -> Iterator[str]:
     """Run a cluster for the block, and yield its connection string.
+
+    Args:
+        durable: whether each commit waits for the disk. Without that it is faster, and the database does not outlive
+            the block anyway.
 
     Raises:
         NoPostgreSQLError: There are no server binaries on this machine.
@@ -35,10 +39,9 @@ def temporary_cluster() -> Iterator[str]:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=home, **user)
 
         data, log = str(home / "data"), str(home / "log")
-        # Nothing waits for the disk: the database does not outlive the block, and the machine is not what is killed.
         login = ("-U", "fleet", "-A", "scram-sha-256", f"--pwfile={home / 'password'}")
         run("initdb", "--no-sync", "-D", data, *login, "-E", "UTF8")
-        options = f"-h 127.0.0.1 -p {port} -k {home} -c max_connections=200 -c fsync=off"
+        options = f"-h 127.0.0.1 -p {port} -k {home} -c max_connections=200 -c fsync={'on' if durable else 'off'}"
         run("pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
         try:
             yield f"postgresql://fleet:{password}@127.0.0.1:{port}/postgres"

@@ -1,0 +1,131 @@
+"""The file of a SQLite ledger, and the calls that read and write it."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from copy import copy
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from producer_tools.concurrency.forks import no_fork
+from producer_tools.errors import LedgerError
+from producer_tools.payment import sqlite_schema
+
+if TYPE_CHECKING:
+    import sqlite3
+
+T = TypeVar("T")
+
+
+class _Call(NamedTuple):
+    """What a thread wants to do with the file, and what came of it."""
+
+    work: "Callable[[sqlite3.Connection], Any]"
+    outcome: "Future[Any]"
+
+
+class SqliteFile:
+    """The file of a ledger. Threads that use it at the same time share a transaction.
+
+    The end of a transaction waits for the disk, for as long with one call as with many. So the calls that arrive while
+    a transaction is under way wait, and then go together into the next one. The file is open only while there are such
+    calls: after that it can be copied, moved and deleted.
+
+    Args:
+        path: the file; it is made when it is first needed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._id: int | None = None
+        self._waiting: list[_Call] = []
+        self._turn = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._place: tuple[int, int] | None = None
+
+    def run(self, work: "Callable[[sqlite3.Connection], T]") -> T:
+        """The result of ``work``. Nobody else writes to the file while it runs, and what it wrote is on the disk then.
+
+        If it raises, nothing of what it wrote stays.
+
+        Raises:
+            LedgerError: the file is damaged, or another file has taken its place.
+            sqlite3.Error: the file cannot be used.
+        """
+        call = _Call(work, Future())
+        self.path = self.path.absolute()
+        # SQLite keeps in the process's memory which locks the process holds, and a forked child inherits that, but not
+        # the locks: it would wait for ever, or read and write without any.
+        with no_fork():
+            self._waiting.append(call)
+            with self._turn:
+                if not call.outcome.done():
+                    self._run_waiting()
+        result: T = call.outcome.result()
+        return result
+
+    def _run_waiting(self) -> None:
+        """Run all calls that wait, and close the file unless further ones have come meanwhile."""
+        calls = self._waiting.copy()
+        try:
+            connection = self._begun()
+            calls = self._waiting.copy()  # more may have come while another process held the lock
+            _run_each(connection, calls)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, every thread must get it
+            for call in calls:
+                call.outcome.set_exception(copy(error))  # each has a traceback of its own
+            self._close()
+        finally:
+            del self._waiting[: len(calls)]
+            if not self._waiting:
+                self._close()
+
+    def _begun(self) -> "sqlite3.Connection":
+        """A connection to the file that holds its write lock."""
+        place = self._place_on_disk()
+        if self._connection is None or place is None or place != self._place:
+            self._close()
+            self._connection = sqlite_schema.connect(self.path, may_create=self._id is None)
+            self._place = place
+        if self._id is None:
+            self._id = sqlite_schema.prepare(self._connection)
+        sqlite_schema.begin(self._connection)
+        # Another file in its place does not know what was paid for.
+        if sqlite_schema.file_id(self._connection) != self._id:
+            raise LedgerError(
+                f"Another file has taken the place of the ledger's file {self.path} while it was in use. Put the "
+                "ledger's file back."
+            )
+        return self._connection
+
+    def _place_on_disk(self) -> tuple[int, int] | None:
+        """Which file stands under the path now; ``None`` if there is none."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _run_each(connection: "sqlite3.Connection", calls: Sequence[_Call]) -> None:
+    """Run each call in the transaction that has begun, end the transaction, and only then say what came of them."""
+    settle: list[Callable[[], None]] = []
+    with connection:
+        for call in calls:
+            connection.execute("SAVEPOINT call")
+            try:
+                settle.append(partial(call.outcome.set_result, call.work(connection)))
+            except Exception as error:
+                if not connection.in_transaction:  # a full disk, for example, ends the transaction of all
+                    raise
+                connection.execute("ROLLBACK TO call")
+                settle.append(partial(call.outcome.set_exception, error))
+            connection.execute("RELEASE call")
+    for each in settle:
+        each()

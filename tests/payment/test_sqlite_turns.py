@@ -1,0 +1,145 @@
+"""Calls that use a SQLite ledger's file at the same time: they share transactions, and nothing else."""
+
+import asyncio
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Awaitable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producer_tools import BudgetExceededError, LedgerError
+from producer_tools.payment import sqlite_schema
+from producer_tools.payment.entry import Limit
+from producer_tools.payment.sqlite_file import SqliteFile
+from producer_tools.payment.sqlite_ledger import SqliteLedger
+from tests.payment.ledgers import entry, keys
+
+MANY = 20
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each statement was executed."""
+    executed: Counter[str] = Counter()
+    connect = sqlite_schema.connect
+
+    def traced(path: Path, *, may_create: bool) -> sqlite3.Connection:
+        connection = connect(path, may_create=may_create)
+        connection.set_trace_callback(lambda statement: executed.update([statement]))
+        return connection
+
+    monkeypatch.setattr(sqlite_schema, "connect", traced)
+    return executed
+
+
+async def at_once(path: Path, *calls: Awaitable[Any]) -> list[Any]:
+    """The outcomes of calls that all wait for the file, which another program has locked until then."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = [asyncio.ensure_future(call) for call in calls]
+        await asyncio.sleep(0.1)
+        other.rollback()
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_calls_that_wait_for_the_file_go_into_one_transaction(path: Path, statements: Counter[str]) -> None:
+    """The end of each transaction waits for the disk: thirty writers would wait thirty times as long as one."""
+    ledger = SqliteLedger(path)
+    await ledger.entries()
+    before = statements["COMMIT"]
+    outcomes = await at_once(path, *(ledger.begin(entry(f"account/{number}")) for number in range(MANY)))
+    assert outcomes == [None] * MANY
+    assert await keys(ledger) == {str(number) for number in range(MANY)}
+    assert statements["COMMIT"] - before <= 4, "one of the first caller, one of the others, and that of `keys`"
+
+
+async def test_a_call_that_fails_takes_nothing_from_the_others_of_its_transaction(path: Path) -> None:
+    """One user's exhausted budget would undo the entries of other users, whose requests are then sent without one."""
+    ledger = SqliteLedger(path)
+    await ledger.entries()
+    dear = entry("account/dear", usd="5", scopes=("user",))
+    limits = [Limit("user", max_usd=Decimal(1))]
+    calls = [ledger.begin(entry(f"account/{number}")) for number in range(MANY)]
+    *outcomes, refused = await at_once(path, *calls, ledger.begin(dear, limits=limits))
+    assert outcomes == [None] * MANY
+    assert isinstance(refused, BudgetExceededError)
+    assert await keys(ledger) == {str(number) for number in range(MANY)}
+
+
+async def test_a_full_disk_is_told_to_each_call_of_the_transaction(path: Path) -> None:
+    """A caller that is told nothing waits for ever, and one that is told of success sends an unrecorded request."""
+    ledger = SqliteLedger(path)
+    await ledger.entries()
+
+    def fill_the_disk(connection: sqlite3.Connection) -> None:
+        connection.rollback()  # as SQLite itself does then
+        raise sqlite3.OperationalError("database or disk is full")
+
+    full = asyncio.to_thread(ledger._run, fill_the_disk)  # noqa: SLF001 - a call that fails so
+    calls = [ledger.begin(entry(f"account/{number}")) for number in range(MANY)]
+    *outcomes, failed = await at_once(path, *calls, full)
+    assert isinstance(failed, LedgerError)
+    written = [f"{number}" for number, outcome in enumerate(outcomes) if outcome is None]
+    assert all(outcome is None or "disk is full" in str(outcome) for outcome in outcomes)
+    assert await keys(ledger) == set(written)
+    assert len({id(outcome) for outcome in outcomes if outcome is not None}) == MANY - len(written)
+
+
+def test_a_file_that_vanishes_between_two_transactions_is_not_written_any_more(path: Path) -> None:
+    """Entries written to a deleted file are gone, and their requests would be paid for again after a restart."""
+    file = SqliteFile(path)
+    first_runs, second_waits = threading.Event(), threading.Event()
+
+    def delete(_: sqlite3.Connection) -> None:
+        first_runs.set()
+        assert second_waits.wait(10)
+        path.unlink()
+
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(file.run, delete)
+        assert first_runs.wait(10)
+        second = threads.submit(file.run, lambda _: None)
+        while len(file._waiting) < 2:  # noqa: SLF001 - the second call waits for the first one
+            pass
+        second_waits.set()
+        assert first.result(10) is None
+        with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+            second.result(10)
+    assert not path.exists()
+
+
+async def test_the_file_is_closed_when_no_call_uses_it(path: Path) -> None:
+    """An open file cannot be deleted on Windows, and its newest entries are missing from a copy of it."""
+    ledger = SqliteLedger(path)
+    await asyncio.gather(*(ledger.begin(entry(f"account/{number}")) for number in range(MANY)))
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_a_waiting_process_looks_often_whether_the_file_is_free(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With pauses that grow, a process that waits is overtaken by those that come later, again and again."""
+    pauses: list[float] = []
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == MANY:
+                other.rollback()
+
+        monkeypatch.setattr("producer_tools.payment.sqlite_schema.time.sleep", pause)
+        with closing(sqlite_schema.connect(path, may_create=True)) as connection:
+            sqlite_schema.begin(connection)
+            assert connection.in_transaction
+    assert len(pauses) == MANY
+    assert max(pauses) < 0.01
