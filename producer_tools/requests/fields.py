@@ -61,11 +61,12 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Strength = Annotated[float, Field(ge=0, le=1)]
 SoundStrength = Annotated[float, Field(ge=0.2, le=1)]
 
-AUDIO_ID = "From a result; not the task id."
-LYRICS_STRENGTH = "How closely to follow the lyrics."
-SOUND_STRENGTH = "How closely to follow the style."
-WEIRDNESS = "How experimental (0.5 if left out)."
-UPLOADED = "True if audio_id came from producer_upload_audio."
+AUDIO_ID = "Of a result, not the task id."
+ONE_AUDIO_ID = f"{AUDIO_ID} One only: the API takes no second song."
+LYRICS_STRENGTH = "Closeness to the lyrics."
+SOUND_STRENGTH = "Closeness to the style."
+WEIRDNESS = "How experimental (default 0.5)."
+UPLOADED = "True for an upload's audio_id."
 
 
 def default_model() -> Model:
@@ -92,5 +93,6 @@ def model_field() -> Any:
     """The field ``model``. Its default is read from the environment at each call."""
     return Field(
         default_factory=default_model,
-        description="FUZZ-2.0 (default), 2.0 Pro (best quality), 2.0 Raw (unprocessed), 1.1 Pro, 1.1, 1.0 Pro, 1.0 or 0.8.",
+        description="FUZZ-2.0 (default), 2.0 Pro (best quality), 2.0 Raw (unprocessed), 1.1 Pro, 1.1, 1.0 Pro, 1.0, "
+        "0.8.",
     )

@@ -16,6 +16,7 @@ from producer_tools.requests.fields import (
     AUDIO_ID,
     LONGEST_SECONDS,
     LYRICS_STRENGTH,
+    ONE_AUDIO_ID,
     SOUND_STRENGTH,
     UPLOADED,
     WEIRDNESS,
@@ -62,8 +63,7 @@ class GenerateMusic(MusicRequest):
     action = "generate"
 
     prompt: Annotated[Prompt, StringConstraints(min_length=1)] = Field(
-        description="Genre, mood, instruments, theme: 'upbeat summer pop, catchy synth', 'epic orchestral film score, "
-        "strings'."
+        description="Genre, mood, instruments, theme: 'upbeat summer pop, catchy synth', 'epic orchestral film score'."
     )
     model: ModelName = model_field()
     instrumental: bool = Field(default=False, description="No vocals.")
@@ -79,7 +79,7 @@ class GenerateCustomMusic(MusicRequest):
     action = "generate"
 
     lyric: Text = Field(
-        description="Lyrics with markers [Intro] [Verse] [Pre-Chorus] [Chorus] [Bridge] [Outro], e.g. "
+        description="Lyrics with section markers [Intro] [Verse] [Pre-Chorus] [Chorus] [Bridge] [Outro], e.g. "
         "'[Verse]\\nCity lights are fading\\n\\n[Chorus]\\nCarry me home'."
     )
     title: Text = Field(description="Song title.")
@@ -131,7 +131,7 @@ class CoverMusic(MusicRequest):
     model: ModelName = model_field()
     lyric: MaybeBlank | None = Field(default=None, description="Other lyrics.")
     title: MaybeBlank | None = Field(default=None, description="Title of the cover.")
-    cover_strength: SoundStrength | None = Field(default=None, description="How strongly to change (1 if left out).")
+    cover_strength: SoundStrength | None = Field(default=None, description="How strongly to change (default 1).")
     uploaded: bool = Field(default=False, description=UPLOADED)
 
 
@@ -151,7 +151,7 @@ class SwapVocals(MusicRequest):
 
     action = "swap_vocals"
 
-    audio_id: Text = Field(description=AUDIO_ID)
+    audio_id: Text = Field(description=ONE_AUDIO_ID)
     lyric: MaybeBlank | None = Field(default=None, description="What the new vocals sing.")
     lyrics_strength: Strength | None = Field(default=None, description=LYRICS_STRENGTH)
     weirdness: Strength | None = Field(default=None, description=WEIRDNESS)
@@ -163,7 +163,7 @@ class SwapInstrumentals(MusicRequest):
 
     action = "swap_instrumentals"
 
-    audio_id: Text = Field(description=AUDIO_ID)
+    audio_id: Text = Field(description=ONE_AUDIO_ID)
     prompt: Prompt | None = Field(default=None, description="Style of the new instrumental.")
     sound_strength: SoundStrength | None = Field(default=None, description=SOUND_STRENGTH)
     weirdness: Strength | None = Field(default=None, description=WEIRDNESS)

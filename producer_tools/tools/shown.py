@@ -1,7 +1,7 @@
 """What a model sees of a tool's arguments: a JSON schema that every provider takes, also in its strict mode."""
 
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from langchain_core.tools import InjectedToolArg
 from pydantic import BaseModel, GetJsonSchemaHandler, create_model
@@ -108,7 +108,7 @@ def _number(limit: float) -> str:
 
 
 def _shown_type(field: FieldInfo) -> Any:
-    kind: Any = str if field.annotation == Model else field.annotation
+    kind: Any = str if get_args(field.annotation) == get_args(Model) else field.annotation
     return kind if field.is_required() or field.default is False else kind | None
 
 

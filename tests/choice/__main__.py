@@ -91,9 +91,9 @@ def confusion(missed: Counter[tuple[str, str]]) -> list[str]:
     columns = [tool for tool in letters if any(first == tool for _, first in missed)]
     width = max((len(_short(tool)) for tool in letters), default=0)
     lines = [" " * (width + 2) + "".join(f"{letters[tool]:>3}" for tool in columns)]
-    for right in letters:
+    for right, letter in letters.items():
         counts = "".join(f"{missed[right, first] or '.':>3}" for first in columns)
-        lines.append(f"{letters[right]} {_short(right):{width}}{counts}")
+        lines.append(f"{letter} {_short(right):{width}}{counts}")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""The schemas that a model reads: strict modes take them, what is optional may be null or false, limits are in words."""
+"""The schemas that a model reads: strict modes take them, options may be null or false, limits are in words."""
 
 import json
 import re
