@@ -4,7 +4,7 @@ import os
 import re
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, AnyHttpUrl, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field, StringConstraints, TypeAdapter
 
 from producer_tools.errors import ConfigurationError
 
@@ -46,6 +46,13 @@ def _check_url(url: str) -> str:
     return url
 
 
+def _whole_name(given: Any) -> Any:
+    """The API's name of a model that was given without ``FUZZ-`` or in another case. Pydantic refuses what is left."""
+    wanted = str(given).strip().lower().removeprefix("fuzz").lstrip("- ")
+    return next((model for model in get_args(Model) if model.lower() == f"fuzz-{wanted}"), given)
+
+
+ModelName = Annotated[Model, BeforeValidator(_whole_name)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 MaybeBlank = Annotated[str, StringConstraints(strip_whitespace=True)]
 Url = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_check_url)]
@@ -54,11 +61,12 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Strength = Annotated[float, Field(ge=0, le=1)]
 SoundStrength = Annotated[float, Field(ge=0.2, le=1)]
 
-AUDIO_ID = "audio_id of a result (not the task id)."
-LYRICS_STRENGTH = "How closely to follow the lyrics."
-SOUND_STRENGTH = "How closely to follow the style."
-WEIRDNESS = "How experimental (0.5 if left out)."
-UPLOADED = "True if audio_id came from producer_upload_audio."
+AUDIO_ID = "Of a result, not the task id."
+ONE_AUDIO_ID = f"{AUDIO_ID} One only: the API takes no second song."
+LYRICS_STRENGTH = "Closeness to the lyrics."
+SOUND_STRENGTH = "Closeness to the style."
+WEIRDNESS = "How experimental (default 0.5)."
+UPLOADED = "True for an upload's audio_id."
 
 
 def default_model() -> Model:
@@ -85,5 +93,6 @@ def model_field() -> Any:
     """The field ``model``. Its default is read from the environment at each call."""
     return Field(
         default_factory=default_model,
-        description="Best quality: FUZZ-2.0 Pro; unprocessed: FUZZ-2.0 Raw; default FUZZ-2.0.",
+        description="FUZZ-2.0 (default), 2.0 Pro (best quality), 2.0 Raw (unprocessed), 1.1 Pro, 1.1, 1.0 Pro, 1.0, "
+        "0.8.",
     )

@@ -16,11 +16,12 @@ from producer_tools.requests.fields import (
     AUDIO_ID,
     LONGEST_SECONDS,
     LYRICS_STRENGTH,
+    ONE_AUDIO_ID,
     SOUND_STRENGTH,
     UPLOADED,
     WEIRDNESS,
     MaybeBlank,
-    Model,
+    ModelName,
     Prompt,
     Seconds,
     SoundStrength,
@@ -62,10 +63,9 @@ class GenerateMusic(MusicRequest):
     action = "generate"
 
     prompt: Annotated[Prompt, StringConstraints(min_length=1)] = Field(
-        description="Genre, mood, instruments, theme: 'upbeat summer pop, catchy synth', 'epic orchestral film score, "
-        "strings'."
+        description="Genre, mood, instruments, theme: 'upbeat summer pop, catchy synth', 'epic orchestral film score'."
     )
-    model: Model = model_field()
+    model: ModelName = model_field()
     instrumental: bool = Field(default=False, description="No vocals.")
     lyrics_strength: Strength | None = Field(default=None, description=LYRICS_STRENGTH)
     sound_strength: SoundStrength | None = Field(default=None, description=SOUND_STRENGTH)
@@ -79,12 +79,12 @@ class GenerateCustomMusic(MusicRequest):
     action = "generate"
 
     lyric: Text = Field(
-        description="Lyrics with markers [Intro] [Verse] [Pre-Chorus] [Chorus] [Bridge] [Outro], e.g. "
+        description="Lyrics with section markers [Intro] [Verse] [Pre-Chorus] [Chorus] [Bridge] [Outro], e.g. "
         "'[Verse]\\nCity lights are fading\\n\\n[Chorus]\\nCarry me home'."
     )
     title: Text = Field(description="Song title.")
     prompt: Prompt = Field(default="", description="Style: genre, mood, instruments, voice, tempo.")
-    model: Model = model_field()
+    model: ModelName = model_field()
     instrumental: bool = Field(default=False, description="No vocals; the lyrics are ignored.")
     lyrics_strength: Strength | None = Field(default=None, description=LYRICS_STRENGTH)
     sound_strength: SoundStrength | None = Field(default=None, description=SOUND_STRENGTH)
@@ -101,7 +101,7 @@ class ExtendMusic(MusicRequest):
     continue_at: Seconds = Field(description="Second from which to go on.")
     lyric: MaybeBlank = Field(default="", description="Lyrics of the new part, with section markers.")
     prompt: Prompt = Field(default="", description="Style of the new part; empty keeps the song's.")
-    model: Model = model_field()
+    model: ModelName = model_field()
     title: MaybeBlank | None = Field(default=None, description="Title of the longer song.")
     lyrics_strength: Strength | None = Field(default=None, description=LYRICS_STRENGTH)
     sound_strength: SoundStrength | None = Field(default=None, description=SOUND_STRENGTH)
@@ -128,10 +128,10 @@ class CoverMusic(MusicRequest):
 
     audio_id: Text = Field(description=AUDIO_ID)
     prompt: Prompt = Field(default="", description="Target style: 'smooth jazz, saxophone', 'acoustic folk'.")
-    model: Model = model_field()
+    model: ModelName = model_field()
     lyric: MaybeBlank | None = Field(default=None, description="Other lyrics.")
     title: MaybeBlank | None = Field(default=None, description="Title of the cover.")
-    cover_strength: SoundStrength | None = Field(default=None, description="How strongly to change (1 if left out).")
+    cover_strength: SoundStrength | None = Field(default=None, description="How strongly to change (default 1).")
     uploaded: bool = Field(default=False, description=UPLOADED)
 
 
@@ -142,7 +142,7 @@ class VariationMusic(MusicRequest):
 
     audio_id: Text = Field(description=AUDIO_ID)
     prompt: Prompt = Field(default="", description="What to do differently.")
-    model: Model = model_field()
+    model: ModelName = model_field()
     lyric: MaybeBlank | None = Field(default=None, description="Other lyrics.")
 
 
@@ -151,11 +151,11 @@ class SwapVocals(MusicRequest):
 
     action = "swap_vocals"
 
-    audio_id: Text = Field(description=AUDIO_ID)
+    audio_id: Text = Field(description=ONE_AUDIO_ID)
     lyric: MaybeBlank | None = Field(default=None, description="What the new vocals sing.")
     lyrics_strength: Strength | None = Field(default=None, description=LYRICS_STRENGTH)
     weirdness: Strength | None = Field(default=None, description=WEIRDNESS)
-    model: Model = model_field()
+    model: ModelName = model_field()
 
 
 class SwapInstrumentals(MusicRequest):
@@ -163,11 +163,11 @@ class SwapInstrumentals(MusicRequest):
 
     action = "swap_instrumentals"
 
-    audio_id: Text = Field(description=AUDIO_ID)
+    audio_id: Text = Field(description=ONE_AUDIO_ID)
     prompt: Prompt | None = Field(default=None, description="Style of the new instrumental.")
     sound_strength: SoundStrength | None = Field(default=None, description=SOUND_STRENGTH)
     weirdness: Strength | None = Field(default=None, description=WEIRDNESS)
-    model: Model = model_field()
+    model: ModelName = model_field()
 
 
 class ReplaceSection(MusicRequest):
@@ -180,7 +180,7 @@ class ReplaceSection(MusicRequest):
     replace_section_end: Seconds = Field(description="End, seconds; after the start.")
     lyric: MaybeBlank = Field(default="", description="Lyrics of the new section.")
     prompt: Prompt = Field(default="", description="Style of the new section.")
-    model: Model = model_field()
+    model: ModelName = model_field()
     uploaded: bool = Field(default=False, description=UPLOADED)
 
     @model_validator(mode="after")

@@ -26,7 +26,7 @@ class GetTasksBatch(Request):
 
     endpoint = TASKS
 
-    task_ids: list[Text] = Field(min_length=1, description="From any submitting tools.")
+    task_ids: list[Text] = Field(min_length=1, description="From submitting tools; any number (50 to a request).")
 
     @field_validator("task_ids", mode="before")
     @classmethod
@@ -43,6 +43,6 @@ class WaitForTasks(GetTasksBatch):
     """Wait for tasks."""
 
     timeout_seconds: float = Field(
-        default=300, gt=0, le=1800, description="Longest wait (300 if left out); most songs take 20-50 s."
+        default=300, gt=0, le=1800, description="Longest wait (default 300); most songs take 20-50 s."
     )
     runtime: Runtime = None

@@ -11,8 +11,8 @@ class ProducerGenerateLyrics(SubmittingTool):
 
     name: str = "producer_generate_lyrics"
     description: str = (
-        "Write lyrics: only the words of a song about a theme or mood, as text, before any music is made or for "
-        "somebody to sing. Structured, with section markers, ready for producer_generate_custom_music. Returns "
-        "title and lyrics at once. Paid."
+        "Write song lyrics about a theme or mood, only as text: two verses and a chorus on paper, funny rhymes for"
+        " a party, a draft to read first or to sing oneself. 'Just write the words, no audio'. Returns title and "
+        "lyrics with section markers, ready for producer_generate_custom_music. Paid."
     )
     args_schema: type[BaseModel] = requests.GenerateLyrics

@@ -43,8 +43,9 @@ class ProducerUploadAudio(SubmittingTool):
 
     name: str = "producer_upload_audio"
     description: str = (
-        "Bring in the user's own recording or music from a link (a demo, a voice memo, any import), so that "
-        "extend, cover and replace work on it: give them the returned audio_id and uploaded=true. Paid."
+        "Upload the user's own audio from a link: a demo, a voice memo, a beat, their band's song. 'Load "
+        "https://example.com/demo.mp3', 'get my file in here'. Then extend, cover and replace work on it: give "
+        "them the returned audio_id and uploaded=true. Paid."
     )
     args_schema: type[BaseModel] = requests.UploadAudio
     upload_dir: UploadDir | None = Field(default=None, exclude=True, repr=False)
@@ -91,8 +92,8 @@ class ProducerGenerateVideo(SubmittingTool):
 
     name: str = "producer_generate_video"
     description: str = (
-        "Make a video of a finished song: something to look at, for sharing, for YouTube, Instagram and other "
-        "video platforms. Paid."
+        "Turn a song into a video with moving pictures to watch: an mp4, a clip or reel for YouTube, Instagram, "
+        "TikTok or WhatsApp, visuals to show on a screen. For sharing on video platforms. Paid."
     )
     args_schema: type[BaseModel] = requests.GenerateVideo
 
@@ -102,7 +103,8 @@ class ProducerGenerateWav(SubmittingTool):
 
     name: str = "producer_generate_wav"
     description: str = (
-        "Get a song as a lossless WAV file, of the highest quality: larger, with no loss against the compressed "
-        "file. For production, a CD, mastering, further processing. Paid."
+        "Get a song as a lossless, uncompressed WAV file of the highest quality: for production, mastering, a CD, "
+        "the radio, a sound engineer, further processing; better than mp3. Larger, with no loss against the "
+        "compressed file. Paid."
     )
     args_schema: type[BaseModel] = requests.GenerateWav

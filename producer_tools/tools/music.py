@@ -6,8 +6,8 @@ from producer_tools import requests
 from producer_tools.tools.base import SubmittingTool
 
 _SUBMITS = (
-    " Paid; gives a task_id, nothing is finished yet: next call producer_wait_for_tasks (or producer_get_task). Never "
-    "repeat it to poll."
+    " Paid; gives a task_id, nothing is finished yet: then producer_wait_for_tasks or producer_get_task. Never "
+    "repeat to poll."
 )
 
 
@@ -16,9 +16,10 @@ class ProducerGenerateMusic(SubmittingTool):
 
     name: str = "producer_generate_music"
     description: str = (
-        "Make a new song from an idea: a theme, mood, genre or occasion; lyrics, melody, style and arrangement are"
-        " made for you. The simplest way: a quick song from a text prompt, no lyrics in mind, free arrangement. "
-        "With the user's own lyrics: producer_generate_custom_music." + _SUBMITS
+        "Create a new song, tune or beat from a short idea: a funny song about a cat, a catchy jingle for a shop, "
+        "a love song, epic trailer music, calm background music for a game, no singing. 'A happy song for mum, "
+        "come up with everything'. The simplest way: lyrics, melody, style and arrangement are made for you. With "
+        "the user's lyrics: producer_generate_custom_music." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.GenerateMusic
 
@@ -28,9 +29,10 @@ class ProducerGenerateCustomMusic(SubmittingTool):
 
     name: str = "producer_generate_custom_music"
     description: str = (
-        "Make a new song that sings the user's own lyrics, words or poem, with full control of lyrics, title and "
-        "style. You give the lyrics with section markers; melody and arrangement are made. Without lyrics: "
-        "producer_generate_music." + _SUBMITS
+        "Sing the user's own words as a song: 'here are my lyrics, use exactly this', 'set my poem to music, call "
+        "it Red Shoes', 'turn this rap into a track, title Home: the night is long / the road is wide'. Full "
+        "control of lyrics, title and style: you give the lyrics, melody and arrangement are made. Without lyrics:"
+        " producer_generate_music." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.GenerateCustomMusic
 
@@ -40,8 +42,9 @@ class ProducerExtendMusic(SubmittingTool):
 
     name: str = "producer_extend_music"
     description: str = (
-        "Make an existing song longer: continue it from a timestamp with more verses, a bridge, an outro. For a "
-        "song that is too short or ends too early, or a long one built piece by piece." + _SUBMITS
+        "Continue a song from a timestamp and make it longer: it is too short, ends too early, should go on for "
+        "another minute, needs one more verse, a bridge, a last chorus, a proper ending (outro). 'Carry on from "
+        "second 90', 'keep playing'. Builds a long song piece by piece." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.ExtendMusic
 
@@ -51,8 +54,9 @@ class ProducerCoverMusic(SubmittingTool):
 
     name: str = "producer_cover_music"
     description: str = (
-        "Turn a whole existing song into another style or genre: a cover, a remix, an acoustic or unplugged "
-        "version. Core melody and lyrics stay. Only another voice or only other music: the swaps." + _SUBMITS
+        "Turn an existing song into another style or genre: a cover or remix, the same song as jazz, rock, country"
+        " or techno, acoustic, unplugged. 'What would it sound like as swing?', 'can we hear that song as a "
+        "tango?', 'do it over in gospel style'. Core melody and lyrics stay." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.CoverMusic
 
@@ -62,8 +66,9 @@ class ProducerVariationMusic(SubmittingTool):
 
     name: str = "producer_variation_music"
     description: str = (
-        "Make another take of an existing song: a slightly different version, its overall structure kept. For a "
-        "user who likes it but wants alternatives, to explore, for several takes." + _SUBMITS
+        "Make another take of a song the user likes: a slightly different version, structure kept. 'One more, "
+        "similar but not identical', 'almost right, try again with small differences', 'an alternate version close"
+        " to the original', a sibling in the same style. To explore, for several takes and options." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.VariationMusic
 
@@ -73,9 +78,9 @@ class ProducerSwapVocals(SubmittingTool):
 
     name: str = "producer_swap_vocals"
     description: str = (
-        "Change who sings a song: another voice, new vocals over its own instrumental; it keeps the same beat, music "
-        "and band. Also a vocal mash-up. One audio id only: the API takes no second song. To change the music: "
-        "producer_swap_instrumentals." + _SUBMITS
+        "Let somebody else sing a song: a different singer or vocalist, a woman, a man, a choir, a deep, old, "
+        "raspy or softer voice. 'The band is perfect, only the voice is wrong'. New vocals over the same beat, "
+        "instruments untouched; also a vocal mash-up. For other music: producer_swap_instrumentals." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.SwapVocals
 
@@ -85,9 +90,9 @@ class ProducerSwapInstrumentals(SubmittingTool):
 
     name: str = "producer_swap_instrumentals"
     description: str = (
-        "Change the music behind the singing: a new instrumental, beat or backing band under a song's own vocals: "
-        "the same voice over other music. Also an instrumental mash-up. One audio id only: the API takes no second"
-        " song. To change the voice: producer_swap_vocals." + _SUBMITS
+        "Change the music behind the singing: a new instrumental under the same voice, another band, new beat or "
+        "accompaniment, an orchestra, guitar and strings instead of drums. 'Keep my voice, but heavy riffs or a "
+        "piano behind it'. Also an instrumental mash-up. For another voice: producer_swap_vocals." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.SwapInstrumentals
 
@@ -97,8 +102,9 @@ class ProducerReplaceSection(SubmittingTool):
 
     name: str = "producer_replace_section"
     description: str = (
-        "Redo one part of a song, from one second to another, the rest unchanged: fix a section or a wrong line, "
-        "put other lyrics in the middle, swap a verse or chorus." + _SUBMITS
+        "Fix one part of a song between two times and leave the rest unchanged: a wrong word or name at 1:12, the "
+        "first 20 seconds, a bad solo from 0:45 to 1:05, a mistake, noise. 'It says Monday but should say Sunday',"
+        " 'redo only this bit'. Also new lyrics in the middle, another verse or chorus." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.ReplaceSection
 
@@ -108,7 +114,8 @@ class ProducerStemsMusic(SubmittingTool):
 
     name: str = "producer_stems_music"
     description: str = (
-        "Split a song into separate tracks: the vocals alone and the instruments alone, in one zip. To isolate "
-        "vocals, for karaoke without the singing, for stems to mix." + _SUBMITS
+        "Separate the vocals and the instruments of a song into stems, as files in one zip: to isolate vocals, for"
+        " karaoke or playing along without the singer, an acapella, a DJ set, tracks to mix. 'Just the singing, "
+        "nothing else', 'the music minus the voice'." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.StemsMusic

@@ -113,8 +113,9 @@ class ProducerListModels(ReferenceTool):
 
     name: str = "producer_list_models"
     description: str = (
-        "Which models (engines, versions) can be chosen for a song: the eight models with tier, use and longest "
-        "song, and which to pick."
+        "Which model is best, which versions of the engine are available, is there a newer one, what is the "
+        "difference between Pro and Raw? The eight models (AIs, generators) with tier, use and longest song, and "
+        "which to pick."
     )
 
 
@@ -125,8 +126,8 @@ class ProducerListActions(ReferenceTool):
 
     name: str = "producer_list_actions"
     description: str = (
-        "Everything that can be done here: every tool, grouped, and the workflows step by step, from a quick song "
-        "to your own music."
+        "What can you do? How does this work, what else is on offer besides songs? An overview of everything "
+        "possible: every tool, grouped, and the workflows, the steps from a quick song to your own music."
     )
 
 
@@ -137,6 +138,7 @@ class ProducerGetLyricFormatGuide(ReferenceTool):
 
     name: str = "producer_get_lyric_format_guide"
     description: str = (
-        "How to format lyrics: section markers in brackets, an example, and tips on line length, words and rhymes."
-        " It writes none."
+        "How should lyrics be written, what is the right format or layout of my own text? Does it need brackets or"
+        " tags? The rules: section markers for intro, verse, chorus, bridge and outro, an example, and tips on "
+        "line length, words and rhymes."
     )

@@ -1,13 +1,15 @@
 """What a model sees of a tool's arguments: a JSON schema that every provider takes, also in its strict mode."""
 
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from langchain_core.tools import InjectedToolArg
 from pydantic import BaseModel, GetJsonSchemaHandler, create_model
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core.core_schema import CoreSchema
+
+from producer_tools.requests import Model
 
 _LIMITS = {
     "minLength": "min {} characters",
@@ -32,14 +34,15 @@ def shown(schema: type[BaseModel]) -> type[BaseModel]:
     """A tool's arguments as a model sees them.
 
     Arguments that only the application sets are left out. An optional argument may be null, because a strict mode makes
-    all arguments required. Limits stand in the descriptions, because some providers drop the keywords for them and
-    others refuse them.
+    all arguments required; one that is false by default needs no null. Limits stand in the descriptions, because some
+    providers drop the keywords for them and others refuse them. The models' names stand there too: eight tools would
+    repeat them as an enum, with each turn.
 
     Args:
         schema: the ``args_schema`` of a tool.
     """
     fields: dict[str, Any] = {
-        name: (_or_null(field), field)
+        name: (_shown_type(field), field)
         for name, field in schema.model_fields.items()
         if not _is_injected(field.metadata)
     }
@@ -104,9 +107,9 @@ def _number(limit: float) -> str:
     return str(int(limit)) if limit == int(limit) else str(limit)
 
 
-def _or_null(field: FieldInfo) -> Any:
-    annotation: Any = field.annotation
-    return annotation if field.is_required() else annotation | None
+def _shown_type(field: FieldInfo) -> Any:
+    kind: Any = str if get_args(field.annotation) == get_args(Model) else field.annotation
+    return kind if field.is_required() or field.default is False else kind | None
 
 
 def _is_injected(metadata: list[Any]) -> bool:

@@ -8,8 +8,8 @@ from producer_tools.tools.base import ProducerTool
 from producer_tools.tools.output import Output, batch_output, task_output
 
 _CAVEAT = (
-    "While pending, an audio_url may already be there: a streaming preview, not the result. Check state: give results "
-    "to the user only when it is complete and success is true; never stop because of a URL."
+    " While pending, an audio_url is a streaming preview, not the result: give results only when state is "
+    "complete and success is true; never stop because of a URL."
 )
 
 
@@ -18,9 +18,10 @@ class ProducerGetTask(ProducerTool):
 
     name: str = "producer_get_task"
     description: str = (
-        "See what became of one song or other task (job) that was started: whether it is ready or failed, its "
-        "audio URLs, title, lyrics, duration, metadata. States: pending, in progress, or processing, being "
-        "processed: keep polling; complete, finished, the only state that means done; failed, see the error. " + _CAVEAT
+        "Is my song ready? Did it finish or fail, what happened to the tune that was started ten minutes ago, is "
+        "it still rendering? The status and result of one task (job, request) by its id: audio URLs, title, "
+        "lyrics, duration, metadata. States: pending, in progress, and processing: keep polling; complete: the "
+        "only state that means done; failed: see the error." + _CAVEAT
     )
     args_schema: type[BaseModel] = requests.GetTask
 
@@ -34,8 +35,9 @@ class ProducerGetTasksBatch(ProducerTool):
 
     name: str = "producer_get_tasks_batch"
     description: str = (
-        "See what became of several songs or tasks (jobs) at once: which are ready, which failed, and their URLs; "
-        "cheaper than one by one (any number, 50 to a request). For several pending tasks, a batch. " + _CAVEAT
+        "Are all the songs done? Which of them are ready, which failed, how are they coming along? Check several "
+        "songs, tracks, jobs or tasks together by their ids: the status and results of all, cheaper than one by "
+        "one." + _CAVEAT
     )
     args_schema: type[BaseModel] = requests.GetTasksBatch
 
@@ -53,9 +55,9 @@ class ProducerWaitForTasks(ProducerTool):
 
     name: str = "producer_wait_for_tasks"
     description: str = (
-        "Wait until all these tasks are final, and get their results, in one call: after a submit, use this instead "
-        "of looking again and again. At the deadline it returns what is finished and what is not; nothing is lost or "
-        "cancelled, and it can be called again. Only state complete with success true means done."
+        "Wait until all these tasks are final and get their results in one call: after a submit, use this instead of "
+        "looking again and again. At the deadline it returns what is finished; nothing is lost, and it can be called "
+        "again. Only state complete with success true means done."
     )
     args_schema: type[BaseModel] = requests.WaitForTasks
     on_progress: OnProgress | None = Field(default=None, exclude=True, repr=False)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from string import ascii_lowercase
 from typing import NamedTuple
 
 from producer_tools import ProducerClient, ProducerToolkit
@@ -78,8 +79,33 @@ def count(chooser: Chooser, wishes: Sequence[Wish]) -> Found:
     )
 
 
+def confusion(missed: Counter[tuple[str, str]]) -> list[str]:
+    """A table of the misses: a row for each right tool, a column for each tool that came first in its place.
+
+    A column is headed by the letter of its tool, which stands before that tool's row.
+
+    Args:
+        missed: how often each pair of the right tool and the one that came first was found.
+    """
+    letters = dict(zip(sorted({tool for pair in missed for tool in pair}), ascii_lowercase, strict=False))
+    columns = [tool for tool in letters if any(first == tool for _, first in missed)]
+    width = max((len(_short(tool)) for tool in letters), default=0)
+    lines = [" " * (width + 2) + "".join(f"{letters[tool]:>3}" for tool in columns)]
+    for right, letter in letters.items():
+        counts = "".join(f"{missed[right, first] or '.':>3}" for first in columns)
+        lines.append(f"{letter} {_short(right):{width}}{counts}")
+    return lines
+
+
+def _short(tool: str) -> str:
+    return tool.removeprefix("producer_")
+
+
 def main() -> None:
-    """Print how often the right tool came first and among the first three, and what was taken for what."""
+    """Print how often the right tool came first and among the first three.
+
+    For the working half, also print which tool came first in place of the right one.
+    """
     texts: Mapping[str, Mapping[str, str]] = {
         f"mcp-producer {version('mcp-producer')}": other_texts(),
         f"producer-tools {version('producer-tools')}": own_texts(),
@@ -87,13 +113,15 @@ def main() -> None:
     for half in ("working", "reported"):
         wishes = read_wishes(half)
         print(f"\n{half}: {len(wishes)} wishes; the right tool first / among the first three")
+        tables: list[str] = []
         for name, kind in CHOOSERS.items():
             for whose, of in texts.items():
                 found = count(kind(of), wishes)
                 print(f"  {name:7} {whose:28} {found.first:3} / {found.in_three}")
-                if whose.startswith("producer-tools"):
-                    for (tool, chosen), times in found.missed.most_common():
-                        print(f"      {times} x {tool.removeprefix('producer_')} -> {chosen.removeprefix('producer_')}")
+                title = f"{name}, {whose}: the right tool (row), and the one that came first (column)"
+                tables += ["", title, *confusion(found.missed)]
+        if half == "working":
+            print("\n".join(tables))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from producer_tools.tools.catalog import ALL_TOOLS
-from tests.choice.__main__ import NOT_COMPARED, read_wishes
+from tests.choice.__main__ import NOT_COMPARED, confusion, read_wishes
 
 TOOLS = {tool.model_fields["name"].default for tool in ALL_TOOLS} - NOT_COMPARED
 WISHES = [*read_wishes("working"), *read_wishes("reported")]
@@ -21,3 +21,14 @@ def test_no_wish_is_counted_twice_or_names_its_tool() -> None:
     """A wish in both halves would be worked on and reported; a tool's name in a wish would find it by itself."""
     assert len({wish.text for wish in WISHES}) == len(WISHES) >= 150
     assert not [wish for wish in WISHES if "producer_" in wish.text]
+
+
+def test_a_table_counts_each_miss_once() -> None:
+    """A person decides by it which two descriptions to tell apart."""
+    missed = Counter({("producer_stems_music", "producer_swap_vocals"): 2, ("producer_swap_vocals", "producer_wav"): 1})
+    assert confusion(missed) == [
+        "               b  c",
+        "a stems_music  2  .",
+        "b swap_vocals  .  1",
+        "c wav          .  .",
+    ]

@@ -30,6 +30,7 @@ INVALID: list[tuple[str, dict[str, Any], str]] = [
     ("producer_generate_music", {"prompt": "x", "lyrics_strength": -1}, "lyrics_strength: .* or equal to 0"),
     ("producer_generate_music", {"prompt": "x", "weirdness": float("nan")}, "weirdness: "),
     ("producer_generate_music", {"prompt": "x", "model": "FUZZ-9"}, "model: .*'FUZZ-2.0 Pro'"),
+    ("producer_generate_music", {"prompt": "x", "model": "Pro"}, "model: .*'FUZZ-2.0 Pro'.*'FUZZ-0.8'"),
     ("producer_generate_music", {"prompt": "x", "style": "jazz"}, "style: Extra inputs are not permitted"),
     ("producer_generate_custom_music", {"lyric": "", "title": "T"}, "lyric: .* at least 1 character"),
     ("producer_cover_music", {"audio_id": ""}, "audio_id: .* at least 1 character"),

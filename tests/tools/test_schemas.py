@@ -1,7 +1,8 @@
-"""The schemas that a model reads: strict modes take them, each optional argument may be null, limits are in words."""
+"""The schemas that a model reads: strict modes take them, options may be null or false, limits are in words."""
 
 import json
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Literal, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -11,7 +12,7 @@ from pydantic import AliasChoices, AliasPath, BaseModel, Field
 
 from producer_tools import MemoryLedger, ProducerClient, ProducerGenerateMusic, ProducerToolkit, ProducerWaitForTasks
 from producer_tools.payment.keys import fingerprint
-from producer_tools.requests import GenerateMusic, Request, WaitForTasks
+from producer_tools.requests import GenerateMusic, Model, Request, WaitForTasks
 from producer_tools.sandbox import ProducerSandbox
 from producer_tools.tools.base import ProducerTool, SubmittingTool
 from tests.payment.calls import PAID, Account, Tool
@@ -51,6 +52,12 @@ def nulls(tool: ProducerTool) -> dict[str, None]:
     return dict.fromkeys(name for name in schema["properties"] if name not in schema.get("required", ()))
 
 
+def unchosen(tool: ProducerTool) -> dict[str, Any]:
+    """What a model gives in a strict mode for each argument that it would leave out: a null, or false."""
+    arguments = parameters(tool)["properties"]
+    return {name: False if arguments[name].get("type") == "boolean" else None for name in nulls(tool)}
+
+
 @each_tool
 def test_a_strict_mode_takes_the_schema(tool: BaseTool) -> None:
     """OpenAI would refuse the whole request, with all tools in it, because of one keyword."""
@@ -58,12 +65,12 @@ def test_a_strict_mode_takes_the_schema(tool: BaseTool) -> None:
 
 
 @each_tool
-def test_an_optional_argument_may_be_null(tool: ProducerTool) -> None:
+def test_an_optional_argument_may_be_null_or_false(tool: ProducerTool) -> None:
     """In a strict mode every argument is required: the model would have to invent a seed for each song."""
     strict = parameters(tool, strict=True)
     assert strict.get("required", []) == list(strict["properties"])
-    for name in nulls(tool):
-        assert Draft202012Validator(strict["properties"][name]).is_valid(None), name
+    for name, value in unchosen(tool).items():
+        assert Draft202012Validator(strict["properties"][name]).is_valid(value), name
     required = parameters(tool).get("required", [])
     for name in required:
         assert not Draft202012Validator(strict["properties"][name]).is_valid(None), name
@@ -128,10 +135,12 @@ def test_a_null_is_never_sent_and_changes_no_fingerprint(tool: SubmittingTool) -
     """A null in the body may be refused; with another fingerprint, a call that is sent again would be paid twice."""
     arguments = {name: ARGUMENTS[name] for name in parameters(tool)["required"]}
     by_application = {"callback_url": None, "async": None} if hasattr(tool.args_schema, "action") else {}
-    plain, full = tool.request(arguments), tool.request({**arguments, **nulls(tool), **by_application})
-    assert full.body() == plain.body()
-    assert None not in full.body().values()
-    assert fingerprint(full) == fingerprint(plain)
+    plain = tool.request(arguments)
+    for left_out in (nulls(tool), unchosen(tool)):
+        full = tool.request({**arguments, **left_out, **by_application})
+        assert full.body() == plain.body()
+        assert None not in full.body().values()
+        assert fingerprint(full) == fingerprint(plain)
 
 
 @pytest.mark.parametrize("made", PAID, ids=lambda made: made.__name__)
@@ -142,11 +151,11 @@ async def test_a_call_with_nulls_is_the_call_without_them(made: Tool) -> None:
         async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger) as client:
             tool = made(client=client)  # type: ignore[call-arg]  # mypy takes the name and description for required
             arguments = account.arguments(made)
-            for given in (arguments, {**arguments, **nulls(tool)}):
+            for given in (arguments, {**arguments, **nulls(tool)}, {**arguments, **unchosen(tool)}):
                 message = await tool.ainvoke({"type": "tool_call", "id": "c", "name": tool.name, "args": given})
                 assert message.status == "success"
-            plain, with_nulls = account.new_charges()
-            assert with_nulls.request == plain.request
+            plain, with_nulls, with_false = account.new_charges()
+            assert with_nulls.request == with_false.request == plain.request
             assert len({entry.fingerprint for entry in await ledger.entries()}) == 1
 
 
@@ -155,6 +164,25 @@ async def test_a_wait_with_a_null_waits_as_long_as_by_default(toolkit: ProducerT
     (tool,) = (tool for tool in toolkit.get_tools() if isinstance(tool, ProducerWaitForTasks))
     assert json.loads(await tool.ainvoke({"task_ids": ["nobody"], "timeout_seconds": None}))["not_found"] == ["nobody"]
     assert WaitForTasks.model_validate({"task_ids": ["t"], "timeout_seconds": None}).timeout_seconds == 300
+
+
+@pytest.mark.parametrize("tool", [tool for tool in TOOLS if "model" in parameters(tool)["properties"]])
+def test_a_model_may_choose_each_model_by_the_name_that_it_reads(tool: SubmittingTool) -> None:
+    """The names stand in the description only: one that is missing there is never chosen, one that is wrong fails."""
+    shown = parameters(tool)["properties"]["model"]
+    assert shown["type"] == ["string", "null"]
+    names = re.findall(r"(?:FUZZ-)?\d\.\d(?: Pro| Raw)?", shown["description"])
+    required = {name: ARGUMENTS[name] for name in parameters(tool)["required"]}
+    assert {tool.request({**required, "model": name}).body()["model"] for name in names} == set(get_args(Model))
+
+
+@pytest.mark.parametrize("given", ["2.0 pro", "fuzz-2.0 Pro", "FUZZ 2.0 Pro", " FUZZ-2.0 Pro "])
+def test_each_way_to_write_a_model_is_the_same_request(given: str) -> None:
+    """A call that is sent again in other words would be paid twice, and the service knows the whole names only."""
+    plain = GenerateMusic.model_validate({"prompt": "a waltz", "model": "FUZZ-2.0 Pro"})
+    written = GenerateMusic.model_validate({"prompt": "a waltz", "model": given})
+    assert written.body() == plain.body()
+    assert fingerprint(written) == fingerprint(plain)
 
 
 class OwnArguments(GenerateMusic):

@@ -1,6 +1,7 @@
 """The tools as LangChain, a model and an application see them."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -91,7 +92,7 @@ def test_the_schemas_are_short_and_hide_what_a_model_must_not_set(tools: dict[st
 
 FACTS = {  # what each description must contain
     "producer_generate_music": ["simplest", "lyrics, melody, style and arrangement", "producer_generate_custom_music"],
-    "producer_generate_custom_music": ["full control", "lyrics, title and style", "[Pre-Chorus]", "are ignored"],
+    "producer_generate_custom_music": ["Full control", "lyrics, title and style", "[Pre-Chorus]", "are ignored"],
     "producer_extend_music": ["too short", "bridge", "outro", "piece by piece", "not the task id", "keeps the song's"],
     "producer_cover_music": ["remix", "melody and lyrics stay", "acoustic", "unplugged", "0.2"],
     "producer_variation_music": ["slightly different", "structure kept", "several takes"],
@@ -101,8 +102,8 @@ FACTS = {  # what each description must contain
     "producer_stems_music": ["one zip", "karaoke", "isolate vocals"],
     "producer_generate_lyrics": ["section markers", "title and lyrics", "producer_generate_custom_music"],
     "producer_upload_audio": ["extend, cover and replace", "uploaded=true", "Public http(s)"],
-    "producer_generate_video": ["for sharing", "video platforms"],
-    "producer_generate_wav": ["lossless", "larger", "highest quality"],
+    "producer_generate_video": ["For sharing", "video platforms"],
+    "producer_generate_wav": ["lossless", "Larger", "highest quality"],
     "producer_wait_for_tasks": ["after a submit", "in one call", "nothing is lost", "called again"],
     "producer_get_task": ["only state that means done", "streaming preview", "success is true", "never stop because"],
     "producer_get_tasks_batch": ["cheaper", "50", "streaming preview", "success is true"],
@@ -124,6 +125,18 @@ def test_each_description_states_its_facts(tools: dict[str, BaseTool]) -> None:
         if endpoint == AUDIOS:
             for fact in ("task_id", "nothing is finished yet", "producer_wait_for_tasks", "Never repeat"):
                 assert fact in tools[name].description
+
+
+def test_a_description_begins_with_what_only_this_tool_does(tools: dict[str, BaseTool]) -> None:
+    """Search by meaning reads a beginning only: tools that begin with the same words would all be found, or none."""
+    beginnings = {" ".join(tool.description.split()[:5]) for tool in tools.values()}
+    assert len(beginnings) == len(tools)
+
+
+def test_a_description_names_only_tools_that_exist(tools: dict[str, BaseTool]) -> None:
+    """A model that is sent to a tool that is gone, or misspelt, calls it and gets an error."""
+    schemas = json.dumps([convert_to_openai_tool(tool) for tool in tools.values()])
+    assert set(re.findall(r"producer_\w+", schemas)) == tools.keys()
 
 
 def arguments_for(tool: BaseTool) -> dict[str, Any]:
