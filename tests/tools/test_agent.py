@@ -45,7 +45,7 @@ async def test_an_agent_gives_up_a_song_that_does_not_end() -> None:
     """The scripted model called the tool that the text only mentions, until LangGraph ended the run with an error."""
     clock = InstantClock()
     with ProducerSandbox(render_seconds=1e6, clock=clock) as sandbox:
-        async with ProducerClient(sandbox.api_token, sandbox.base_url, clock=clock) as client:
+        async with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=60, clock=clock) as client:
             tools = [tool for tool in ProducerToolkit(client=client).get_tools() if "wait" not in tool.name]
             agent = create_agent(ScriptedChatModel(), tools).with_config(recursion_limit=500)
             state = await agent.ainvoke({"messages": [HumanMessage("a happy song")]})
