@@ -19,10 +19,10 @@ from producer_tools.tasks.task import Task
 
 # Whoever waits wants to see soon that the task is known and has not failed, so the first look-up comes one interval
 # after the submit, by default 5 s. No task is complete within 15 s and most are after 20-50 s (guide, seen), so the
-# second one comes after three. They are numbers of intervals because a shorter one, as with the sandbox, means shorter
+# second one comes after four. They are numbers of intervals because a shorter one, as with the sandbox, means shorter
 # songs.
 _INTERVALS_BEFORE_FIRST_LOOKUP = 1
-_INTERVALS_BEFORE_SECOND_LOOKUP = 3
+_INTERVALS_BEFORE_SECOND_LOOKUP = 4
 # Old tasks are looked up less often: from this age, in intervals, only in every n-th round.
 _BACK_OFF = ((60, 3), (24, 2))
 # With a poll interval of 0, the watcher still pauses between its rounds.
