@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any, Literal
 
 import aiohttp
@@ -15,14 +13,15 @@ from pydantic import BaseModel
 
 from producer_tools import ProducerClient, ProducerGenerateMusic
 from producer_tools.requests import GenerateMusic
+from tests.bench.distant_sandbox import SECONDS
 from tests.bench.section import Section
+from tests.bench.servers import DISTANT, NEAR, sandbox_process
 
-CALLS = 400
+CALLS = 150
 MANY = 64
-RUNS = 25
+RUNS = 12
 IN_FLIGHT = 5
 ARGUMENTS = {"prompt": "a slow sad waltz for strings"}
-TOKEN = "token-of-the-sandbox"
 
 
 class BareTool(BaseTool):
@@ -49,31 +48,21 @@ class BareTool(BaseTool):
             "instrumental": False,
             "async": True,
         }
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        async with self.in_flight, self.session.post(self.url, json=body, headers=headers) as response:
+        async with self.in_flight, self.session.post(self.url, json=body) as response:
             answer = await response.json()
         return json.dumps(answer), answer
 
 
-@contextmanager
-def sandbox_process() -> Iterator[str]:
-    """The sandbox in a process of its own, since its work is not the client's. Yields the base URL."""
-    options = ["--port", "0", "--api-token", TOKEN, "--render-seconds", "0"]
-    command = [sys.executable, "-m", "producer_tools.sandbox", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split(" on ")[1].split()[0]
-        finally:
-            process.terminate()
-
-
 @asynccontextmanager
-async def tools() -> AsyncIterator[tuple[BaseTool, BaseTool, BaseTool]]:
-    """The package's tool, and the bare one with the same limit and without a limit."""
-    with sandbox_process() as url:
-        async with ProducerClient(TOKEN, url) as client, aiohttp.ClientSession() as session:
-            address = f"{url}/producer/audios"
+async def tools(module: str) -> AsyncIterator[tuple[BaseTool, BaseTool, BaseTool]]:
+    """The package's tool, and the bare one with the same limit and without a limit, for a sandbox."""
+    with sandbox_process(module) as server:
+        headers = {"Authorization": f"Bearer {server.api_token}"}
+        async with (
+            ProducerClient(server.api_token, server.base_url) as client,
+            aiohttp.ClientSession(headers=headers) as session,
+        ):
+            address = f"{server.base_url}/producer/audios"
             yield (
                 ProducerGenerateMusic(client=client),
                 BareTool(url=address, session=session, in_flight=asyncio.Semaphore(IN_FLIGHT)),
@@ -82,27 +71,30 @@ async def tools() -> AsyncIterator[tuple[BaseTool, BaseTool, BaseTool]]:
 
 
 async def measure() -> Section:
-    """The fastest of many calls that take turns."""
-    async with tools() as (ours, limited, bare):
-        one = await _least(CALLS, lambda tool: tool.ainvoke(ARGUMENTS), ours, bare)
-        many = await _least(RUNS, _at_once, ours, limited, bare)
+    """The fastest of many calls that take turns, with a sandbox that answers at once and with one that does not."""
+    rows: list[tuple[str, ...]] = []
+    for answer, module in (("at once", NEAR), (f"after {SECONDS * 1000:.0f} ms", DISTANT)):
+        async with tools(module) as (ours, limited, bare):
+            one = await _least(CALLS, lambda tool: tool.ainvoke(ARGUMENTS), ours, bare)
+            many = await _least(RUNS, _at_once, ours, limited, bare)
+        rows += [
+            _row("1", answer, "bare", one[1], one[1]),
+            _row("1", answer, "`producer_generate_music`", one[0], one[1]),
+            _row(f"{MANY} at once", answer, f"bare, {IN_FLIGHT} in flight", many[1], many[1]),
+            _row(f"{MANY} at once", answer, "bare, no limit", many[2], many[1]),
+            _row(f"{MANY} at once", answer, "`producer_generate_music`", many[0], many[1]),
+        ]
     return Section(
         "Submits",
         "A submit through the tool `producer_generate_music`, with a client and a ledger as they are by default, "
         "beside a `BaseTool` with the same arguments that only sends the same body with a kept aiohttp session. The "
         f"client keeps {IN_FLIGHT} paid requests of a token in flight, as the service allows, so the bare tool is "
-        "measured with that limit and without it. The sandbox answers in a process of its own; the time that it takes "
-        f"is in all figures. The tools take turns. The least of {CALLS} calls, and of {RUNS} times {MANY} at once. "
+        "measured with that limit and without it. The sandbox answers in a process of its own, at once or later, as "
+        f"over a network. The tools take turns. The least of {CALLS} calls, and of {RUNS} times {MANY} at once.\n\n"
         "The difference is what the client does besides: it writes the request and its outcome down, and sends it from "
         "an event loop that outlives the caller's.",
-        ("submits", "tool", "time", "ratio"),
-        [
-            _row("1", "bare", one[1], one[1]),
-            _row("1", "`producer_generate_music`", one[0], one[1]),
-            _row(f"{MANY} at once", f"bare, {IN_FLIGHT} in flight", many[1], many[1]),
-            _row(f"{MANY} at once", "bare, no limit", many[2], many[1]),
-            _row(f"{MANY} at once", "`producer_generate_music`", many[0], many[1]),
-        ],
+        ("submits", "the service answers", "tool", "time", "ratio"),
+        rows,
     )
 
 
@@ -121,5 +113,5 @@ async def _at_once(tool: BaseTool) -> None:
     await asyncio.gather(*(tool.ainvoke(ARGUMENTS) for _ in range(MANY)))
 
 
-def _row(submits: str, tool: str, seconds: float, base: float) -> tuple[str, ...]:
-    return submits, tool, f"{seconds * 1000:.2f} ms", f"{seconds / base:.2f}"
+def _row(submits: str, answer: str, tool: str, seconds: float, base: float) -> tuple[str, ...]:
+    return submits, answer, tool, f"{seconds * 1000:.2f} ms", f"{seconds / base:.2f}"

@@ -1,11 +1,7 @@
 """What one call costs with this package and with its peers, beside the bare request."""
 
-import os
-import subprocess
-import sys
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -16,21 +12,10 @@ from producer_tools import ProducerClient, ProducerToolkit
 from tests.bench import peers_environment
 from tests.bench.peers_environment.timing import MOST, PAUSE, WARM_UP, seconds_of_calls
 from tests.bench.section import Section
+from tests.bench.servers import NEAR, Server, sandbox_process
 
 ROUNDS = 3
 SONG = {"prompt": "happy summer pop"}
-
-
-class Server(NamedTuple):
-    """A sandbox in a process of its own.
-
-    Attributes:
-        base_url: its address.
-        api_token: the token that it accepts.
-    """
-
-    base_url: str
-    api_token: str
 
 
 class Times(NamedTuple):
@@ -104,7 +89,7 @@ PEERS: list[tuple[str, Timed]] = [
 async def measure() -> Section:
     """The median of all calls of all rounds; in each round, each way starts anew."""
     times: dict[str, Times] = defaultdict(lambda: Times([], []))
-    with sandbox_process() as server:
+    with sandbox_process(NEAR, "--vocabulary", "state") as server:  # a format that every peer can read
         for _ in range(ROUNDS):
             for name, timed in PEERS:
                 submit, look_up = await timed(server)
@@ -131,20 +116,6 @@ async def measure() -> Section:
 
 def _cells(seconds: float, base: float) -> tuple[str, str]:
     return f"{seconds * 1000:.1f} ms", f"{seconds / base:.1f}"
-
-
-@contextmanager
-def sandbox_process() -> Iterator[Server]:
-    """A sandbox whose songs are finished at once, in records of the format that every peer can read."""
-    command = [sys.executable, "-m", "producer_tools.sandbox", "--port", "0"]
-    command += ["--render-seconds", "0", "--vocabulary", "state"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as program:
-        assert program.stdout is not None
-        try:
-            words = program.stdout.readline().split()
-            yield Server(next(word for word in words if word.startswith("http:")), words[-1])
-        finally:
-            program.terminate()
 
 
 async def _times(submit: BaseTool, look_up: BaseTool, task_id: str) -> Times:
