@@ -72,7 +72,7 @@ album: .venv/.test  ## Make an album, kill its process in the middle, resume it,
 fleet: .venv/.test  ## Make 100 songs with four workers on one PostgreSQL while workers are killed: SONGS=100 KILLS=10
 	@$(RUN) tests.crash.fleet $(if $(SONGS),--songs $(SONGS)) $(if $(KILLS),--kills $(KILLS))
 
-choice: .venv/.choice  ## Count how often two choosers find the right tool for what a user says
+choice: .venv/.choice  ## Count how often two choosers find the right tool for what a user says, and write docs/choice.md
 	@.venv/choice/bin/python -m tests.choice
 
 bench: .venv/.test .venv/.peers  ## Measure what the package costs, beside its peers, and write docs/benchmarks.md: ONLY="calls lookups"

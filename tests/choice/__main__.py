@@ -16,9 +16,24 @@ from string import ascii_lowercase
 from typing import NamedTuple
 
 from producer_tools import ProducerClient, ProducerToolkit
+from tests.bench.section import Section
 from tests.choice.choosers import Bm25, Chooser, Embeddings
 
 CHOOSERS: dict[str, type[Embeddings] | type[Bm25]] = {"MiniLM": Embeddings, "BM25": Bm25}
+PAGE = Path(__file__).parents[2] / "docs" / "choice.md"
+_HEAD = """# Choosing a tool
+
+A model reads the descriptions of the tools, and a tool-retrieval agent searches them. `make choice` measures with two
+choosers how often the right tool is found by what a user says, and writes this page.
+"""
+_COUNTED = """The wishes were written by people who had seen no description. The descriptions were worked on with one half of
+them; of the other half, only these counts were ever read. Eighteen tools are compared, those that both packages have.
+
+MiniLM compares embeddings (`sentence-transformers`); BM25 counts words that a wish and a description share, stemmed."""
+_MISTAKEN = """## What is mistaken for what
+
+For the working half: a row for each right tool, and a column for each tool that came first in its place. The letter of
+a column is that of its tool's row."""
 NOT_COMPARED = {"producer_wait_for_tasks", "producer_download_results"}  # the other server has no such tools
 
 
@@ -97,31 +112,41 @@ def confusion(missed: Counter[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def _short(tool: str) -> str:
-    return tool.removeprefix("producer_")
-
-
-def main() -> None:
-    """Print how often the right tool came first and among the first three.
-
-    For the working half, also print which tool came first in place of the right one.
-    """
-    texts: Mapping[str, Mapping[str, str]] = {
-        f"mcp-producer {version('mcp-producer')}": other_texts(),
-        f"producer-tools {version('producer-tools')}": own_texts(),
-    }
+def page(texts: Mapping[str, Mapping[str, str]]) -> str:
+    """What the choosers find with each package's texts, in Markdown. Only the working half shows what they mistake."""
+    rows: list[tuple[str, ...]] = []
+    tables: list[str] = []
     for half in ("working", "reported"):
         wishes = read_wishes(half)
-        print(f"\n{half}: {len(wishes)} wishes; the right tool first / among the first three")
-        tables: list[str] = []
         for name, kind in CHOOSERS.items():
             for whose, of in texts.items():
                 found = count(kind(of), wishes)
-                print(f"  {name:7} {whose:28} {found.first:3} / {found.in_three}")
-                title = f"{name}, {whose}: the right tool (row), and the one that came first (column)"
-                tables += ["", title, *confusion(found.missed)]
-        if half == "working":
-            print("\n".join(tables))
+                rows.append((f"{half}, {len(wishes)}", name, whose, str(found.first), str(found.in_three)))
+                if half == "working":
+                    tables += [f"\n{name}, {whose}:\n", "```text", *confusion(found.missed), "```"]
+    counts = Section(
+        "How often the right tool is found",
+        _COUNTED,
+        ("wishes", "chooser", "descriptions of", "first", "among the first three"),
+        rows,
+    )
+    return "\n".join([_HEAD, counts.in_markdown(), _MISTAKEN, *tables, ""])
+
+
+def main() -> None:
+    """Measure, print what was found, and write the page."""
+    found = page(
+        {
+            f"mcp-producer {version('mcp-producer')}": other_texts(),
+            f"producer-tools {version('producer-tools')}": own_texts(),
+        }
+    )
+    print(found)
+    PAGE.write_text(found, encoding="utf-8")
+
+
+def _short(tool: str) -> str:
+    return tool.removeprefix("producer_")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
 from tests.docs.code_blocks import PAGES, ROOT, Page
 
 CELLS = {"docs/guides/notebooks.md"}
-WITHOUT_CODE = ("docs/reference/", "docs/how-it-works.md", "docs/benchmarks.md")
+WITHOUT_CODE = ("docs/reference/", "docs/how-it-works.md", "docs/benchmarks.md", "docs/choice.md")
 SPEED = 100
 
 
