@@ -26,8 +26,9 @@ _HEAD = """# Choosing a tool
 A model reads the descriptions of the tools, and a tool-retrieval agent searches them. `make choice` measures with two
 choosers how often the right tool is found by what a user says, and writes this page.
 """
-_COUNTED = """The wishes were written by people who had seen no description. The descriptions were worked on with one half of
-them; of the other half, only these counts were ever read. Eighteen tools are compared, those that both packages have.
+_COUNTED = """The wishes were written by people who had seen no description. The descriptions were worked on with
+one half of them; of the other half, only these counts were ever read. Compared are the eighteen tools that both
+packages have.
 
 MiniLM compares embeddings (`sentence-transformers`); BM25 counts words that a wish and a description share, stemmed."""
 _MISTAKEN = """## What is mistaken for what
@@ -123,7 +124,7 @@ def page(texts: Mapping[str, Mapping[str, str]]) -> str:
                 found = count(kind(of), wishes)
                 rows.append((f"{half}, {len(wishes)}", name, whose, str(found.first), str(found.in_three)))
                 if half == "working":
-                    tables += [f"\n{name}, {whose}:\n", "```text", *confusion(found.missed), "```"]
+                    tables += [f"\n{name}, {whose}:\n", "```", *confusion(found.missed), "```"]
     counts = Section(
         "How often the right tool is found",
         _COUNTED,
