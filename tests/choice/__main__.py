@@ -124,7 +124,7 @@ def page(texts: Mapping[str, Mapping[str, str]]) -> str:
                 found = count(kind(of), wishes)
                 rows.append((f"{half}, {len(wishes)}", name, whose, str(found.first), str(found.in_three)))
                 if half == "working":
-                    tables += [f"\n{name}, {whose}:\n", "```", *confusion(found.missed), "```"]
+                    tables += [f"\n{name}, {whose}:\n", *(f"    {line}" for line in confusion(found.missed))]
     counts = Section(
         "How often the right tool is found",
         _COUNTED,
