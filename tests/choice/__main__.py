@@ -1,7 +1,7 @@
 """``make choice``: how often the right tool comes first, with this package's descriptions and with ``mcp-producer``'s.
 
-The wishes were written by people who had not seen any description. Descriptions may be worked on with one half of them,
-`working.jsonl`; the other half, `reported.jsonl`, is only counted.
+The wishes were written by people who had not seen any description. Descriptions may be worked on with one part of them,
+`working.jsonl`; the other part, `reported.jsonl`, is only counted.
 """
 
 import asyncio
@@ -48,9 +48,9 @@ class Found(NamedTuple):
     missed: Counter[tuple[str, str]]
 
 
-def read_wishes(half: str) -> list[Wish]:
-    """The wishes of one half, ``working`` or ``reported``."""
-    lines = (Path(__file__).parent / f"{half}.jsonl").read_text(encoding="utf-8").splitlines()
+def read_wishes(part: str) -> list[Wish]:
+    """The wishes of one part, ``working`` or ``reported``."""
+    lines = (Path(__file__).parent / f"{part}.jsonl").read_text(encoding="utf-8").splitlines()
     return [Wish(each["wish"], each["tool"]) for each in map(json.loads, lines)]
 
 
@@ -104,15 +104,15 @@ def _short(tool: str) -> str:
 def main() -> None:
     """Print how often the right tool came first and among the first three.
 
-    For the working half, also print which tool came first in place of the right one.
+    For the working part, also print which tool came first in place of the right one.
     """
     texts: Mapping[str, Mapping[str, str]] = {
         f"mcp-producer {version('mcp-producer')}": other_texts(),
         f"producer-tools {version('producer-tools')}": own_texts(),
     }
-    for half in ("working", "reported"):
-        wishes = read_wishes(half)
-        print(f"\n{half}: {len(wishes)} wishes; the right tool first / among the first three")
+    for part in ("working", "reported"):
+        wishes = read_wishes(part)
+        print(f"\n{part}: {len(wishes)} wishes; the right tool first / among the first three")
         tables: list[str] = []
         for name, kind in CHOOSERS.items():
             for whose, of in texts.items():
@@ -120,7 +120,7 @@ def main() -> None:
                 print(f"  {name:7} {whose:28} {found.first:3} / {found.in_three}")
                 title = f"{name}, {whose}: the right tool (row), and the one that came first (column)"
                 tables += ["", title, *confusion(found.missed)]
-        if half == "working":
+        if part == "working":
             print("\n".join(tables))
 
 
