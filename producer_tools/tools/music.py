@@ -16,7 +16,7 @@ class ProducerGenerateMusic(SubmittingTool):
 
     name: str = "producer_generate_music"
     description: str = (
-        "Create a new song, tune, beat or other piece of music from a short idea: a love song in blues rock, a jingle "
+        "Create a new song, tune, beat or other piece of music from a short idea: a soul song about love, a jingle "
         "for an ad, a lo-fi track to study, a piano piece for a film, ambient music for a game. 'I need something "
         "cheerful about my dog, please invent it all.' The simplest way: lyrics, melody, style and arrangement are "
         "made for you, with or without vocals. With the user's lyrics: producer_generate_custom_music." + _SUBMITS
@@ -67,7 +67,7 @@ class ProducerVariationMusic(SubmittingTool):
     description: str = (
         "Make one more take of an existing song: an alternate version or close variant, slightly different but very "
         "similar to the original, structure kept. 'That one is almost right, roll again: same style, but not "
-        "identical.' To explore, or for several takes to compare." + _SUBMITS
+        "identical.' To explore, or for several takes to choose from." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.VariationMusic
 

@@ -35,7 +35,7 @@ class ProducerGetTasksBatch(ProducerTool):
 
     name: str = "producer_get_tasks_batch"
     description: str = (
-        "Are the songs from earlier all done, which of them are ready, which failed? Looks up several songs, tasks or "
+        "Are all the songs from earlier done, which of them are ready, which failed? Looks up several songs, tasks or "
         "jobs together by their ids or numbers: progress, results and links of both or all in one go, cheaper than "
         "one by one." + _CAVEAT
     )
