@@ -11,8 +11,8 @@ class ProducerGenerateLyrics(SubmittingTool):
 
     name: str = "producer_generate_lyrics"
     description: str = (
-        "Write song lyrics about a theme or mood, only as text: two verses and a chorus on paper, funny rhymes for"
-        " a party, a draft to read first or to sing oneself. 'Just write the words, no audio'. Returns title and "
-        "lyrics with section markers, ready for producer_generate_custom_music. Paid."
+        "Write lyrics, only the text of a song about a theme or mood, no audio: a draft to read first, or words for "
+        "users who play the music on their own guitar. 'Come up with funny rhymes about winter, just on paper.' "
+        "Returns title and lyrics with section markers, ready for producer_generate_custom_music. Paid."
     )
     args_schema: type[BaseModel] = requests.GenerateLyrics

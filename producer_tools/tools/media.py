@@ -43,9 +43,9 @@ class ProducerUploadAudio(SubmittingTool):
 
     name: str = "producer_upload_audio"
     description: str = (
-        "Upload the user's own audio from a link: a demo, a voice memo, a beat, their band's song. 'Load "
-        "https://example.com/demo.mp3', 'get my file in here'. Then extend, cover and replace work on it: give "
-        "them the returned audio_id and uploaded=true. Paid."
+        "Bring in the user's own audio from a link: a demo, a recording, a voice memo, a beat. 'Get my file "
+        "https://example.com/demo.mp3 in here first.' Then extend, cover and replace work on it: give them the "
+        "returned audio_id and uploaded=true. Paid."
     )
     args_schema: type[BaseModel] = requests.UploadAudio
     upload_dir: UploadDir | None = Field(default=None, exclude=True, repr=False)
@@ -92,8 +92,8 @@ class ProducerGenerateVideo(SubmittingTool):
 
     name: str = "producer_generate_video"
     description: str = (
-        "Turn a song into a video with moving pictures to watch: an mp4, a clip or reel for YouTube, Instagram, "
-        "TikTok or WhatsApp, visuals to show on a screen. For sharing on video platforms. Paid."
+        "Turn a song into a music video, something to watch: an mp4 clip with moving images and visuals for a screen "
+        "or WhatsApp. For sharing, also on video platforms such as YouTube, TikTok or Instagram. Paid."
     )
     args_schema: type[BaseModel] = requests.GenerateVideo
 
@@ -103,8 +103,7 @@ class ProducerGenerateWav(SubmittingTool):
 
     name: str = "producer_generate_wav"
     description: str = (
-        "Get a song as a lossless, uncompressed WAV file of the highest quality: for production, mastering, a CD, "
-        "the radio, a sound engineer, further processing; better than mp3. Larger, with no loss against the "
-        "compressed file. Paid."
+        "Export a song as a lossless, uncompressed WAV file of the highest quality: for mastering, production, a CD, "
+        "the radio, further processing. Larger than mp3, with no loss against the compressed file. Paid."
     )
     args_schema: type[BaseModel] = requests.GenerateWav

@@ -16,10 +16,10 @@ class ProducerGenerateMusic(SubmittingTool):
 
     name: str = "producer_generate_music"
     description: str = (
-        "Create a new song, tune or beat from a short idea: a funny song about a cat, a catchy jingle for a shop, "
-        "a love song, epic trailer music, calm background music for a game, no singing. 'A happy song for mum, "
-        "come up with everything'. The simplest way: lyrics, melody, style and arrangement are made for you. With "
-        "the user's lyrics: producer_generate_custom_music." + _SUBMITS
+        "Create a new song, tune, beat or other piece of music from a short idea: a soul song about love, a jingle "
+        "for an ad, a lo-fi track to study, a piano piece for a film, ambient music for a game. 'I need something "
+        "cheerful about my dog, please invent it all.' The simplest way: lyrics, melody, style and arrangement are "
+        "made for you, with or without vocals. With the user's lyrics: producer_generate_custom_music." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.GenerateMusic
 
@@ -29,10 +29,9 @@ class ProducerGenerateCustomMusic(SubmittingTool):
 
     name: str = "producer_generate_custom_music"
     description: str = (
-        "Sing the user's own words as a song: 'here are my lyrics, use exactly this', 'set my poem to music, call "
-        "it Red Shoes', 'turn this rap into a track, title Home: the night is long / the road is wide'. Full "
-        "control of lyrics, title and style: you give the lyrics, melody and arrangement are made. Without lyrics:"
-        " producer_generate_music." + _SUBMITS
+        "Sing the user's own words exactly as they wrote them: lyrics, a poem, verses or a rap. 'I wrote these lines, "
+        "please use my words: The night is long, the road is wide.' Full control of lyrics, title and style; the "
+        "melody and arrangement are made. Without lyrics: producer_generate_music." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.GenerateCustomMusic
 
@@ -42,9 +41,9 @@ class ProducerExtendMusic(SubmittingTool):
 
     name: str = "producer_extend_music"
     description: str = (
-        "Continue a song from a timestamp and make it longer: it is too short, ends too early, should go on for "
-        "another minute, needs one more verse, a bridge, a last chorus, a proper ending (outro). 'Carry on from "
-        "second 90', 'keep playing'. Builds a long song piece by piece." + _SUBMITS
+        "Continue a song from a given second to make it longer when it is too short, cuts off or ends too early. Adds "
+        "another verse, a bridge, a last chorus, a solo or a proper ending (outro). 'Keep going for another minute "
+        "from where it stops.' Also builds a long song piece by piece." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.ExtendMusic
 
@@ -54,9 +53,9 @@ class ProducerCoverMusic(SubmittingTool):
 
     name: str = "producer_cover_music"
     description: str = (
-        "Turn an existing song into another style or genre: a cover or remix, the same song as jazz, rock, country"
-        " or techno, acoustic, unplugged. 'What would it sound like as swing?', 'can we hear that song as a "
-        "tango?', 'do it over in gospel style'. Core melody and lyrics stay." + _SUBMITS
+        "Turn an existing song into another style or genre: a cover or remix of the whole song, as jazz, metal or "
+        "gospel, acoustic or unplugged. 'Rework that ballad we made into a reggae number.' Core melody and lyrics "
+        "stay; for the same style: producer_variation_music." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.CoverMusic
 
@@ -66,9 +65,9 @@ class ProducerVariationMusic(SubmittingTool):
 
     name: str = "producer_variation_music"
     description: str = (
-        "Make another take of a song the user likes: a slightly different version, structure kept. 'One more, "
-        "similar but not identical', 'almost right, try again with small differences', 'an alternate version close"
-        " to the original', a sibling in the same style. To explore, for several takes and options." + _SUBMITS
+        "Make one more take of an existing song: an alternate version or close variant, slightly different but very "
+        "similar to the original, structure kept. 'That one is almost right, roll again: same style, but not "
+        "identical.' To explore, or for several takes to choose from." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.VariationMusic
 
@@ -78,9 +77,9 @@ class ProducerSwapVocals(SubmittingTool):
 
     name: str = "producer_swap_vocals"
     description: str = (
-        "Let somebody else sing a song: a different singer or vocalist, a woman, a man, a choir, a deep, old, "
-        "raspy or softer voice. 'The band is perfect, only the voice is wrong'. New vocals over the same beat, "
-        "instruments untouched; also a vocal mash-up. For other music: producer_swap_instrumentals." + _SUBMITS
+        "Let someone else sing the song over the same music: a different singer or rapper, a woman instead of a man, "
+        "a choir, a deep or raspy voice. 'The band is perfect, but have a tenor sing it.' New vocals over the same "
+        "beat, instruments untouched; also a vocal mash-up. For other music: producer_swap_instrumentals." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.SwapVocals
 
@@ -90,9 +89,9 @@ class ProducerSwapInstrumentals(SubmittingTool):
 
     name: str = "producer_swap_instrumentals"
     description: str = (
-        "Change the music behind the singing: a new instrumental under the same voice, another band, new beat or "
-        "accompaniment, an orchestra, guitar and strings instead of drums. 'Keep my voice, but heavy riffs or a "
-        "piano behind it'. Also an instrumental mash-up. For another voice: producer_swap_vocals." + _SUBMITS
+        "Change the music behind the singing and keep the vocals: a new band, beat, backing track or accompaniment "
+        "under the same voice or rap. 'Keep my voice, but put guitar and strings behind it instead of drums.' Also an "
+        "instrumental mash-up. For another singer: producer_swap_vocals." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.SwapInstrumentals
 
@@ -102,9 +101,9 @@ class ProducerReplaceSection(SubmittingTool):
 
     name: str = "producer_replace_section"
     description: str = (
-        "Fix one part of a song between two times and leave the rest unchanged: a wrong word or name at 1:12, the "
-        "first 20 seconds, a bad solo from 0:45 to 1:05, a mistake, noise. 'It says Monday but should say Sunday',"
-        " 'redo only this bit'. Also new lyrics in the middle, another verse or chorus." + _SUBMITS
+        "Redo one part of a song between two times and leave the rest unchanged: fix a wrong word or name, a glitch, "
+        "a bad solo, the first ten seconds. 'Change only the bit from 0:45 to 1:05.' Also for new lyrics in the "
+        "middle, or to swap a verse or chorus." + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.ReplaceSection
 
@@ -114,8 +113,8 @@ class ProducerStemsMusic(SubmittingTool):
 
     name: str = "producer_stems_music"
     description: str = (
-        "Separate the vocals and the instruments of a song into stems, as files in one zip: to isolate vocals, for"
-        " karaoke or playing along without the singer, an acapella, a DJ set, tracks to mix. 'Just the singing, "
-        "nothing else', 'the music minus the voice'." + _SUBMITS
+        "Separate the vocals and the instruments of a song into stems, as separate files in one zip. To isolate "
+        "vocals for an a cappella, to strip out the singer for karaoke, or to get the voice track and the band track "
+        "apart for mixing. 'Just the singing part on its own.'" + _SUBMITS
     )
     args_schema: type[BaseModel] = requests.StemsMusic

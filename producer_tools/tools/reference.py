@@ -113,9 +113,9 @@ class ProducerListModels(ReferenceTool):
 
     name: str = "producer_list_models"
     description: str = (
-        "Which model is best, which versions of the engine are available, is there a newer one, what is the "
-        "difference between Pro and Raw? The eight models (AIs, generators) with tier, use and longest song, and "
-        "which to pick."
+        "Which models do you have, which is best, what is the difference between the versions? The eight "
+        "models (AI engines, generators) available to choose from, with tier, use and longest song, and which to "
+        "pick."
     )
 
 
@@ -126,8 +126,9 @@ class ProducerListActions(ReferenceTool):
 
     name: str = "producer_list_actions"
     description: str = (
-        "What can you do? How does this work, what else is on offer besides songs? An overview of everything "
-        "possible: every tool, grouped, and the workflows, the steps from a quick song to your own music."
+        "What can you do with music here, which features and edits are possible, what are the usual steps? An "
+        "overview of everything: every tool (function), grouped, and the workflows from a quick song to your own "
+        "music."
     )
 
 
@@ -138,7 +139,7 @@ class ProducerGetLyricFormatGuide(ReferenceTool):
 
     name: str = "producer_get_lyric_format_guide"
     description: str = (
-        "How should lyrics be written, what is the right format or layout of my own text? Does it need brackets or"
-        " tags? The rules: section markers for intro, verse, chorus, bridge and outro, an example, and tips on "
-        "line length, words and rhymes."
+        "How do I write, mark and lay out my lyrics, what is the right format and structure? The rules: section "
+        "markers in square brackets (tags) for verse, chorus, bridge or an instrumental break, an example, and tips "
+        "on line length, words and rhymes."
     )

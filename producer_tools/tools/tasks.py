@@ -18,10 +18,10 @@ class ProducerGetTask(ProducerTool):
 
     name: str = "producer_get_task"
     description: str = (
-        "Is my song ready? Did it finish or fail, what happened to the tune that was started ten minutes ago, is "
-        "it still rendering? The status and result of one task (job, request) by its id: audio URLs, title, "
-        "lyrics, duration, metadata. States: pending, in progress, and processing: keep polling; complete: the "
-        "only state that means done; failed: see the error." + _CAVEAT
+        "Is my song or video ready yet, how far along is it, did it go through or fail? The status and result of one "
+        "task (job) by its id or number: the download link (audio URL), title, lyrics, duration, metadata. States: "
+        "pending, in progress, and processing: keep polling; complete: the only state that means done; failed: see "
+        "the error." + _CAVEAT
     )
     args_schema: type[BaseModel] = requests.GetTask
 
@@ -35,9 +35,9 @@ class ProducerGetTasksBatch(ProducerTool):
 
     name: str = "producer_get_tasks_batch"
     description: str = (
-        "Are all the songs done? Which of them are ready, which failed, how are they coming along? Check several "
-        "songs, tracks, jobs or tasks together by their ids: the status and results of all, cheaper than one by "
-        "one." + _CAVEAT
+        "Are all the songs from earlier done, which of them are ready, which failed? Looks up several songs, tasks or "
+        "jobs together by their ids or numbers: progress, results and links of both or all in one go, cheaper than "
+        "one by one." + _CAVEAT
     )
     args_schema: type[BaseModel] = requests.GetTasksBatch
 

@@ -1,7 +1,7 @@
 """``make choice``: how often the right tool comes first, with this package's descriptions and with ``mcp-producer``'s.
 
-The wishes were written by people who had not seen any description. Descriptions may be worked on with one half of them,
-`working.jsonl`; the other half, `reported.jsonl`, is only counted.
+The wishes were written by people who had not seen any description. Descriptions may be worked on with one part of them,
+`working.jsonl`; the other part, `reported.jsonl`, is only counted.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ A model reads the descriptions of the tools, and a tool-retrieval agent searches
 choosers how often the right tool is found by what a user says, and writes this page.
 """
 _COUNTED = """The wishes were written by people who had seen no description. The descriptions were worked on with
-one half of them; of the other half, only these counts were ever read. Compared are the eighteen tools that both
+one part of them; of the other part, only these counts were ever read. Compared are the eighteen tools that both
 packages have.
 
 MiniLM compares embeddings (`sentence-transformers`); BM25 counts words that a wish and a description share, stemmed."""
 _MISTAKEN = """## What is mistaken for what
 
-For the working half: a row for each right tool, and a column for each tool that came first in its place. The letter of
+For the working part: a row for each right tool, and a column for each tool that came first in its place. The letter of
 a column is that of its tool's row."""
 NOT_COMPARED = {"producer_wait_for_tasks", "producer_download_results"}  # the other server has no such tools
 
@@ -64,9 +64,9 @@ class Found(NamedTuple):
     missed: Counter[tuple[str, str]]
 
 
-def read_wishes(half: str) -> list[Wish]:
-    """The wishes of one half, ``working`` or ``reported``."""
-    lines = (Path(__file__).parent / f"{half}.jsonl").read_text(encoding="utf-8").splitlines()
+def read_wishes(part: str) -> list[Wish]:
+    """The wishes of one part, ``working`` or ``reported``."""
+    lines = (Path(__file__).parent / f"{part}.jsonl").read_text(encoding="utf-8").splitlines()
     return [Wish(each["wish"], each["tool"]) for each in map(json.loads, lines)]
 
 
@@ -114,16 +114,16 @@ def confusion(missed: Counter[tuple[str, str]]) -> list[str]:
 
 
 def page(texts: Mapping[str, Mapping[str, str]]) -> str:
-    """What the choosers find with each package's texts, in Markdown. Only the working half shows what they mistake."""
+    """What the choosers find with each package's texts, in Markdown. Only the working part shows what they mistake."""
     rows: list[tuple[str, ...]] = []
     tables: list[str] = []
-    for half in ("working", "reported"):
-        wishes = read_wishes(half)
+    for part in ("working", "reported"):
+        wishes = read_wishes(part)
         for name, kind in CHOOSERS.items():
             for whose, of in texts.items():
                 found = count(kind(of), wishes)
-                rows.append((f"{half}, {len(wishes)}", name, whose, str(found.first), str(found.in_three)))
-                if half == "working":
+                rows.append((f"{part}, {len(wishes)}", name, whose, str(found.first), str(found.in_three)))
+                if part == "working":
                     tables += [f"\n{name}, {whose}:\n", *(f"    {line}" for line in confusion(found.missed))]
     counts = Section(
         "How often the right tool is found",
