@@ -36,9 +36,7 @@ def is_injected(field: FieldInfo, kind: type[InjectedToolArg] = InjectedToolArg)
         field: the argument.
         kind: what fills it in; default anything.
     """
-    return any(
-        issubclass(mark, kind) if isinstance(mark, type) else isinstance(mark, kind) for mark in field.metadata
-    )
+    return any(issubclass(mark, kind) if isinstance(mark, type) else isinstance(mark, kind) for mark in field.metadata)
 
 
 @cache
@@ -54,9 +52,7 @@ def shown(schema: type[BaseModel]) -> type[BaseModel]:
         schema: the ``args_schema`` of a tool.
     """
     fields: dict[str, Any] = {
-        name: (_shown_type(field), field)
-        for name, field in schema.model_fields.items()
-        if not is_injected(field)
+        name: (_shown_type(field), field) for name, field in schema.model_fields.items() if not is_injected(field)
     }
     return create_model(schema.__name__, __doc__=schema.__doc__, __base__=_Shown, **fields)
 
