@@ -17,7 +17,7 @@ from producer_tools.approval import describe
 from producer_tools.langgraph import SubmitNode
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
-from producer_tools.tools.base import ProducerTool
+from producer_tools.tools.base import SubmittingTool
 from tests.langgraph.fake_model import FakeModel
 
 FORGED = {"callback_url": "not a url", "async": False, "async_": False, "submission_key": "mine"}
@@ -123,12 +123,12 @@ class FilledIn(GenerateMusic):
     state: Annotated[Any, InjectedState]
 
 
-class FilledInTool(ProducerTool):
+class FilledInTool(SubmittingTool):
     name: str = "filled_in"
     description: str = "A tool of one's own."
     args_schema: type[BaseModel] = FilledIn
 
-    async def answer(self, request: FilledIn) -> tuple[str, dict[str, Any]]:
+    async def answer(self, request: Any) -> tuple[str, dict[str, Any]]:
         return f"{request.prompt} {request.by_class} {request.by_instance} {len(request.state['messages'])}", {}
 
 
@@ -140,6 +140,22 @@ class Told(BaseCallbackHandler):
 
     def on_tool_start(self, *_: Any, inputs: dict[str, Any] | None = None, **__: Any) -> None:
         self.arguments.append(inputs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"prompt": "a waltz"}, "price cannot be estimated"),
+        ({"prompt": "a waltz", "weirdness": 2}, "refuse, at no cost"),
+        ({}, "refuse, at no cost"),
+    ],
+)
+def test_a_call_whose_state_is_filled_in_later_is_not_described_as_refused(
+    arguments: dict[str, Any], told: str, client: ProducerClient
+) -> None:
+    """A person who reads that a call costs nothing would let it pass, and it would be paid for."""
+    call: Any = {**CALL, "args": arguments}
+    assert told in describe(FilledInTool(client=client), call)
 
 
 @pytest.mark.parametrize("is_sync", [False, True])
