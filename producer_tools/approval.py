@@ -12,6 +12,7 @@ from producer_tools.errors import ConfigurationError, InvalidArgumentError
 from producer_tools.requests import DELIVERY, PaidRequest
 from producer_tools.tools.base import SubmittingTool, request_of_model
 from producer_tools.tools.cut_off import reason_of_call
+from producer_tools.tools.shown import is_injected
 
 DECISIONS = ("approve", "edit", "reject")
 """What a person may decide about a paid call."""
@@ -72,12 +73,20 @@ def describe_call(
         more = facts(request)
     except InvalidArgumentError as error:
         return f"{name} will refuse this call, at no cost: {_one_line(error.message)}"
-    except ValidationError:
+    except ValidationError as error:
+        if _lacks_only_what_is_filled_in(schema, error):
+            return f"{name}: its price cannot be estimated before LangGraph fills in the rest of {dict(arguments)}"
         return f"{name} with arguments that it will refuse, at no cost: {dict(arguments)}"
     asked = {field: value for field, value in request.body().items() if field not in DELIVERY and value != ""}
     shown = {**asked, **more, **({"warning": request.warning} if request.warning else {})}
     lines = (f"{field}: {_one_line(value)}" for field, value in shown.items())
     return "\n".join([f"{name}: {_price(request, client)}", *lines])
+
+
+def _lacks_only_what_is_filled_in(schema: type[PaidRequest], error: ValidationError) -> bool:
+    """Whether the call may be valid when it runs: LangGraph then fills in arguments, such as the graph's state."""
+    filled_in = {name for name, field in schema.model_fields.items() if is_injected(field)}
+    return all(each["type"] == "missing" and each["loc"][0] in filled_in for each in error.errors())
 
 
 def _price(request: PaidRequest, client: ProducerClient) -> str:

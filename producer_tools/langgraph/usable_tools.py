@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from langchain_core.messages import BaseMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 
 from producer_tools.errors.missing_extra import needing_extra
 from producer_tools.tools.base import ProducerTool
@@ -16,8 +16,9 @@ _ID_OF = {"audio_id": "audio_id", "task_id": "task_id", "task_ids": "task_id"}
 """Which id an argument takes."""
 
 # A word such as the service's ids: of letters, digits and hyphens, with a digit in it. A date or a link looks like one
-# too. Then tools are shown that cannot be used yet, as without this middleware.
-_LIKE_AN_ID = re.compile(r"\b(?=[A-Za-z-]*\d)[\w-]{8,}")
+# too. Then tools are shown that cannot be used yet, as without this middleware. The search for the digit has an end, or
+# a long row of hyphens would take seconds.
+_LIKE_AN_ID = re.compile(r"\b(?=[A-Za-z-]{0,40}\d)[\w-]{8,}")
 
 
 class UsableToolsMiddleware(AgentMiddleware[Any, Any, Any]):
@@ -64,7 +65,7 @@ def _ids_in(messages: Sequence[BaseMessage]) -> set[str]:
     """Which ids the conversation has. One that no tool has returned may be of either kind."""
     found: set[str] = set()
     for message in messages:
-        text = message.text
+        text = _text(message)
         if _LIKE_AN_ID.search(text):
             found.update(
                 each for each in ("task_id", "audio_id") if each in text or not isinstance(message, ToolMessage)
@@ -72,9 +73,17 @@ def _ids_in(messages: Sequence[BaseMessage]) -> set[str]:
     return found
 
 
+def _text(message: BaseMessage) -> str:
+    """What a message says, with the arguments of its tool calls: the result of a call may have been cleared."""
+    calls = message.tool_calls if isinstance(message, AIMessage) else []
+    return " ".join([message.text, *(str(call["args"]) for call in calls)])
+
+
 def _naming(hidden: Sequence[str], system: SystemMessage | None) -> SystemMessage:
     """The system message, with the names of the tools that are not shown yet."""
     text = f"You get more tools once there is a song, or the user gives a task_id or audio_id: {', '.join(hidden)}."
     if system is None:
         return SystemMessage(text)
-    return SystemMessage([*map(dict, system.content_blocks), {"type": "text", "text": text}])
+    given = system.content
+    content = f"{given}\n\n{text}" if isinstance(given, str) else [*given, {"type": "text", "text": f"\n\n{text}"}]
+    return system.model_copy(update={"content": content})

@@ -1,6 +1,7 @@
 """The file of a SQLite ledger, and the calls that read and write it."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from copy import copy
@@ -19,10 +20,11 @@ T = TypeVar("T")
 
 
 class _Call(NamedTuple):
-    """What a thread wants to do with the file, and what came of it."""
+    """What a thread wants to do with the file, what came of it, and until when it waits for a locked file."""
 
     work: "Callable[[sqlite3.Connection], Any]"
     outcome: "Future[Any]"
+    give_up_at: float
 
 
 class SqliteFile:
@@ -53,7 +55,7 @@ class SqliteFile:
             LedgerError: the file is damaged, or another file has taken its place.
             sqlite3.Error: the file cannot be used.
         """
-        call = _Call(work, Future())
+        call = _Call(work, Future(), sqlite_schema.deadline())
         self.path = self.path.absolute()
         # SQLite keeps in the process's memory which locks the process holds, and a forked child inherits that, but not
         # the locks: it would wait for ever, or read and write without any.
@@ -61,27 +63,35 @@ class SqliteFile:
             self._waiting.append(call)
             with self._turn:
                 if not call.outcome.done():
-                    self._run_waiting()
+                    self._run_waiting(call)
         result: T = call.outcome.result()
         return result
 
-    def _run_waiting(self) -> None:
-        """Run all calls that wait, and close the file unless further ones have come meanwhile."""
+    def _run_waiting(self, first: _Call) -> None:
+        """Run all calls that wait, and close the file unless further ones have come meanwhile.
+
+        Args:
+            first: the call of this thread. If the file stays locked, those that came later go on waiting.
+        """
         calls = self._waiting.copy()
         try:
-            connection = self._begun()
+            connection = self._begun(first.give_up_at)
             calls = self._waiting.copy()  # more may have come while another process held the lock
             _run_each(connection, calls)
         except BaseException as error:  # noqa: BLE001 - whatever it is, every thread must get it
+            if sqlite_schema.is_locked(error):
+                now = time.monotonic()
+                calls = [call for call in calls if call is first or call.give_up_at <= now]
             for call in calls:
                 call.outcome.set_exception(copy(error))  # each has a traceback of its own
             self._close()
         finally:
-            del self._waiting[: len(calls)]
+            for call in calls:
+                self._waiting.remove(call)
             if not self._waiting:
                 self._close()
 
-    def _begun(self) -> "sqlite3.Connection":
+    def _begun(self, give_up_at: float) -> "sqlite3.Connection":
         """A connection to the file that holds its write lock."""
         place = self._place_on_disk()
         if self._connection is None or place is None or place != self._place:
@@ -89,8 +99,8 @@ class SqliteFile:
             self._connection = sqlite_schema.connect(self.path, may_create=self._id is None)
             self._place = place
         if self._id is None:
-            self._id = sqlite_schema.prepare(self._connection)
-        sqlite_schema.begin(self._connection)
+            self._id = sqlite_schema.prepare(self._connection, give_up_at)
+        sqlite_schema.begin(self._connection, give_up_at)
         # Another file in its place does not know what was paid for.
         if sqlite_schema.file_id(self._connection) != self._id:
             raise LedgerError(

@@ -52,30 +52,49 @@ def connect(path: Path, *, may_create: bool) -> "sqlite3.Connection":
     return connection
 
 
-def begin(connection: "sqlite3.Connection") -> None:
+def deadline() -> float:
+    """Until when a call that comes now waits for a file that others have locked (seconds of the monotonic clock)."""
+    return time.monotonic() + _LOCK_SECONDS
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether SQLite raised this because others have locked the file."""
+    import sqlite3  # noqa: PLC0415 - see above
+
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
+def begin(connection: "sqlite3.Connection", give_up_at: float) -> None:
     """Begin a transaction that holds the file's write lock, so that what is read stays true until it is written.
 
     SQLite itself makes longer and longer pauses, so whoever waits longest would be overtaken by all who come later.
+
+    Args:
+        connection: the connection.
+        give_up_at: the `deadline`.
 
     Raises:
         sqlite3.OperationalError: the file stays locked, or cannot be used.
     """
     import sqlite3  # noqa: PLC0415 - see above
 
-    give_up_at = time.monotonic() + _LOCK_SECONDS
     connection.execute("PRAGMA busy_timeout = 0")
     while not connection.in_transaction:
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:  # noqa: PERF203 - one turn takes as long as the pause
-            if "locked" not in str(error) or time.monotonic() >= give_up_at:
+            if not is_locked(error) or time.monotonic() >= give_up_at:
                 raise
             time.sleep(uniform(*_PAUSE))  # noqa: S311 - not a secret
     connection.execute(f"PRAGMA busy_timeout = {_LOCK_SECONDS * 1000:.0f}")
 
 
-def prepare(connection: "sqlite3.Connection") -> int:
+def prepare(connection: "sqlite3.Connection", give_up_at: float) -> int:
     """Make the tables, or bring those of the first version up to date; then check the whole file.
+
+    Args:
+        connection: the connection.
+        give_up_at: the `deadline`.
 
     Returns:
         The id of the file, which another file in its place would not have.
@@ -83,7 +102,7 @@ def prepare(connection: "sqlite3.Connection") -> int:
     Raises:
         LedgerError: the file is damaged, or not a ledger of this version.
     """
-    begin(connection)
+    begin(connection, give_up_at)
     with connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         columns = {

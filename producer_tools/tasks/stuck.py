@@ -12,13 +12,13 @@ _MOST_REMEMBERED = 10_000
 
 
 def is_overdue(task: Task, now: float) -> bool:
-    """Whether a task is unfinished ten minutes after it was created.
+    """Whether a task is unfinished ten minutes after it was created; not if the record does not say when that was.
 
     Args:
         task: the task, as it was looked up now.
         now: Unix seconds.
     """
-    return not task.is_final and task.created_at is not None and now - task.created_at >= STUCK_AFTER
+    return not task.is_final and now - (task.created_at or now) >= STUCK_AFTER
 
 
 class StuckTasks:

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from langchain_core.messages import ToolCall
 from langchain_core.runnables import RunnableConfig, ensure_config
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, InjectedToolCallId
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
 
@@ -21,7 +21,7 @@ from producer_tools.requests import DELIVERY, PaidRequest, Request
 from producer_tools.tasks.task import Task
 from producer_tools.tools.cut_off import cut_off_error
 from producer_tools.tools.output import Output, task_output
-from producer_tools.tools.shown import shown
+from producer_tools.tools.shown import is_injected, shown
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
 
@@ -121,13 +121,16 @@ class ProducerTool(BaseTool):
         given = self._schema() if request is None else request
         return await in_run(ensure_config(config), lambda: self.answer(given))
 
-    def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> dict[str, Any]:  # noqa: ARG002 - LangChain's own signature
+    def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> dict[str, Any]:
         """The arguments of `_arun`: the validated request.
 
         LangChain would fill in the defaults, also for nulls. But a request that is sent again is recognised by what was
         asked, and a default may change in the meantime.
         """
-        given = cast("dict[str, Any]", tool_input)  # `_arguments` has made a dict of it
+        given = dict(cast("dict[str, Any]", tool_input))  # `_arguments` has made a dict of it
+        if tool_call_id is not None:
+            fields = self._schema.model_fields.items()
+            given |= {name: tool_call_id for name, field in fields if is_injected(field, InjectedToolCallId)}
         return {"request": self._schema.model_validate({k: v for k, v in given.items() if v is not None})}
 
     def _filter_injected_args(self, tool_input: dict[str, Any]) -> dict[str, Any]:

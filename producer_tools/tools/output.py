@@ -122,10 +122,19 @@ def downloads_output(downloads: Downloads, *, listen: bool = False) -> Output:
 
 
 def task_artifact(task: Task) -> dict[str, Any]:
-    """Everything that is known of a task, as JSON values, since a checkpointer restores nothing else."""
-    derived = {"success": task.success, "links_until": task.links_until, "next_step": _next_step(task)}
-    return {**vars(task), **derived} | {
-        name: list(getattr(task, name)) for name in ("results", "preview_urls", "partial_results")
+    """Everything that is known of a task, as JSON values, since a checkpointer restores nothing else.
+
+    It holds copies: those who look a task up at the same time share it, and one of them may change its artifact.
+    """
+    return {
+        **vars(task),
+        "results": [{**result} for result in task.results],
+        "preview_urls": list(task.preview_urls),
+        "partial_results": [{**result} for result in task.partial_results],
+        "error": None if task.error is None else {**task.error},
+        "success": task.success,
+        "links_until": task.links_until,
+        "next_step": _next_step(task),
     }
 
 

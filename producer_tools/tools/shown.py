@@ -29,6 +29,16 @@ _NOT_EMPTY = ("minLength", "minItems")
 _NULL = {"type": "null"}
 
 
+def is_injected(field: FieldInfo, kind: type[InjectedToolArg] = InjectedToolArg) -> bool:
+    """Whether a model must not give an argument: it is annotated with ``kind``, the class or an instance of it.
+
+    Args:
+        field: the argument.
+        kind: what fills it in; default anything.
+    """
+    return any(issubclass(mark, kind) if isinstance(mark, type) else isinstance(mark, kind) for mark in field.metadata)
+
+
 @cache
 def shown(schema: type[BaseModel]) -> type[BaseModel]:
     """A tool's arguments as a model sees them.
@@ -42,9 +52,7 @@ def shown(schema: type[BaseModel]) -> type[BaseModel]:
         schema: the ``args_schema`` of a tool.
     """
     fields: dict[str, Any] = {
-        name: (_shown_type(field), field)
-        for name, field in schema.model_fields.items()
-        if not _is_injected(field.metadata)
+        name: (_shown_type(field), field) for name, field in schema.model_fields.items() if not is_injected(field)
     }
     return create_model(schema.__name__, __doc__=schema.__doc__, __base__=_Shown, **fields)
 
@@ -110,7 +118,3 @@ def _number(limit: float) -> str:
 def _shown_type(field: FieldInfo) -> Any:
     kind: Any = str if get_args(field.annotation) == get_args(Model) else field.annotation
     return kind if field.is_required() or field.default is False else kind | None
-
-
-def _is_injected(metadata: list[Any]) -> bool:
-    return any(mark is InjectedToolArg or isinstance(mark, InjectedToolArg) for mark in metadata)

@@ -1,5 +1,6 @@
 """An agent whose model sees only the tools for which the conversation has an id."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,18 +94,45 @@ async def test_the_system_prompt_stays_as_the_application_wrote_it(toolkit: Prod
     assert last.content == [block]
 
 
+async def test_a_system_prompt_that_is_a_text_stays_a_text(toolkit: ProducerToolkit) -> None:
+    """Some providers take no list here, and two sentences without a space between them are hard to read."""
+    model = WatchingModel()
+    await agent(toolkit, model, SystemMessage("You make music.")).ainvoke({"messages": [HumanMessage("a slow waltz")]})
+    first, *_, last = model.told
+    assert first is not None
+    assert isinstance(first.content, str)
+    assert first.content.startswith("You make music.\n\nYou get more tools")
+    assert last is not None
+    assert last.content == "You make music."
+
+
+async def test_a_mark_that_is_no_standard_block_stays_in_the_system_prompt(toolkit: ProducerToolkit) -> None:
+    """Bedrock marks with a block of its own where a cached prompt ends, and takes it in no other form."""
+    content: list[Any] = [{"type": "text", "text": "You make music."}, {"cachePoint": {"type": "default"}}]
+    model = WatchingModel()
+    await agent(toolkit, model, SystemMessage(content)).ainvoke({"messages": [HumanMessage("a slow waltz")]})
+    first = model.told[0]
+    assert first is not None
+    assert first.content[:2] == content
+
+
 @pytest.mark.parametrize(
     "said",
     [
         [HumanMessage(f"What became of {TASK}?")],
         [HumanMessage(f"Here is a summary: the song {TASK} is finished."), HumanMessage("Extend it.")],
         [AIMessage(f"Your song has the id {TASK}."), HumanMessage("Extend it.")],
+        [
+            AIMessage("", tool_calls=[{"name": "producer_get_task", "args": {"task_id": TASK}, "id": "1"}]),
+            ToolMessage("[cleared]", tool_call_id="1"),
+            HumanMessage("Is it ready?"),
+        ],
     ],
 )
 async def test_an_id_that_no_tool_has_returned_may_be_of_either_kind(
     toolkit: ProducerToolkit, said: Sequence[BaseMessage]
 ) -> None:
-    """A user may come back with the id of an old song, or the messages of the tools may have been summarised."""
+    """A user may come back with the id of an old song; or the results of the tools may be summarised, or cleared."""
     assert len(await tools_seen(toolkit, *said)) == len(toolkit.get_tools()) + 1
 
 
@@ -114,3 +142,10 @@ async def test_a_result_without_an_id_shows_no_more_tools(toolkit: ProducerToolk
     call = AIMessage("", tool_calls=[{"name": "producer_list_actions", "args": {}, "id": "1"}])
     said = [HumanMessage("hello"), call, ToolMessage(listed, tool_call_id="1"), HumanMessage("a slow waltz")]
     assert await tools_seen(toolkit, *said) == NEEDING_NO_ID | {"weather"}
+
+
+async def test_a_long_message_is_searched_in_no_time(toolkit: ProducerToolkit) -> None:
+    """One user's text would hold up the event loop, and all other users, for minutes."""
+    began = time.process_time()
+    assert await tools_seen(toolkit, HumanMessage("a-" * 20_000)) == NEEDING_NO_ID | {"weather"}
+    assert time.process_time() - began < 5

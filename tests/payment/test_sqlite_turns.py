@@ -139,7 +139,7 @@ def test_a_waiting_process_looks_often_whether_the_file_is_free(path: Path, monk
 
         monkeypatch.setattr("producer_tools.payment.sqlite_schema.time.sleep", pause)
         with closing(sqlite_schema.connect(path, may_create=True)) as connection:
-            sqlite_schema.begin(connection)
+            sqlite_schema.begin(connection, sqlite_schema.deadline())
             assert connection.in_transaction
     assert len(pauses) == MANY
     assert max(pauses) < 0.01

@@ -28,3 +28,24 @@ async def test_all_calls_wait_for_a_locked_file_at_the_same_time(
         seconds = time.monotonic() - began
     assert [type(each) for each in outcomes] == [LedgerError] * 10 + [type(None)]
     assert seconds < 3
+
+
+async def test_each_call_waits_as_long_for_a_locked_file_whenever_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that comes while another one waits would wait for twice the thirty seconds, and a shutdown with it."""
+    monkeypatch.setattr(sqlite_schema, "_LOCK_SECONDS", 0.4)
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    await ledger.get("a")
+
+    async def seconds_until_refused(after: float) -> float:
+        await asyncio.sleep(after)
+        began = time.monotonic()
+        with pytest.raises(LedgerError, match="locked"):
+            await ledger.get("a")
+        return time.monotonic() - began
+
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as backup:
+        backup.execute("BEGIN IMMEDIATE")
+        waits = await asyncio.gather(*(seconds_until_refused(number / 15) for number in range(6)))
+    assert all(0.4 <= seconds < 0.65 for seconds in waits), waits

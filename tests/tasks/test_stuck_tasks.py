@@ -13,7 +13,7 @@ from producer_tools.http.transport import Transport
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 from producer_tools.tasks.records import read_record
-from producer_tools.tasks.stuck import STUCK_AFTER, StuckTasks
+from producer_tools.tasks.stuck import STUCK_AFTER, StuckTasks, is_overdue
 from producer_tools.tools.output import batch_output, task_output
 from tests.clocks import InstantClock, VirtualClock
 
@@ -133,6 +133,15 @@ async def test_a_model_does_not_wait_for_ever_for_a_task_without_a_note() -> Non
         assert "may still finish and be charged: tell the user" in json.loads(content)["next_step"]
         assert "Call producer_" not in json.loads(content)["next_step"]
     assert (first[1]["is_overdue"], last[1]["is_overdue"]) == (False, True)
+
+
+@pytest.mark.parametrize("created_at", [None, 0, "", "in milliseconds"])
+def test_a_task_is_not_overdue_if_nobody_knows_when_it_was_created(created_at: Any) -> None:
+    """A model would tell the user that a song which has just begun did not finish in ten minutes."""
+    now = VirtualClock().now()
+    record = {"id": "t1", "created_at": now * 1000 if created_at == "in milliseconds" else created_at}
+    assert not is_overdue(read_record(record), now)
+    assert is_overdue(read_record({"id": "t1", "created_at": now - STUCK_AFTER}), now)
 
 
 def test_a_card_shows_the_note() -> None:

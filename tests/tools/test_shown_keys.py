@@ -1,6 +1,7 @@
 """Which keys of a result a model and an application see: those that the table of result keys marks for them."""
 
 import json
+from copy import deepcopy
 from typing import Any, cast
 
 import pytest
@@ -73,3 +74,13 @@ def test_the_artifact_has_every_key() -> None:
     for _, artifact in (task_output(COMPLETE), batch_output(TaskBatch((COMPLETE,)))):
         task = artifact.get("tasks", [artifact])[0]
         assert task["results"] == [FULL]
+
+
+@complete_and_failed
+def test_an_artifact_may_be_changed(task: Task, where: str) -> None:
+    """Agents that look a task up at the same time share it: one that hides a link would hide it from the others."""
+    before = deepcopy(task)
+    _, artifact = task_output(task)
+    artifact[where][0].clear()
+    (artifact["error"] or {}).clear()
+    assert task == before

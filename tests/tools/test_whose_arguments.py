@@ -1,18 +1,23 @@
 """What only an application may set, in each way in which a tool can be called."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.tools import InjectedToolCallId
 from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.prebuilt import ToolNode
+from langgraph.prebuilt import InjectedState, ToolNode
+from pydantic import BaseModel
 
 from producer_tools import ProducerClient, ProducerGenerateMusic
 from producer_tools.approval import describe
 from producer_tools.langgraph import SubmitNode
+from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
+from producer_tools.tools.base import SubmittingTool
 from tests.langgraph.fake_model import FakeModel
 
 FORGED = {"callback_url": "not a url", "async": False, "async_": False, "submission_key": "mine"}
@@ -108,3 +113,59 @@ async def test_what_is_described_as_refused_is_refused(
     assert "refuse, at no cost" in describe(tool, call)
     assert (await tool.ainvoke(call)).status == "error"
     assert sandbox.charges == ()
+
+
+class FilledIn(GenerateMusic):
+    """Arguments of an application's own tool, most of which LangGraph fills in."""
+
+    by_class: Annotated[str, InjectedToolCallId]
+    by_instance: Annotated[str, InjectedToolCallId()]
+    state: Annotated[Any, InjectedState]
+
+
+class FilledInTool(SubmittingTool):
+    name: str = "filled_in"
+    description: str = "A tool of one's own."
+    args_schema: type[BaseModel] = FilledIn
+
+    async def answer(self, request: Any) -> tuple[str, dict[str, Any]]:
+        return f"{request.prompt} {request.by_class} {request.by_instance} {len(request.state['messages'])}", {}
+
+
+class Told(BaseCallbackHandler):
+    """What callbacks are told of a tool's arguments, and a tracer would record."""
+
+    def __init__(self) -> None:
+        self.arguments: list[Any] = []
+
+    def on_tool_start(self, *_: Any, inputs: dict[str, Any] | None = None, **__: Any) -> None:
+        self.arguments.append(inputs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"prompt": "a waltz"}, "price cannot be estimated"),
+        ({"prompt": "a waltz", "weirdness": 2}, "refuse, at no cost"),
+        ({}, "refuse, at no cost"),
+    ],
+)
+def test_a_call_whose_state_is_filled_in_later_is_not_described_as_refused(
+    arguments: dict[str, Any], told: str, client: ProducerClient
+) -> None:
+    """A person who reads that a call costs nothing would let it pass, and it would be paid for."""
+    call: Any = {**CALL, "args": arguments}
+    assert told in describe(FilledInTool(client=client), call)
+
+
+@pytest.mark.parametrize("is_sync", [False, True])
+async def test_what_langgraph_fills_in_is_filled_in_and_shown_to_nobody(is_sync: bool, client: ProducerClient) -> None:
+    """A tool of one's own could not be called, or a model would make up ids, or a trace would hold the whole state."""
+    tool, told = FilledInTool(client=client), Told()
+    call: Any = {**CALL, "name": tool.name, "args": {"prompt": "a waltz", "by_class": "forged"}}
+    node: Any = {"messages": [AIMessage("", tool_calls=[call])]}
+    graph, config = in_a_graph(tool), {"callbacks": [told]}
+    result = graph.invoke(node, config) if is_sync else await graph.ainvoke(node, config)
+    assert result["messages"][-1].content == "a waltz c1 c1 1"
+    assert told.arguments == [{"prompt": "a waltz"}]
+    assert not FilledIn.model_fields.keys() - GenerateMusic.model_fields.keys() & tool.args.keys()
