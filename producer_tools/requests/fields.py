@@ -76,9 +76,9 @@ def default_model() -> Model:
         ConfigurationError: the variable names no model of the API.
     """
     value = os.environ.get(MODEL_VARIABLE) or _MODEL
-    for model in get_args(Model):
-        if model == value:
-            return model  # type: ignore[no-any-return]  # get_args is untyped
+    model: Model = _whole_name(value)
+    if model in get_args(Model):
+        return model
     raise ConfigurationError(
         "configuration", f"{MODEL_VARIABLE} must be one of {', '.join(get_args(Model))}; it is {value!r}."
     )
