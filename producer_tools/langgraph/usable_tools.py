@@ -1,7 +1,7 @@
 """Shows the model of an agent only the tools that it can use by now. Needs the extra ``agent``."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
@@ -15,10 +15,10 @@ with needing_extra("agent", "producer_tools.langgraph.usable_tools"):
 _ID_OF = {"audio_id": "audio_id", "task_id": "task_id", "task_ids": "task_id"}
 """Which id an argument takes."""
 
-# A word such as the service's ids: of letters, digits and hyphens, with a digit in it. A date or a link looks like one
-# too. Then tools are shown that cannot be used yet, as without this middleware. The search for the digit has an end, or
-# a long row of hyphens would take seconds.
-_LIKE_AN_ID = re.compile(r"\b(?=[A-Za-z-]{0,40}\d)[\w-]{8,}")
+# A word such as the service's ids: of letters, digits, hyphens and underscores, with a digit in it. A date or a link
+# looks like one too. Then tools are shown that cannot be used yet, as without this middleware. The search for the digit
+# has an end, or a long row of hyphens would take seconds.
+_LIKE_AN_ID = re.compile(r"\b(?=[A-Za-z_-]{0,40}\d)[\w-]{8,}")
 
 
 class UsableToolsMiddleware(AgentMiddleware[Any, Any, Any]):
@@ -26,7 +26,7 @@ class UsableToolsMiddleware(AgentMiddleware[Any, Any, Any]):
 
     A conversation about a new song then starts with 7 tools in place of 20, so the model reads less and has fewer tools
     to choose from. The system message names the others, so that the model knows what it can offer. An id may come from
-    a result, from the user, or from the system prompt. Tools of other packages are always shown.
+    the result of any tool, from the user, or from the system prompt. Tools of other packages are always shown.
 
     With a provider that caches the beginning of a prompt, the model reads everything anew whenever the tools change, so
     this may cost more there than it saves.
@@ -47,8 +47,9 @@ class UsableToolsMiddleware(AgentMiddleware[Any, Any, Any]):
 
 def _with_usable_tools(request: ModelRequest[Any]) -> ModelRequest[Any]:
     said = [request.system_message, *request.messages] if request.system_message else request.messages
-    missing = {"task_id", "audio_id"} - _ids_in(said)
-    hidden = [tool.name for tool in request.tools if isinstance(tool, ProducerTool) and _ids_for(tool) & missing]
+    ours = [tool for tool in request.tools if isinstance(tool, ProducerTool)]
+    missing = {"task_id", "audio_id"} - _ids_in(said, {tool.name for tool in ours})
+    hidden = [tool.name for tool in ours if _ids_for(tool) & missing]
     if not hidden:
         return request
     shown = [tool for tool in request.tools if not (isinstance(tool, ProducerTool) and tool.name in hidden)]
@@ -61,15 +62,19 @@ def _ids_for(tool: ProducerTool) -> set[str]:
     return {_ID_OF[name] for name, field in arguments.items() if name in _ID_OF and field.is_required()}
 
 
-def _ids_in(messages: Sequence[BaseMessage]) -> set[str]:
-    """Which ids the conversation has. One that no tool has returned may be of either kind."""
+def _ids_in(messages: Sequence[BaseMessage], ours: Collection[str]) -> set[str]:
+    """Which ids the conversation has. Only the results of our tools say of which kind an id is.
+
+    Args:
+        messages: the conversation.
+        ours: the names of our tools.
+    """
     found: set[str] = set()
     for message in messages:
         text = _text(message)
         if _LIKE_AN_ID.search(text):
-            found.update(
-                each for each in ("task_id", "audio_id") if each in text or not isinstance(message, ToolMessage)
-            )
+            says_kind = isinstance(message, ToolMessage) and message.name in ours
+            found.update(each for each in ("task_id", "audio_id") if each in text or not says_kind)
     return found
 
 

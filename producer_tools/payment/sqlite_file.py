@@ -61,27 +61,27 @@ class SqliteFile:
         # the locks: it would wait for ever, or read and write without any.
         with no_fork():
             self._waiting.append(call)
-            with self._turn:
-                if not call.outcome.done():
-                    self._run_waiting(call)
+            while not call.outcome.done():
+                with self._turn:
+                    if not call.outcome.done():
+                        self._run_waiting()
         result: T = call.outcome.result()
         return result
 
-    def _run_waiting(self, first: _Call) -> None:
+    def _run_waiting(self) -> None:
         """Run all calls that wait, and close the file unless further ones have come meanwhile.
 
-        Args:
-            first: the call of this thread. If the file stays locked, those that came later go on waiting.
+        If the file stays locked, only the calls whose time is over are told so. The others go on waiting.
         """
         calls = self._waiting.copy()
         try:
-            connection = self._begun(first.give_up_at)
+            connection = self._begun(min(call.give_up_at for call in calls))
             calls = self._waiting.copy()  # more may have come while another process held the lock
             _run_each(connection, calls)
         except BaseException as error:  # noqa: BLE001 - whatever it is, every thread must get it
             if sqlite_schema.is_locked(error):
                 now = time.monotonic()
-                calls = [call for call in calls if call is first or call.give_up_at <= now]
+                calls = [call for call in calls if call.give_up_at <= now]
             for call in calls:
                 call.outcome.set_exception(copy(error))  # each has a traceback of its own
             self._close()

@@ -37,8 +37,8 @@ What this package costs, beside the packages that one would use in its place: th
 Python, and its LangChain tools for another music service.
 
 `make bench` measures these figures and writes this page. The service is the package's [sandbox](guides/sandbox.md) on
-the same machine, so no figure contains a network. Times depend on the machine and on what else it does. A ratio
-compares two measurements of one run.
+the same machine, so no figure contains a network, except where answers that come 50 ms later stand in for one. Times
+depend on the machine and on what else it does. A ratio compares two measurements of one run.
 
 """
 

@@ -140,7 +140,16 @@ async def _cut(package: Package) -> tuple[str, str]:
         sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint="/producer/audios")
         task_id = await package.submitted(sandbox)
         charges = [charge.task_id for charge in sandbox.charges]
-    return str(len(charges)), "yes" if [task_id] == charges else "no" if task_id is None else "of the last one"
+    return str(len(charges)), _known(task_id, charges)
+
+
+def _known(task_id: str | None, charged: list[str]) -> str:
+    """Whether the caller knows the task that was charged; if there are several, whose id it has."""
+    if task_id is None:
+        return "no"
+    if charged == [task_id]:
+        return "yes"
+    return "of the last one" if charged[-1:] == [task_id] else "of another one"
 
 
 def _tool(client: ProducerClient, name: str) -> BaseTool:

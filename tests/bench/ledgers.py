@@ -25,6 +25,7 @@ from tests.crash.fleet.postgres import temporary_cluster
 
 OLD_ENTRIES = 10_000
 WRITERS = 32
+ENTRIES_OF_ONE, ENTRIES_OF_ONE_OF_MANY = 100, 20
 SUBMIT_SECONDS = 1.0
 """Nobody here has seen how long the service takes to answer a submit, so this is assumed."""
 
@@ -46,7 +47,8 @@ async def measure() -> Section:
     return Section(
         "Ledger entries",
         "What the ledger adds to one submit: `begin` before the request is sent, and `replace` with its answer. Each "
-        "writer files entries one after the other, without a request between them, so the ledger is always busy. The "
+        "writer files entries one after the other, without a request between them, so the ledger is always busy. A "
+        f"single writer files {ENTRIES_OF_ONE} entries, and each of {WRITERS} writers {ENTRIES_OF_ONE_OF_MANY}. The "
         "SQLite file is on this machine's disk, and every transaction waits for the disk (`synchronous = FULL`). "
         "PostgreSQL runs on this machine with its usual settings (`fsync = on`) and a pool of 8 connections for each "
         f"process. How long the service takes to answer a submit is not known; {SUBMIT_SECONDS:.0f} s is assumed. A "
@@ -58,9 +60,9 @@ async def measure() -> Section:
 
 async def _rows(name: str, open_ledger: OpenLedger, where: str, before: int = 0) -> list[Row]:
     async with open_ledger(where) as ledger:
-        alone = await seconds_of_entries(ledger, 1, 100)
-        together = await seconds_of_entries(ledger, WRITERS, 20)
-    apart = await seconds_in_processes(open_ledger, where, WRITERS // 4, 20)
+        alone = await seconds_of_entries(ledger, 1, ENTRIES_OF_ONE)
+        together = await seconds_of_entries(ledger, WRITERS, ENTRIES_OF_ONE_OF_MANY)
+    apart = await seconds_in_processes(open_ledger, where, WRITERS // 4, ENTRIES_OF_ONE_OF_MANY)
     about = f"about {before:,}" if before else "0"
     return [
         _row(name, about, "1", alone),

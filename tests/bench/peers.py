@@ -10,7 +10,7 @@ from langchain_core.tools import BaseTool, tool
 
 from producer_tools import ProducerClient, ProducerToolkit
 from tests.bench import peers_environment
-from tests.bench.peers_environment.timing import MOST, PAUSE, WARM_UP, seconds_of_calls
+from tests.bench.peers_environment.timing import ENOUGH_SECONDS, LEAST, MOST, PAUSE, WARM_UP, seconds_of_calls
 from tests.bench.section import Section
 from tests.bench.servers import NEAR, Server, sandbox_process
 
@@ -101,8 +101,9 @@ async def measure() -> Section:
         "One call, beside the peers",
         "The time from the call of a LangChain tool to its result: to submit a song, and to look up a finished task. "
         "The server is the sandbox in a process of its own, and the ratios compare with a tool that only sends a POST. "
-        f"Each time is the median of {ROUNDS} rounds of up to {MOST} calls, "
-        f"{PAUSE * 1000:.0f} ms apart, after {WARM_UP} calls that do not count.\n\n"
+        f"Each time is the median of all calls of {ROUNDS} rounds. A round has {WARM_UP} calls that do not count, and "
+        f"then up to {MOST}, {PAUSE * 1000:.0f} ms apart; of a slow way, as many as fit into {ENOUGH_SECONDS:.0f} s, "
+        f"at least {LEAST}.\n\n"
         "`mcp-producer` is called through `langchain-mcp-adapters`. `langchain-suno-acedatacloud` has tools for Suno, "
         "another of the provider's APIs: its requests are sent to the Producer paths here. The SDK has no LangChain "
         "tools: its calls stand in two tools of one line. Only this package writes each paid call to a ledger.",

@@ -89,7 +89,8 @@ async def measure() -> Section:
         "Turns and characters of one song",
         "For a song that takes 40, 60 or 180 s to make: how often a model is called, its answer to the user included, "
         "and how many characters are sent to it, which are in each turn the definitions of the tools and everything so "
-        "far. The models are scripted and do what the results say.\n\n"
+        "far. The models are scripted and do what the results say. In the agent's rows, the tool that downloads files "
+        "is left out, since no file is wanted.\n\n"
         "`mcp-producer` has no tool that waits. It pauses 5 s in each look-up of an unfinished song. Its texts ask for "
         "15 s more between two look-ups, which a host may do and a model cannot.",
         ("tools", *(f"{seconds} s" for seconds in LENGTHS)),

@@ -1,6 +1,6 @@
 """``make choice``: how often the right tool comes first, with this package's descriptions and with ``mcp-producer``'s.
 
-The wishes were written by people who had not seen any description. Descriptions may be worked on with one part of them,
+The wishes were written without knowledge of the descriptions. Descriptions may be worked on with one part of them,
 `working.jsonl`; the other part, `reported.jsonl`, is only counted.
 """
 
@@ -26,11 +26,12 @@ _HEAD = """# Choosing a tool
 A model reads the descriptions of the tools, and a tool-retrieval agent searches them. `make choice` measures with two
 choosers how often the right tool is found by what a user says, and writes this page.
 """
-_COUNTED = """The wishes were written by people who had seen no description. The descriptions were worked on with
+_COUNTED = """The wishes were written without knowledge of the descriptions. The descriptions were worked on with
 one part of them; of the other part, only these counts were ever read. Compared are the eighteen tools that both
 packages have.
 
-MiniLM compares embeddings (`sentence-transformers`); BM25 counts words that a wish and a description share, stemmed."""
+MiniLM compares embeddings (`sentence-transformers`), of the first 256 tokens of a description; what follows has no
+effect there. BM25 counts words that a wish and a description share, stemmed."""
 _MISTAKEN = """## What is mistaken for what
 
 For the working part: a row for each right tool, and a column for each tool that came first in its place. The letter of

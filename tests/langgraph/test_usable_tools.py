@@ -43,6 +43,12 @@ def weather(city: str) -> str:
     return f"Rain in {city}."
 
 
+@tool
+def old_songs(user: str) -> str:
+    """The songs that a user has made before."""
+    return f'{{"song": "{TASK}", "user": "{user}"}}'
+
+
 def agent(toolkit: ProducerToolkit, model: WatchingModel, system: SystemMessage | None = None) -> Any:
     middleware = [UsableToolsMiddleware()]
     return create_agent(model, [*toolkit.get_tools(), weather], system_prompt=system, middleware=middleware)
@@ -120,6 +126,7 @@ async def test_a_mark_that_is_no_standard_block_stays_in_the_system_prompt(toolk
     "said",
     [
         [HumanMessage(f"What became of {TASK}?")],
+        [HumanMessage("What became of song_7f3a9b21?")],
         [HumanMessage(f"Here is a summary: the song {TASK} is finished."), HumanMessage("Extend it.")],
         [AIMessage(f"Your song has the id {TASK}."), HumanMessage("Extend it.")],
         [
@@ -136,11 +143,18 @@ async def test_an_id_that_no_tool_has_returned_may_be_of_either_kind(
     assert len(await tools_seen(toolkit, *said)) == len(toolkit.get_tools()) + 1
 
 
+async def test_an_id_from_a_tool_of_another_package_may_be_of_either_kind(toolkit: ProducerToolkit) -> None:
+    """A model that has found an old song in the application's database would never see the tools for it."""
+    call = AIMessage("", tool_calls=[{"name": "old_songs", "args": {"user": "Ada"}, "id": "1"}])
+    found = await old_songs.ainvoke({**call.tool_calls[0], "type": "tool_call"})
+    assert len(await tools_seen(toolkit, HumanMessage("Extend my waltz."), call, found)) == len(toolkit.get_tools()) + 1
+
+
 async def test_a_result_without_an_id_shows_no_more_tools(toolkit: ProducerToolkit) -> None:
     """The lists of models and actions speak of ids, but have none."""
-    listed = await next(each for each in toolkit.get_tools() if each.name == "producer_list_actions").ainvoke({})
     call = AIMessage("", tool_calls=[{"name": "producer_list_actions", "args": {}, "id": "1"}])
-    said = [HumanMessage("hello"), call, ToolMessage(listed, tool_call_id="1"), HumanMessage("a slow waltz")]
+    list_actions = next(each for each in toolkit.get_tools() if each.name == "producer_list_actions")
+    said = [HumanMessage("hello"), call, await list_actions.ainvoke(call.tool_calls[0]), HumanMessage("a slow waltz")]
     assert await tools_seen(toolkit, *said) == NEEDING_NO_ID | {"weather"}
 
 

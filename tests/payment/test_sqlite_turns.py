@@ -43,12 +43,14 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return executed
 
 
-async def at_once(path: Path, *calls: Awaitable[Any]) -> list[Any]:
+async def at_once(ledger: SqliteLedger, *calls: Awaitable[Any]) -> list[Any]:
     """The outcomes of calls that all wait for the file, which another program has locked until then."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    file = ledger._file  # noqa: SLF001 - no other way to know that all of them wait
+    with closing(sqlite3.connect(file.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         waiting = [asyncio.ensure_future(call) for call in calls]
-        await asyncio.sleep(0.1)
+        while len(file._waiting) < len(calls):  # noqa: SLF001 - see above
+            await asyncio.sleep(0)
         other.rollback()
         return await asyncio.gather(*waiting, return_exceptions=True)
 
@@ -58,7 +60,7 @@ async def test_calls_that_wait_for_the_file_go_into_one_transaction(path: Path, 
     ledger = SqliteLedger(path)
     await ledger.entries()
     before = statements["COMMIT"]
-    outcomes = await at_once(path, *(ledger.begin(entry(f"account/{number}")) for number in range(MANY)))
+    outcomes = await at_once(ledger, *(ledger.begin(entry(f"account/{number}")) for number in range(MANY)))
     assert outcomes == [None] * MANY
     assert await keys(ledger) == {str(number) for number in range(MANY)}
     assert statements["COMMIT"] - before <= 4, "one of the first caller, one of the others, and that of `keys`"
@@ -71,7 +73,7 @@ async def test_a_call_that_fails_takes_nothing_from_the_others_of_its_transactio
     dear = entry("account/dear", usd="5", scopes=("user",))
     limits = [Limit("user", max_usd=Decimal(1))]
     calls = [ledger.begin(entry(f"account/{number}")) for number in range(MANY)]
-    *outcomes, refused = await at_once(path, *calls, ledger.begin(dear, limits=limits))
+    *outcomes, refused = await at_once(ledger, *calls, ledger.begin(dear, limits=limits))
     assert outcomes == [None] * MANY
     assert isinstance(refused, BudgetExceededError)
     assert await keys(ledger) == {str(number) for number in range(MANY)}
@@ -88,7 +90,7 @@ async def test_a_full_disk_is_told_to_each_call_of_the_transaction(path: Path) -
 
     full = asyncio.to_thread(ledger._run, fill_the_disk)  # noqa: SLF001 - a call that fails so
     calls = [ledger.begin(entry(f"account/{number}")) for number in range(MANY)]
-    *outcomes, failed = await at_once(path, *calls, full)
+    *outcomes, failed = await at_once(ledger, *calls, full)
     assert isinstance(failed, LedgerError)
     written = [f"{number}" for number, outcome in enumerate(outcomes) if outcome is None]
     assert all(outcome is None or "disk is full" in str(outcome) for outcome in outcomes)

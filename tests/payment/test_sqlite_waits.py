@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from producer_tools import LedgerError
 from producer_tools.payment import sqlite_schema
+from producer_tools.payment.sqlite_file import SqliteFile, _Call
 from producer_tools.payment.sqlite_ledger import SqliteLedger
 
 
@@ -30,22 +32,25 @@ async def test_all_calls_wait_for_a_locked_file_at_the_same_time(
     assert seconds < 3
 
 
-async def test_each_call_waits_as_long_for_a_locked_file_whenever_it_comes(
+def test_a_call_waits_no_longer_because_another_one_has_the_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call that comes while another one waits would wait for twice the thirty seconds, and a shutdown with it."""
-    monkeypatch.setattr(sqlite_schema, "_LOCK_SECONDS", 0.4)
-    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
-    await ledger.get("a")
+    """It would wait for up to twice the thirty seconds, and a shutdown with it."""
+    file = SqliteFile(tmp_path / "ledger.sqlite")
+    file.run(lambda _: None)
+    begin = sqlite_schema.begin
+    older = _Call(lambda _: None, Future(), time.monotonic() + 1)
+    given_up_at: list[float] = []
 
-    async def seconds_until_refused(after: float) -> float:
-        await asyncio.sleep(after)
-        began = time.monotonic()
-        with pytest.raises(LedgerError, match="locked"):
-            await ledger.get("a")
-        return time.monotonic() - began
+    def locked_at_first(connection: sqlite3.Connection, give_up_at: float) -> None:
+        given_up_at.append(give_up_at)
+        if len(given_up_at) == 1:
+            monkeypatch.setattr("producer_tools.payment.sqlite_file.time.monotonic", lambda: give_up_at)
+            raise sqlite3.OperationalError("database is locked")
+        begin(connection, give_up_at)
 
-    with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as backup:
-        backup.execute("BEGIN IMMEDIATE")
-        waits = await asyncio.gather(*(seconds_until_refused(number / 15) for number in range(6)))
-    assert all(0.4 <= seconds < 0.65 for seconds in waits), waits
+    monkeypatch.setattr(sqlite_schema, "begin", locked_at_first)
+    file._waiting.append(older)  # noqa: SLF001 - it came first, but has not got the turn
+    assert file.run(lambda _: "written") == "written"
+    assert isinstance(older.outcome.exception(0), sqlite3.OperationalError)
+    assert given_up_at[0] == older.give_up_at < given_up_at[1]

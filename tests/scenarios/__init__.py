@@ -1,4 +1,4 @@
 """``make scenarios``: a model that takes every text literally, in situations that go wrong.
 
-Whatever such a model does wrong, a text has let it do.
+If such a model does something wrong, the text of a tool has allowed it.
 """

@@ -258,7 +258,7 @@ SITUATIONS = (
     ),
     Situation(
         "a preview is saved before its song is ready",
-        (ask("Save it now.", GENERATE._replace(tool="generate_music"), call("download_results", task_id=NEWEST_TASK)),),
+        (ask("Save it now.", GENERATE, call("download_results", task_id=NEWEST_TASK)),),
         wants_files=True,
         given=2,
         turns=14,

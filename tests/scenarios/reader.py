@@ -201,7 +201,7 @@ class LiteralReader(BaseChatModel):
             }  # fmt: skip
             self._calls[str(made["id"])] = call, attempt
             self.paid_calls += not call.tool.startswith(_UNPAID)
-            ends_by = (*call.ends_by, "stop", "stop")[attempt] if attempt < len(call.ends_by) else ends_by
+            ends_by = call.ends_by[attempt] if attempt < len(call.ends_by) else ends_by
             tool_calls.append(made)
         return AIMessage("", id=uuid4().hex, tool_calls=tool_calls, response_metadata={"finish_reason": ends_by})
 
