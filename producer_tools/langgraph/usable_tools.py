@@ -49,7 +49,8 @@ def _with_usable_tools(request: ModelRequest[Any]) -> ModelRequest[Any]:
     said = [request.system_message, *request.messages] if request.system_message else request.messages
     ours = [tool for tool in request.tools if isinstance(tool, ProducerTool)]
     missing = {"task_id", "audio_id"} - _ids_in(said, {tool.name for tool in ours})
-    hidden = [tool.name for tool in ours if _ids_for(tool) & missing]
+    wanted = str(request.tool_choice)  # a provider refuses a call that must use a tool that it is not shown
+    hidden = [tool.name for tool in ours if _ids_for(tool) & missing and tool.name not in wanted]
     if not hidden:
         return request
     shown = [tool for tool in request.tools if not (isinstance(tool, ProducerTool) and tool.name in hidden)]

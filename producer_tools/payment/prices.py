@@ -41,7 +41,7 @@ class PriceTable:
 
     Attributes:
         prices: the price by action (``generate``, ``upload_cover``) or by endpoint (``/producer/lyrics``). A call that
-            is not in it has the built-in price.
+            is not in it has the built-in price. It is checked and copied when it is first used.
         unit: ``usd`` or ``credits``.
         usd_per_credit: what one credit costs in the account's package.
         date: when these prices held.
@@ -69,7 +69,7 @@ class PriceTable:
         Raises:
             ConfigurationError: the table is not valid.
         """
-        return max(map(self._price, self.prices), key=lambda price: price.usd, default=Price())
+        return max(map(self._price, self._checked_prices), key=lambda price: price.usd, default=Price())
 
     def price_of(self, amount: object, what: str) -> Price:
         """An amount in the unit of this table as a price.
@@ -90,11 +90,11 @@ class PriceTable:
         return Price(number, round(number / rate, 4), source)
 
     def _price(self, name: str) -> Price:
-        return self.price_of(self.prices[name], name)
+        return self.price_of(self._checked_prices[name], name)
 
     @cached_property
     def _checked_prices(self) -> Mapping[str, Amount]:
-        """The prices, once the unit and the actions are checked. Walking all actions would take most of a look-up."""
+        """A copy of the prices, whose unit and actions were checked when it was made, at the first use."""
         if self.unit not in get_args(_Unit):
             raise ConfigurationError("invalid_price", f"The unit of prices is usd or credits; it is {self.unit!r}.")
         known = actions()
@@ -102,7 +102,7 @@ class PriceTable:
             if not str(name).startswith("/") and name not in known:
                 message = f"There is no action {name!r}, so it can have no price. The actions are {', '.join(known)}."
                 raise ConfigurationError("invalid_price", message)
-        return self.prices
+        return dict(self.prices)
 
 
 PriceSource: TypeAlias = Mapping[str, Amount] | PriceTable | Callable[[Request], Amount]

@@ -89,10 +89,9 @@ async def measure() -> Section:
         "The sandbox shows a preview URL while a song is made. It sends the two formats of task records that the "
         "provider has published: that of the API specification, which has no state, and that of the texts of its MCP "
         "server. Each package looks up a pending, a processing and a finished song in each format. Which format the "
-        "service sends today is not known. `mcp-producer` fails on the pending song in the specification's format.\n\n"
+        "service sends today is not known.\n\n"
         "Then each package submits one song with one call, and the connection is cut after the service has carried "
-        "the request out and before it answers. `producer-tools` searches the account for the task of such a request. "
-        "The SDK sends a request again after a network error.",
+        "the request out and before it answers. `producer-tools` searches the account for the task of such a request.",
         (
             "package",
             "unfinished song told as finished",

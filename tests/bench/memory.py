@@ -62,8 +62,7 @@ async def measure() -> Section:
         "Each row is a process of its own: the most memory it used at once (`VmHWM`), and its CPU time, without what "
         "the start and one task or entry take. The tasks are looked up three times and end as songs with lyrics; the "
         "service's answers are made in the process, and the clock jumps from round to round. "
-        f"An entry takes {in_file} bytes of a SQLite ledger's file with {ENTRIES[0]:,} and {ENTRIES[1]:,} entries. "
-        "Time that grows more than tenfold goes to Python's garbage collector, which goes through all objects.",
+        f"An entry takes {in_file} bytes of a SQLite ledger's file with {ENTRIES[0]:,} and {ENTRIES[1]:,} entries.",
         ("number", "of", "memory", "each", "CPU", "each", "ten times as many take"),
         rows,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware, ModelRequest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 from pydantic import Field
@@ -163,3 +164,19 @@ async def test_a_long_message_is_searched_in_no_time(toolkit: ProducerToolkit) -
     began = time.process_time()
     assert await tools_seen(toolkit, HumanMessage("a-" * 20_000)) == NEEDING_NO_ID | {"weather"}
     assert time.process_time() - began < 5
+
+
+class Choosing(AgentMiddleware[Any, Any, Any]):
+    """Makes the model call one tool."""
+
+    async def awrap_model_call(self, request: ModelRequest[Any], handler: Any) -> Any:
+        return await handler(request.override(tool_choice={"type": "tool", "name": "producer_get_task"}))
+
+
+async def test_a_tool_that_must_be_called_is_shown(toolkit: ProducerToolkit) -> None:
+    """A provider refuses a request whose ``tool_choice`` names a tool that is not in it."""
+    model = WatchingModel()
+    middleware = [Choosing(), UsableToolsMiddleware()]
+    choosing: Any = create_agent(model, toolkit.get_tools(), middleware=middleware)
+    await choosing.ainvoke({"messages": [HumanMessage("How is my song?")]})
+    assert model.seen[0] == NEEDING_NO_ID | {"get_task"}

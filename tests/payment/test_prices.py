@@ -134,6 +134,17 @@ async def test_broken_prices_stop_a_call_unless_only_calls_are_limited(prices: A
     assert len(sandbox.charges) == 1
 
 
+def test_a_table_is_copied_when_it_is_first_used() -> None:
+    """A price that an application puts into its dict later was not checked, so a typing error in it went unseen."""
+    prices = {"generate": "0.08"}
+    table = PriceTable(prices)
+    assert table.of(SONG) == table.highest()
+    prices.update(generate="free", covr="1")
+    assert str(table.highest().usd) == "0.08"
+    with pytest.raises(ConfigurationError, match="no action 'covr'"):
+        PriceTable({"covr": "1"}).highest()
+
+
 def client_of(sandbox: ProducerSandbox, **options: Any) -> ProducerClient:
     return ProducerClient(base_url=sandbox.base_url, clock=InstantClock(), **options)
 
