@@ -85,6 +85,10 @@ async def measure() -> Section:
         ("`mcp-producer`, no pause between look-ups", turns_mcp.theirs),
         ("`mcp-producer`, a pause of 15 s between look-ups", turns_mcp.theirs_with_pauses),
     ]
+    rows: list[tuple[str, ...]] = []
+    for name, way in ways:
+        costs = [await way(seconds) for seconds in LENGTHS]
+        rows.append((name, *map(_in_words, costs)))
     return Section(
         "Turns and characters of one song",
         "For a song that takes 40, 60 or 180 s to make: how often a model is called, its answer to the user included, "
@@ -94,7 +98,7 @@ async def measure() -> Section:
         "`mcp-producer` has no tool that waits. It pauses 5 s in each look-up of an unfinished song. Its texts ask for "
         "15 s more between two look-ups, which a host may do and a model cannot.",
         ("tools", *(f"{seconds} s" for seconds in LENGTHS)),
-        [(name, *[_in_words(await way(seconds)) for seconds in LENGTHS]) for name, way in ways],
+        rows,
     )
 
 
