@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 
+# When fast clocks began to be fast (Unix seconds): not in 1970, or they would show a year that no date can have.
+_BEGAN = 1_790_000_000.0
 # After this many turns of the event loop, every task that can go on has gone on.
 _SETTLED = 20
 
@@ -29,13 +31,13 @@ class InstantClock:
 
 
 class FastClock:
-    """The machine's time, a hundred times as fast. All clocks of one speed show the same time, in every process."""
+    """The machine's time, many times as fast. All clocks of one speed show the same time, in every process."""
 
     def __init__(self, speed: float = 100.0) -> None:
         self._speed = speed
 
     def now(self) -> float:
-        return time.time() * self._speed
+        return _BEGAN + (time.time() - _BEGAN) * self._speed
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds) / self._speed)

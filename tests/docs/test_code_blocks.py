@@ -1,10 +1,8 @@
 """Every code block of README.md and docs/ works as it stands there, with the sandbox where a reader has the service."""
 
 import ast
-import asyncio
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,23 +11,11 @@ import pytest
 
 from producer_tools import ProducerClient, ProducerError, ProducerToolkit, errors
 from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
+from tests.clocks import FastClock
 from tests.docs.code_blocks import PAGES, ROOT, Page
 
 CELLS = {"docs/guides/notebooks.md"}
 WITHOUT_CODE = ("docs/reference/", "docs/how-it-works.md", "docs/benchmarks.md", "docs/choice.md")
-SPEED = 100
-
-
-class FastClock:
-    """A hundred times as fast as the machine's: the pages wait as long as a reader would, and the tests do not."""
-
-    _began = time.time()
-
-    def now(self) -> float:
-        return self._began + (time.time() - self._began) * SPEED
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(max(0.0, seconds) / SPEED)
 
 
 pytestmark = pytest.mark.usefixtures("silent_files")

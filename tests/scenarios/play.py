@@ -1,7 +1,5 @@
 """Plays a situation: the agent, the toolkit and the sandbox are real, only the model and the clock are not."""
 
-import asyncio
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -22,26 +20,13 @@ from producer_tools.sandbox import ProducerSandbox
 from producer_tools.sandbox.jobs import StoredTask
 from producer_tools.sandbox.records import Writer
 from producer_tools.tasks.results import RESULT_KEYS
+from tests.clocks import FastClock
 from tests.scenarios.reader import CHARACTERS, MOST_TURNS, Ask, Character, End, LiteralReader
 
 Record = dict[str, Any]
 Service = Callable[[ProducerSandbox], AbstractContextManager[object] | None]
 
 _changes: dict[str, Callable[[Record], Record]] = {}
-
-
-class QuickClock:
-    """Time that passes faster than the machine's. Unlike a `FastClock`, it shows a year that a date can have."""
-
-    def __init__(self, speed: float) -> None:
-        self._speed = speed
-        self._began = time.monotonic()
-
-    def now(self) -> float:
-        return 1_800_000_000.0 + (time.monotonic() - self._began) * self._speed
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(max(0.0, seconds) / self._speed)
 
 
 def nothing_wrong(_: ProducerSandbox) -> None:
@@ -123,7 +108,7 @@ class Outcome(NamedTuple):
 
 async def play(situation: Situation, character: Character) -> Outcome:
     """Play a situation with one model."""
-    clock = QuickClock(situation.speed)
+    clock = FastClock(situation.speed)
     with ExitStack() as stack:
         directory = stack.enter_context(TemporaryDirectory())
         arguments: dict[str, Any] = {"render_seconds": 10, "clock": clock, "silent": True, **situation.sandbox}
@@ -161,7 +146,7 @@ async def _converse(situation: Situation, reader: LiteralReader, toolkit: Produc
     return [f"{message.type}: {message.text or message.tool_calls}" for message in state["messages"]]
 
 
-async def _complete(sandbox: ProducerSandbox, clock: QuickClock) -> set[str]:
+async def _complete(sandbox: ProducerSandbox, clock: FastClock) -> set[str]:
     """The URLs and texts of all results of complete tasks that were charged, and so exist."""
     if not sandbox.charges:
         return set()
