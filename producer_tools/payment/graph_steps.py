@@ -65,19 +65,17 @@ def step_of(config: Mapping[str, Any]) -> Step | None:
         return None
     name, is_plain = _name(config)
     subgraphs: list[str] = []
-    namespace = _namespace(config)
-    while len(namespace) > 1:
-        number = int(namespace[-2]) if namespace[-2].isdigit() else 0
-        is_plain = is_plain and not number
+    while True:
         running = _running(config)
-        if running is None or "langgraph_node" not in running.loop.config.get("metadata", {}):
-            # The first version named a subgraph by its id.
-            return Step([*_without_numbers(namespace[:-1]), *subgraphs], name, is_plain)
-        config, namespace = running.loop.config, namespace[: -2 if namespace[-2].isdigit() else -1]
+        if running is None:  # the first version named a subgraph by its id
+            return Step([*_without_numbers(_namespace(config)[:-1]), *subgraphs], name, is_plain)
+        config = running.loop.config
+        if "langgraph_node" not in config.get("metadata", {}):  # no step has called this graph
+            return Step(subgraphs, name, is_plain)
+        number = _number_of_call(config)
         caller, caller_is_plain = _name(config)
-        is_plain = is_plain and caller_is_plain
+        is_plain = is_plain and caller_is_plain and not number
         subgraphs.insert(0, _numbered(caller, _number_in_attempt(_attempt(config), number)))
-    return Step(subgraphs, name, is_plain)
 
 
 def first_name(config: Mapping[str, Any]) -> str:
@@ -125,6 +123,12 @@ def _namespace(config: Mapping[str, Any]) -> list[str]:
     """The parts of a namespace: names with ids, and numbers of calls. Each number belongs to the part before it."""
     parts: list[str] = config["metadata"]["langgraph_checkpoint_ns"].split("|")
     return parts
+
+
+def _number_of_call(config: Mapping[str, Any]) -> int:
+    """Which call of a subgraph by its caller this is; ``config`` is the subgraph's own."""
+    number = str(config.get("configurable", {}).get("checkpoint_ns", "")).rpartition("|")[2]
+    return int(number) if number.isdigit() else 0
 
 
 def _without_numbers(namespace: list[str]) -> list[str]:

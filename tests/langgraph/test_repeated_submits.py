@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -151,6 +152,23 @@ def an_entrypoint_with_tasks(client: ProducerClient, may_fail: Callable[[], None
     return songs
 
 
+def an_entrypoint_in_an_entrypoint(client: ProducerClient, may_fail: Callable[[], None]) -> Any:
+    @task
+    async def song() -> str:
+        return id_of(await SubmitNode(client).ainvoke(SONG))
+
+    @entrypoint()
+    async def two_songs(_: Any) -> list[str]:
+        return [await song(), await song()]
+
+    async def songs(_: Any) -> Ids:
+        ids = [*await two_songs.ainvoke("take 1"), *await two_songs.ainvoke("take 2")]
+        may_fail()
+        return {"ids": ids}
+
+    return songs
+
+
 on_python_3_11 = pytest.mark.skipif(sys.version_info < (3, 11), reason="LangGraph needs 3.11 for it in async code")
 each_kind = pytest.mark.parametrize(
     ("steps", "songs"),
@@ -162,6 +180,7 @@ each_kind = pytest.mark.parametrize(
         (sends_with_equal_payloads, 2),
         (an_entrypoint_with_a_loop, 2),
         pytest.param(an_entrypoint_with_tasks, 2, marks=on_python_3_11),
+        pytest.param(an_entrypoint_in_an_entrypoint, 4, marks=on_python_3_11),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -223,6 +242,21 @@ async def test_each_submit_is_paid_once_in_spite_of_a_crash(
         state = await runs(steps(client, Failing(ConnectionError("again"))), runner.saver)(None)
     assert sorted(state["ids"]) == sorted(before)
     assert len(paid_task_ids(sandbox)) == songs
+
+
+@each_kind
+async def test_each_submit_is_paid_once_if_a_crash_loses_the_checkpoints(
+    steps: Steps, songs: int, sandbox: ProducerSandbox
+) -> None:
+    """LangGraph writes them late, or only at the end of a run. Then the run begins again, with other ids of its own."""
+    ledger, ids = MemoryLedger(), []
+    for crash in (KilledError(), ConnectionError("a retry, so that numbers that went on counting would show")):
+        async with fast_client(sandbox, ledger=ledger) as client:
+            run = runs(steps(client, Failing(crash)), InMemorySaver())
+            with suppress(KilledError):
+                ids = (await run({"ids": []}))["ids"]
+    assert sorted(ids) == sorted(paid_task_ids(sandbox))
+    assert len(set(ids)) == songs
 
 
 @on_python_3_11
