@@ -25,7 +25,7 @@ from producer_tools.langgraph.state import SongError, SongRequest, is_request, i
 from producer_tools.payment.graph_keys import GraphKey, key_of_step, named_key
 from producer_tools.payment.ledger import Ledger
 from producer_tools.progress import into_graph
-from producer_tools.requests import PaidRequest
+from producer_tools.requests import DELIVERY, PaidRequest
 from producer_tools.tasks.task import Task
 from producer_tools.tools.base import explain, request_of_model
 from producer_tools.tools.catalog import PAID_REQUESTS
@@ -56,9 +56,9 @@ class SubmitNode(Node):
         if state.get("request") is None:
             return {**empty, "error": state.get("error") or _missing("request", "so nothing was sent")}
         filed = self._filed(state, config)
-        unknown = unknown_outcome(state)
+        unknown, asked = unknown_outcome(state), _as_it_was_sent(state)
         try:
-            request = _paid_request(state["request"])
+            request = _paid_request(asked)
             ledger = self._client.graph_ledger(runtime.store if runtime else None)
             was_sent = unknown is not None and unknown["key"] == filed.key
             task = await self._submit(request, filed, ledger, was_sent=was_sent)
@@ -66,7 +66,7 @@ class SubmitNode(Node):
             message = explain(error).removeprefix("bad_request: ")
             return {**empty, "error": SongError(code="bad_request", message=message)}
         except ProducerToolError as error:
-            return {**empty, "error": _with_key(error_for_state(error), filed.key, state["request"])}
+            return {**empty, "error": _with_key(error_for_state(error), filed.key, asked)}
         return {**empty, "task": task_artifact(task), "error": None}
 
     def _filed(self, state: Mapping[str, Any], config: RunnableConfig) -> GraphKey:
@@ -222,11 +222,23 @@ def _is_unknown(state: Mapping[str, Any]) -> bool:
     return "request" not in unknown or _is_same(unknown["request"], state.get("request"))
 
 
+def _as_it_was_sent(state: Mapping[str, Any]) -> SongRequest:
+    """The state's request. If it was sent before, in the form in which it was sent: the ledger knows it by that."""
+    unknown = unknown_outcome(state)
+    asked: SongRequest = state["request"]
+    return unknown.get("request", asked) if unknown and _is_unknown(state) else asked
+
+
 def _is_same(request: SongRequest, other: Any) -> bool:
+    """Whether two requests make the same: what is sent for them is equal, but for how the result is delivered."""
     try:
-        return request == other or _paid_request(request) == _paid_request(other)
+        return request == other or _sent(_paid_request(request)) == _sent(_paid_request(other))
     except (ProducerToolError, ValidationError):
         return False
+
+
+def _sent(request: PaidRequest) -> tuple[str, dict[str, Any]]:
+    return request.endpoint, {name: value for name, value in request.body().items() if name not in DELIVERY}
 
 
 def _with_key(error: SongError, key: str | None, request: SongRequest) -> SongError:
