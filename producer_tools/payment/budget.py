@@ -10,12 +10,10 @@ from typing_extensions import Self
 
 from producer_tools.concurrency.shared_state import shared_state
 from producer_tools.errors import BudgetExceededError, ConfigurationError
-from producer_tools.payment.entry import Limit, Spent
+from producer_tools.payment.entry import Limit, Spent, day_of
 from producer_tools.payment.prices import Amount
 
 Period = Literal["day"]
-
-_DAY = 86_400
 
 _of_blocks: ContextVar[tuple["Budget", ...]] = ContextVar("producer_tools_budgets", default=())
 
@@ -87,7 +85,7 @@ class Budget:
         """
         return Limit(
             scope=account_scope(account) if self.scope is None else self.scope,
-            since=0.0 if self.per is None else now - now % _DAY,
+            day=None if self.per is None else day_of(now),
             max_calls=self.max_calls,
             max_usd=_decimal(self.max_usd),
             max_credits=_decimal(self.max_credits),

@@ -17,6 +17,8 @@ Source = Literal["answer", "callback", "listing", "person"]
 _MOST_LEASE_SECONDS = 75.0
 """A lease is 15 seconds long, and the clocks of two machines may differ by a minute."""
 
+_DAY_SECONDS = 86_400
+
 
 def _new_id() -> str:
     return uuid4().hex
@@ -105,19 +107,24 @@ class Entry:
         return replace(entry, scopes=tuple(entry.scopes))
 
 
+def day_of(time: float) -> int:
+    """The number of the day (UTC) of a time in Unix seconds. The first day of 1970 is 0."""
+    return int(time) // _DAY_SECONDS
+
+
 class Limit(NamedTuple):
     """How much the entries of one scope may cost together, with the one that is about to be begun.
 
     Attributes:
         scope: the name that entries count under.
-        since: Unix seconds; entries begun earlier do not count.
+        day: only entries begun on this day (UTC) count, by its number since 1970; ``None``: all of them.
         max_calls: the most entries; ``None`` for no limit.
         max_usd: the most US dollars, by the estimates.
         max_credits: the most credits, by the estimates.
     """
 
     scope: str
-    since: float = 0.0
+    day: int | None = None
     max_calls: int | None = None
     max_usd: Decimal | None = None
     max_credits: Decimal | None = None
@@ -130,9 +137,9 @@ class Spent(NamedTuple):
     usd: Decimal = Decimal(0)
     credits: Decimal = Decimal(0)
 
-    def plus(self, usd: str, in_credits: str) -> "Spent":
-        """With one more call."""
-        return Spent(self.calls + 1, self.usd + Decimal(usd), self.credits + Decimal(in_credits))
+    def plus(self, usd: str, in_credits: str, calls: int = 1) -> "Spent":
+        """With one more call, or with several that cost the same each."""
+        return Spent(self.calls + calls, self.usd + calls * Decimal(usd), self.credits + calls * Decimal(in_credits))
 
     def exceeds(self, limit: Limit) -> bool:
         """Whether this is more than a limit allows."""

@@ -13,6 +13,7 @@ from producer_tools.concurrency.shared_state import shared_state
 from producer_tools.concurrency.to_the_end import to_the_end
 from producer_tools.errors import BudgetExceededError, ConfigurationError, LedgerError
 from producer_tools.payment.entry import Entry, Limit, Spent
+from producer_tools.payment.totals import Totals
 
 T = TypeVar("T")
 
@@ -55,8 +56,8 @@ class Ledger(Protocol):
             unanswered: only those without an answer.
         """
 
-    async def spent(self, scope: str, since: float = 0.0) -> Spent:
-        """What the entries of a scope cost together."""
+    async def spent(self, scope: str, day: int | None = None) -> Spent:
+        """What the entries of a scope cost together: those begun on one day (see `Limit`), or all of them."""
 
     async def read_note(self, name: str) -> Mapping[str, Any] | None:
         """A JSON object that the users of this ledger share."""
@@ -116,6 +117,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
+        self._totals = Totals()
         self._notes: dict[str, Mapping[str, Any]] = {}
 
     async def begin(
@@ -126,8 +128,9 @@ class MemoryLedger:
             for key in (entry.key, *former_keys):
                 if (known := self._entries.get(key)) is not None:
                     return known
-            check_limits(entry, limits, [self._spent(limit.scope, limit.since) for limit in limits])
+            check_limits(entry, limits, [self._totals.spent(limit.scope, limit.day) for limit in limits])
             self._entries[entry.key] = entry
+            self._totals.add(entry)
             return None
 
     async def get(self, key: str) -> Entry | None:
@@ -142,6 +145,7 @@ class MemoryLedger:
                 return False
             if new is None:
                 del self._entries[old.key]
+                self._totals.remove(old)
             else:
                 self._entries[old.key] = new
             return True
@@ -157,10 +161,10 @@ class MemoryLedger:
                 and not (unanswered and entry.answer is not None)
             ]
 
-    async def spent(self, scope: str, since: float = 0.0) -> Spent:
+    async def spent(self, scope: str, day: int | None = None) -> Spent:
         """What the entries of a scope cost together."""
         with shared_state:
-            return self._spent(scope, since)
+            return self._totals.spent(scope, day)
 
     async def read_note(self, name: str) -> Mapping[str, Any] | None:
         """A JSON object that the users of this ledger share."""
@@ -170,13 +174,6 @@ class MemoryLedger:
         """Share a JSON object."""
         with shared_state:
             self._notes[name] = value
-
-    def _spent(self, scope: str, since: float) -> Spent:
-        spent = Spent()
-        for entry in self._entries.values():
-            if scope in entry.scopes and entry.begun_at >= since:
-                spent = spent.plus(entry.usd, entry.credits)
-        return spent
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise ConfigurationError(

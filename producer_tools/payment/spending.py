@@ -65,7 +65,7 @@ class Spending:
             LedgerError: the ledger cannot be read.
         """
         limits = self.limits(entry)
-        check_limits(entry, limits, [await guarded(ledger.spent(each.scope, each.since)) for each in limits])
+        check_limits(entry, limits, [await guarded(ledger.spent(each.scope, each.day)) for each in limits])
         for each in budgets_now(self._budget):
             each.check(entry.usd, entry.credits)
 

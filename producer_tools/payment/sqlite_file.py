@@ -77,7 +77,10 @@ class SqliteFile:
         try:
             connection = self._begun(min(call.give_up_at for call in calls))
             calls = self._waiting.copy()  # more may have come while another process held the lock
-            _run_each(connection, calls)
+            settle = _run_each(connection, calls)
+            self._check_place()
+            for each in settle:
+                each()
         except BaseException as error:  # noqa: BLE001 - whatever it is, every thread must get it
             if sqlite_schema.is_locked(error):
                 now = time.monotonic()
@@ -93,21 +96,33 @@ class SqliteFile:
 
     def _begun(self, give_up_at: float) -> "sqlite3.Connection":
         """A connection to the file that holds its write lock."""
-        place = self._place_on_disk()
-        if self._connection is None or place is None or place != self._place:
+        while self._connection is None or self._place_on_disk() != self._place:
             self._close()
+            place = self._place_on_disk()
             self._connection = sqlite_schema.connect(self.path, may_create=self._id is None)
-            self._place = place
+            self._place = place or self._place_on_disk()
         if self._id is None:
             self._id = sqlite_schema.prepare(self._connection, give_up_at)
         sqlite_schema.begin(self._connection, give_up_at)
         # Another file in its place does not know what was paid for.
         if sqlite_schema.file_id(self._connection) != self._id:
-            raise LedgerError(
-                f"Another file has taken the place of the ledger's file {self.path} while it was in use. Put the "
-                "ledger's file back."
-            )
+            raise self._exchanged()
         return self._connection
+
+    def _check_place(self) -> None:
+        """Check that what was just written is in the file that others find under the path.
+
+        Raises:
+            LedgerError: it is not.
+        """
+        if self._place_on_disk() != self._place:
+            raise self._exchanged()
+
+    def _exchanged(self) -> LedgerError:
+        return LedgerError(
+            f"The ledger's file {self.path} was moved or deleted while it was in use, or another file has taken its "
+            "place. Put the ledger's file back."
+        )
 
     def _place_on_disk(self) -> tuple[int, int] | None:
         """Which file stands under the path now; ``None`` if there is none."""
@@ -123,8 +138,12 @@ class SqliteFile:
             connection.close()
 
 
-def _run_each(connection: "sqlite3.Connection", calls: Sequence[_Call]) -> None:
-    """Run each call in the transaction that has begun, end the transaction, and only then say what came of them."""
+def _run_each(connection: "sqlite3.Connection", calls: Sequence[_Call]) -> list[Callable[[], None]]:
+    """Run each call in the transaction that has begun, and end the transaction.
+
+    Returns:
+        What tells each call its outcome.
+    """
     settle: list[Callable[[], None]] = []
     with connection:
         for call in calls:
@@ -137,5 +156,4 @@ def _run_each(connection: "sqlite3.Connection", calls: Sequence[_Call]) -> None:
                 connection.execute("ROLLBACK TO call")
                 settle.append(partial(call.outcome.set_exception, error))
             connection.execute("RELEASE call")
-    for each in settle:
-        each()
+    return settle

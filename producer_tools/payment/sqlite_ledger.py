@@ -78,9 +78,9 @@ class SqliteLedger:
 
         return await in_thread(self._run, read)
 
-    async def spent(self, scope: str, since: float = 0.0) -> Spent:
+    async def spent(self, scope: str, day: int | None = None) -> Spent:
         """What the entries of a scope cost together."""
-        return await in_thread(self._run, lambda connection: _spent(connection, scope, since))
+        return await in_thread(self._run, lambda connection: _spent(connection, scope, day))
 
     async def read_note(self, name: str) -> Mapping[str, Any] | None:
         """A JSON object that the users of this ledger share."""
@@ -126,7 +126,7 @@ def begin(
     for key in (entry.key, *former_keys):
         if (known := _read(connection, key)) is not None:
             return known
-    check_limits(entry, limits, [_spent(connection, limit.scope, limit.since) for limit in limits])
+    check_limits(entry, limits, [_spent(connection, limit.scope, limit.day) for limit in limits])
     _write(connection, entry)
     for scope in entry.scopes:
         values = (stored_text(scope), entry.begun_at, entry.owner, entry.usd, entry.credits)
@@ -148,9 +148,9 @@ def _write(connection: "sqlite3.Connection", entry: Entry) -> None:
     connection.execute(statement, values)
 
 
-def _spent(connection: "sqlite3.Connection", scope: str, since: float) -> Spent:
+def _spent(connection: "sqlite3.Connection", scope: str, day: int | None) -> Spent:
     spent = Spent()
-    query = "SELECT usd, credits FROM spending WHERE scope = ? AND begun_at >= ?"
-    for usd, in_credits in connection.execute(query, (stored_text(scope), since)):
-        spent = spent.plus(usd, in_credits)
+    query = "SELECT usd, credits, calls FROM totals WHERE scope = ? AND day = ? AND calls > 0"
+    for row in connection.execute(query, (stored_text(scope), sqlite_schema.ALL_DAYS if day is None else day)):
+        spent = spent.plus(*row)
     return spent

@@ -24,10 +24,39 @@ _FIRST_COLUMNS = {"key": "TEXT PRIMARY KEY", "fingerprint": "TEXT", "answer": "T
 _ADDED_COLUMNS = {"details": "TEXT", "checksum": "TEXT", "begun_at": "REAL"}
 _OTHER_TABLES = (
     "CREATE TABLE spending (scope TEXT, begun_at REAL, owner TEXT, usd TEXT, credits TEXT)",
-    "CREATE INDEX spending_by_scope ON spending (scope, begun_at)",
     "CREATE INDEX spending_by_owner ON spending (owner)",
     "CREATE INDEX submissions_without_answer ON submissions (begun_at) WHERE answer IS NULL",
     "CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT)",
+)
+
+ALL_DAYS = -1
+"""The day under which the totals of all days stand."""
+
+_COUNTED = f"""
+    SELECT scope, CAST(begun_at AS INTEGER) / 86400, usd, credits, count(*) FROM spending GROUP BY 1, 2, 3, 4
+    UNION ALL
+    SELECT scope, {ALL_DAYS}, usd, credits, count(*) FROM spending GROUP BY 1, 2, 3, 4
+"""  # noqa: S608 - constants only
+
+
+def _trigger(event: str, row: str, calls: int) -> str:
+    """A trigger that keeps the totals when a row of `spending` is inserted or deleted."""
+    day = f"CAST({row}.begun_at AS INTEGER) / 86400"
+    counted = " ".join(
+        f"INSERT INTO totals VALUES ({row}.scope, {each}, {row}.usd, {row}.credits, {calls}) "  # noqa: S608 - see above
+        f"ON CONFLICT DO UPDATE SET calls = calls + {calls};"
+        for each in (day, ALL_DAYS)
+    )
+    return f"CREATE TRIGGER totals_after_{event} AFTER {event} ON spending BEGIN {counted} END"
+
+
+# Numbers of calls by price, so that checking a budget takes as long with a million entries as with ten. SQLite keeps
+# them itself, so they are right also if a process writes whose code is older than this table.
+_TOTALS = (
+    "CREATE TABLE totals (scope, day, usd, credits, calls, PRIMARY KEY (scope, day, usd, credits)) WITHOUT ROWID",
+    f"INSERT INTO totals {_COUNTED}",
+    _trigger("INSERT", "NEW", 1),
+    _trigger("DELETE", "OLD", -1),
 )
 
 
@@ -118,11 +147,16 @@ def prepare(connection: "sqlite3.Connection", give_up_at: float) -> int:
             )
         elif columns != _FIRST_COLUMNS | _ADDED_COLUMNS:
             raise _damaged(f"its table has the columns {', '.join(columns) or '(none)'}")
+        if not connection.execute("PRAGMA table_info(totals)").fetchall():
+            for statement in _TOTALS:
+                connection.execute(statement)
         found = file_id(connection)
     # It finds keys that differ between the table and its index, which no checksum of a row can show.
-    # It takes 0.2 seconds for 100,000 entries.
+    # Both checks take half a second for 100,000 entries.
     if (problem := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
         raise _damaged(problem)
+    if connection.execute(f"{_COUNTED} EXCEPT SELECT * FROM totals").fetchone():  # noqa: S608 - constants only
+        raise _damaged("its totals differ from what was spent")
     return found
 
 

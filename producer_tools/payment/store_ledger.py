@@ -57,7 +57,7 @@ class StoreLedger:
             if known is not None:
                 return known
         try:
-            await self._spending.reserve(entry, limits)
+            until = await self._spending.reserve(entry, limits)
         except BudgetExceededError:
             # A caller with the same key may have taken what was left. Its entry was written before it was confirmed.
             if (known := await self.get(entry.key)) is not None:
@@ -70,7 +70,7 @@ class StoreLedger:
                 await self.delete(_namespace_of(entry.key), entry.revision)
                 await self._spending.remove(entry)
                 return _most_final(others)
-            await self._spending.confirm(entry)
+            await self._spending.confirm(entry, until)
         except BaseException:
             # Nothing is sent then, so an entry that stayed would be taken for a request with an unknown outcome.
             await self.delete(_namespace_of(entry.key), entry.revision)
@@ -114,9 +114,9 @@ class StoreLedger:
         ]
         return sorted(wanted, key=lambda entry: entry.begun_at)
 
-    async def spent(self, scope: str, since: float = 0.0) -> Spent:
+    async def spent(self, scope: str, day: int | None = None) -> Spent:
         """What the entries of a scope cost together."""
-        return await self._spending.spent(scope, since)
+        return await self._spending.spent(scope, day)
 
     async def read_note(self, name: str) -> Mapping[str, Any] | None:
         """A JSON object that the users of this ledger share."""

@@ -2,18 +2,31 @@
 
 import asyncio
 import hashlib
+import math
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from random import uniform
 from typing import Any, Protocol
+from uuid import uuid4
 
-from producer_tools.payment.entry import Entry, Limit, Spent, encoded
+from producer_tools.errors import LedgerError
+from producer_tools.payment.entry import Entry, Limit, Spent, day_of, encoded
 from producer_tools.payment.ledger import check_limits
 
-# A process that dies between writing down what it means to spend and spending it leaves that for so long.
+# A process that dies between writing down what it means to spend and spending it leaves that for two minutes.
 _SECONDS_TO_CONFIRM = 60.0
+_CLOCK_DIFFERENCE = 60.0
+"""The clocks of two machines may differ by a minute."""
+
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 2.0
+
+_MANY = 100
+"""So many items of single calls are put into lists."""
+
+_SECONDS_UNTIL_LISTED = 600.0
+"""A call that was refused is counted no longer, so it must not be in a list yet when its answer comes."""
 
 
 class _Items(Protocol):
@@ -34,6 +47,10 @@ class StoreSpending:
     refused. Otherwise several callers compete for what is left: each deletes its own, and tries again after a random
     pause.
 
+    Each call is an item first. Once a hundred of them are old, they are put into a list for each day, since a list of
+    ten thousand calls is read as fast as a few hundred items. A call is known by the owner of its entry and counts
+    once, however many items and lists name it. So several processes may make lists at once and die at any step.
+
     Args:
         items: the store's items.
     """
@@ -41,53 +58,83 @@ class StoreSpending:
     def __init__(self, items: _Items) -> None:
         self._items = items
 
-    async def reserve(self, entry: Entry, limits: Sequence[Limit]) -> None:
-        """Count an entry for a minute, until `confirm` or `remove`.
+    async def reserve(self, entry: Entry, limits: Sequence[Limit]) -> float:
+        """Count an entry until it is confirmed or removed.
+
+        Returns:
+            Until when it must be confirmed (Unix seconds).
 
         Raises:
             BudgetExceededError: it does not fit into a limit.
         """
+        if not limits:
+            return math.inf
         pause = _FIRST_PAUSE
-        while limits and not await self._fits(entry, limits):
+        while True:
+            until = time.time() + _SECONDS_TO_CONFIRM
+            if await self._fits(entry, limits):
+                return until
             await asyncio.sleep(uniform(0.0, pause))  # noqa: S311 - not a secret
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def confirm(self, entry: Entry) -> None:
-        """Count an entry for ever, since its request is about to be sent."""
-        await self._write(entry, confirmed=True)
+    async def confirm(self, entry: Entry, until: float) -> None:
+        """Count an entry for ever, since its request is about to be sent.
 
-    async def spent(self, scope: str, since: float) -> Spent:
+        Raises:
+            LedgerError: the time that `reserve` gave is over, so others may have spent what was left.
+        """
+        await self._write(entry, confirmed=True)
+        if time.time() > until:
+            raise LedgerError("The store took longer than a minute, so the budget may be used up by now. Try again.")
+
+    async def spent(self, scope: str, day: int | None) -> Spent:
         """What the entries of a scope cost together, with what is about to be spent."""
-        spent = Spent()
-        for value in await self._values(scope, since):
-            spent = spent.plus(value["usd"], value["credits"])
-        return spent
+        return (await self._counted(scope, day)).possible("")
 
     async def remove(self, entry: Entry) -> None:
         """Count an entry no longer."""
         for scope in entry.scopes:
-            await self._items.delete(_of_scope(scope), entry.owner)
+            await self._items.delete(_of_day(scope, entry), entry.owner)
+            if time.time() - entry.begun_at > _SECONDS_UNTIL_LISTED / 2:
+                await self._remove_old(scope, entry.owner)
+
+    async def _remove_old(self, scope: str, owner: str) -> None:
+        """Count an entry no longer that may be in a list, or whose time was changed since it was begun."""
+        for item in await self._items.search(_of_scope(scope)):
+            if item.key == owner:
+                await self._items.delete(item.namespace, owner)
+            elif any(owner in owners for owners in item.value.get("calls", {}).values()):
+                await self._items.put(item.namespace, f"removed {owner}", {"removed": owner})
 
     async def _fits(self, entry: Entry, limits: Sequence[Limit]) -> bool:
         """Write down what the entry will cost; ``False`` if others compete for what is left."""
         await self._write(entry, confirmed=False)
+        fits = False
         try:
-            certain, possible = [], []
-            for limit in limits:
-                values = await self._values(limit.scope, limit.since)
-                others = [value for value in values if value["owner"] != entry.owner]
-                certain.append(_sum(value for value in others if value["confirmed"]))
-                possible.append(_sum(others))
-            check_limits(entry, limits, certain)
-        except BaseException:
-            await self.remove(entry)
-            raise
-        fits = not any(
-            others.plus(entry.usd, entry.credits).exceeds(limit) for others, limit in zip(possible, limits, strict=True)
-        )
-        if not fits:
-            await self.remove(entry)
+            # Together: an async store sends reads that start at the same time in one go.
+            counted = await asyncio.gather(*(self._counted(limit.scope, limit.day) for limit in limits))
+            check_limits(entry, limits, [each.certain() for each in counted])
+            for each in counted:
+                await self._shorten(each)
+            fits = not any(
+                each.possible(entry.owner).plus(entry.usd, entry.credits).exceeds(limit)
+                for each, limit in zip(counted, limits, strict=True)
+            )
+        finally:
+            if not fits:
+                await self.remove(entry)
         return fits
+
+    async def _shorten(self, counted: "_Counted") -> None:
+        """Put old calls into lists, if there are many. Nothing is deleted before it is in a list."""
+        if sum(map(len, counted.old.values())) < _MANY:
+            return
+        for namespace, calls in counted.old.items():
+            if len(calls) > 1:
+                lists = counted.lists[namespace]
+                listed = _merged([_by_price(calls), *(item.value["calls"] for item in lists)])
+                await self._items.put(namespace, f"list {uuid4().hex}", {"calls": listed})
+                await asyncio.gather(*(self._items.delete(namespace, item.key) for item in (*calls, *lists)))
 
     async def _write(self, entry: Entry, *, confirmed: bool) -> None:
         value = {
@@ -99,24 +146,97 @@ class StoreSpending:
             "confirmed": confirmed,
         }
         for scope in entry.scopes:
-            await self._items.put(_of_scope(scope), entry.owner, value)
+            await self._items.put(_of_day(scope, entry), entry.owner, value)
 
-    async def _values(self, scope: str, since: float) -> list[dict[str, Any]]:
-        oldest = time.time() - _SECONDS_TO_CONFIRM
-        values = [item.value for item in await self._items.search(_of_scope(scope))]
-        return [
-            value
-            for value in values
-            if value["begun_at"] >= since and (value["confirmed"] or value["written_at"] >= oldest)
-        ]
+    async def _counted(self, scope: str, day: int | None) -> "_Counted":
+        return _Counted(await self._items.search(_of_scope(scope, day)), time.time())
 
 
-def _sum(values: Any) -> Spent:
-    spent = Spent()
-    for value in values:
-        spent = spent.plus(value["usd"], value["credits"])
-    return spent
+class _Counted:
+    """What some items say that was spent, and is about to be.
+
+    Args:
+        items: the items.
+        now: Unix seconds.
+
+    Attributes:
+        old: by namespace, the items of confirmed calls that can be put into a list.
+        lists: by namespace, the lists.
+    """
+
+    def __init__(self, items: Iterable[Any], now: float) -> None:
+        self.old: defaultdict[tuple[str, ...], list[Any]] = defaultdict(list)
+        self.lists: defaultdict[tuple[str, ...], list[Any]] = defaultdict(list)
+        self._confirmed: defaultdict[str, set[str]] = defaultdict(set)
+        self._reserved: dict[str, str] = {}
+        removed: set[str] = set()
+        for item in items:
+            if "calls" in item.value:
+                self.lists[tuple(item.namespace)].append(item)
+            elif "removed" in item.value:
+                removed.add(item.value["removed"])
+            else:
+                self._add_call(item, now)
+        for each in (item for lists in self.lists.values() for item in lists):
+            for price, owners in each.value["calls"].items():
+                self._confirmed[price] |= set(owners) - removed
+        # A call that was counted again after its removal from a list must stay out of it.
+        for namespace, calls in self.old.items():
+            self.old[namespace] = [item for item in calls if item.key not in removed]
+
+    def certain(self) -> Spent:
+        """What is confirmed."""
+        spent = Spent()
+        for price, owners in self._confirmed.items():
+            usd, in_credits = price.split()
+            spent = spent.plus(usd, in_credits, len(owners))
+        return spent
+
+    def possible(self, owner: str) -> Spent:
+        """What is confirmed or about to be spent, without the entry of this owner."""
+        spent = self.certain()
+        for each, price in self._reserved.items():
+            if each != owner:
+                usd, in_credits = price.split()
+                spent = spent.plus(usd, in_credits)
+        return spent
+
+    def _add_call(self, item: Any, now: float) -> None:
+        value, written_at = item.value, item.value["written_at"]
+        if value["confirmed"]:
+            self._confirmed[_price(value)].add(value["owner"])
+            if written_at < now - _SECONDS_UNTIL_LISTED:
+                self.old[tuple(item.namespace)].append(item)
+        elif now - _SECONDS_TO_CONFIRM - _CLOCK_DIFFERENCE <= written_at <= now + _CLOCK_DIFFERENCE:
+            self._reserved[value["owner"]] = _price(value)
 
 
-def _of_scope(scope: str) -> tuple[str, ...]:
-    return ("producer_tools", "spending", hashlib.sha256(encoded(scope)).hexdigest())
+def _price(value: dict[str, Any]) -> str:
+    return f"{value['usd']} {value['credits']}"
+
+
+def _by_price(calls: Iterable[Any]) -> dict[str, list[str]]:
+    """The owners of calls by the price, as a list has them."""
+    found = defaultdict(list)
+    for item in calls:
+        found[_price(item.value)].append(item.value["owner"])
+    return dict(found)
+
+
+def _merged(lists: Iterable[dict[str, list[str]]]) -> dict[str, list[str]]:
+    """One list in place of several, with each owner once."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for each in lists:
+        for price, owners in each.items():
+            found[price].update(owners)
+    return {price: sorted(owners) for price, owners in found.items()}
+
+
+def _of_scope(scope: str, day: int | None = None) -> tuple[str, ...]:
+    """The namespace of what a scope has spent, on one day (UTC) or in all."""
+    days = () if day is None else (f"{day:07d}",)
+    return ("producer_tools", "spending", hashlib.sha256(encoded(scope)).hexdigest(), *days)
+
+
+def _of_day(scope: str, entry: Entry) -> tuple[str, ...]:
+    return _of_scope(scope, day_of(entry.begun_at))

@@ -15,6 +15,7 @@ from producer_tools import (
     Budget,
     BudgetExceededError,
     ConfigurationError,
+    Ledger,
     ProducerClient,
     ProducerGenerateMusic,
     SubmissionUnknownError,
@@ -23,6 +24,7 @@ from producer_tools import (
 )
 from producer_tools.http.transport import Transport
 from producer_tools.sandbox import ProducerSandbox
+from tests.clocks import InstantClock
 
 SONG = requests.GenerateMusic(prompt="x")
 
@@ -80,18 +82,26 @@ async def test_only_calls_that_did_no_work_are_given_back(
         assert spent.calls == 1
 
 
-async def test_a_call_that_ends_in_an_error_of_the_callers_own_code_stays_counted(sandbox: ProducerSandbox) -> None:
-    """The song was charged before the caller's hook failed: a retry would be charged beyond the budget."""
+@pytest.mark.parametrize("kept", [{}, {"scope": "user 42"}, {"per": "day"}], ids=str)
+async def test_a_call_that_ends_in_an_error_of_the_callers_own_code_stays_counted(
+    kept: dict[str, Any], ledger: Ledger, sandbox: ProducerSandbox
+) -> None:
+    """The song was charged before the caller's hook failed: a retry would be charged, and beyond the budget."""
+    sandbox.listing.answer = "forbidden"
 
-    async def fail(*_: object) -> None:
-        raise RuntimeError("a hook of the caller's session")
+    async def fail(_: object, __: object, ended: aiohttp.TraceRequestEndParams) -> None:
+        if ended.url.path == requests.AUDIOS:
+            raise RuntimeError("a hook of the caller's session")
 
     hooks = aiohttp.TraceConfig()
     hooks.on_request_end.append(fail)
     async with aiohttp.ClientSession(trace_configs=[hooks]) as session:
-        async with client_of(sandbox, budget=Budget(max_calls=1), session=session) as client:
+        one = Budget(max_calls=1, **kept)
+        async with client_of(sandbox, budget=one, session=session, ledger=ledger, clock=InstantClock()) as client:
             with pytest.raises(RuntimeError):
-                await client.submit(SONG)
+                await client.submit(SONG, key="k")
+            with pytest.raises(SubmissionUnknownError):
+                await client.submit(SONG, key="k")
             for _ in range(3):
                 with pytest.raises(BudgetExceededError):
                     await client.submit(SONG)

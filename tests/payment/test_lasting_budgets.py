@@ -116,6 +116,31 @@ async def test_a_day_ends_at_midnight_utc(open_ledger: OpenLedger, account: Acco
     account.new_charges()
 
 
+async def test_a_clock_that_was_ahead_uses_up_the_day_that_it_showed(open_ledger: OpenLedger, account: Account) -> None:
+    """A clock that was a month ahead for an hour would stop the account for a month."""
+    month, daily = 30 * 86_400.0, Budget(max_calls=1, per="day")
+    clock = ManualClock(MIDNIGHT + month)
+    async with client_on(account, open_ledger(), clock=clock) as client:
+        assert await submitted(client, daily, 2) == 1
+        clock.advance(-month)
+        assert await submitted(client, daily, 2) == 1
+        clock.advance(month)
+        assert await submitted(client, daily) == 0
+    account.new_charges()
+
+
+async def test_a_budget_that_is_lowered_later_counts_what_was_spent_before(
+    open_ledger: OpenLedger, account: Account
+) -> None:
+    """A limit of a user's that is lowered would otherwise have no effect, or start from 0."""
+    async with client_on(account, open_ledger()) as client:
+        assert await submitted(client, Budget(max_calls=3, scope="user 42"), 2) == 2
+        assert await submitted(client, Budget(max_calls=1, scope="user 42"), 2) == 0
+        assert await submitted(client, Budget(max_usd=0.1, scope="user 42")) == 0
+        assert await submitted(client, Budget(max_calls=3, scope="user 42"), 2) == 1
+    account.new_charges()
+
+
 async def test_each_scope_has_its_own_budget_and_all_of_them_hold(open_ledger: OpenLedger, account: Account) -> None:
     """One user's calls must not use up another's budget, but do use up that of the account which pays for both."""
     async with client_on(account, open_ledger(), budget=Budget(max_calls=3, per="day")) as client:

@@ -1,15 +1,18 @@
 """Leases: a submit of another process is waited for as long as it is being sent."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from producer_tools import MemoryLedger, ProducerClient, SubmissionUnknownError
+from producer_tools import Ledger, MemoryLedger, ProducerClient, SubmissionUnknownError
+from producer_tools.payment import sending
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.sending import begun
 from producer_tools.requests import GenerateMusic
-from tests.clocks import InstantClock
+from tests.clocks import InstantClock, ManualClock
 from tests.payment.calls import Account
+from tests.raw_server import answering, http
 
 SONG = GenerateMusic(prompt="a waltz")
 
@@ -51,15 +54,40 @@ async def test_another_process_is_waited_for_until_its_lease_lapses(seconds: flo
     assert len(account.new_charges()) == 1
 
 
-async def test_a_late_refusal_keeps_the_entry_of_another_call() -> None:
+async def test_a_late_refusal_keeps_the_entry_of_another_call(ledger: Ledger) -> None:
     """If it were deleted, a third call would send the request that the second one is paying for."""
-    ledger = MemoryLedger()
     first, second = (Entry(key="k", fingerprint="f", owner=owner) for owner in ("first", "second"))
     assert await begun(first, ledger) is None
     assert await ledger.replace(first, None)  # a person has released it
     assert await begun(second, ledger) is None
     assert not await ledger.replace(first, None)
     assert await ledger.get("k") == second
+
+
+async def test_a_sender_renews_its_lease_until_the_answer_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After fifteen seconds, other processes would call a request unknown whose answer still comes."""
+    monkeypatch.setattr(sending, "_RENEWAL_SECONDS", 0.001)
+    ledger, clock = MemoryLedger(), ManualClock()
+    renewed: list[bool] = []
+
+    async def answer_after_a_minute(writer: asyncio.StreamWriter) -> None:
+        for _ in range(6):
+            clock.advance(10)
+            for _ in range(100):  # a fifth of a second at least, if it is not renewed
+                await asyncio.sleep(0.002)
+                (entry,) = await ledger.entries()
+                if entry.lease_until > clock.now() + 10:
+                    break
+            renewed.append(entry.is_being_sent(clock.now() + 10))
+        writer.write(http({"task_id": "t1"}))
+        await writer.drain()
+
+    async with (
+        answering(answer_after_a_minute) as server,
+        ProducerClient("t", server.base_url, ledger=ledger, clock=clock) as client,
+    ):
+        assert (await client.submit(SONG, key="k")).task_id == "t1"
+    assert renewed == [True] * 6
 
 
 async def test_a_process_that_was_stopped_too_long_does_not_send(account: Account) -> None:

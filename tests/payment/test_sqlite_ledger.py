@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -14,7 +15,7 @@ from pydantic import SecretStr
 
 from producer_tools import LedgerError, ProducerClient, SqliteLedger
 from producer_tools.http.tokens import token_id
-from producer_tools.payment import sqlite_schema
+from producer_tools.payment import sqlite_ledger, sqlite_schema
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import fingerprint
 from producer_tools.requests import GenerateMusic
@@ -250,6 +251,26 @@ async def test_a_file_that_is_deleted_while_in_use_stops_the_request(
                 await client.submit(SONG, key="k")
     assert len(sandbox.charges) == 1
     assert path.exists() is (replacement != "none"), "a new process would take the empty file for a new ledger"
+
+
+@pytest.mark.parametrize("replacement", ["none", "an older copy"])
+async def test_a_file_that_is_exchanged_during_a_write_stops_the_request(
+    path: Path, sandbox: ProducerSandbox, monkeypatch: pytest.MonkeyPatch, replacement: str
+) -> None:
+    """The entry goes into a file that is deleted. After a restart, nothing would show that the request was sent."""
+    begin, copy = sqlite_ledger.begin, path.with_name("copy")
+    await submit(sandbox, path)
+    shutil.copy(path, copy)
+
+    def begin_meanwhile(connection: sqlite3.Connection, *args: Any) -> Entry | None:
+        known = begin(connection, *args)
+        path.unlink() if replacement == "none" else copy.replace(path)
+        return known
+
+    monkeypatch.setattr(sqlite_ledger, "begin", begin_meanwhile)
+    with pytest.raises(LedgerError, match=r"ledger.sqlite was moved or deleted .* Nothing was sent"):
+        await submit(sandbox, path, "new")
+    assert len(sandbox.charges) == 1
 
 
 async def test_the_id_of_a_paid_task_is_returned_if_the_file_vanishes_meanwhile(

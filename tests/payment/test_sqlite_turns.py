@@ -115,7 +115,8 @@ def test_a_file_that_vanishes_between_two_transactions_is_not_written_any_more(p
         while len(file._waiting) < 2:  # noqa: SLF001 - the second call waits for the first one
             pass
         second_waits.set()
-        assert first.result(10) is None
+        with pytest.raises(LedgerError, match="moved or deleted while it was in use"):
+            first.result(10)
         with pytest.raises(sqlite3.OperationalError, match="unable to open"):
             second.result(10)
     assert not path.exists()
