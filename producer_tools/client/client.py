@@ -97,8 +97,8 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
         failures_until_down: int = 3,
         clock: Clock | None = None,
     ) -> None:
+        api_token = own_token(api_token)  # first, because a traceback shows this frame's variables
         ledger, budget = as_ledger(ledger), check_budget(budget)
-        api_token = own_token(api_token)  # a traceback shows this frame's variables
         base_url = str(base_url or default_base_url()).rstrip("/")
         self._settings = Settings(
             base_url=base_url,
