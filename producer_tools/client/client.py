@@ -113,7 +113,7 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
         self._clock = clock = clock or SystemClock()
         self._has_borrowed_session = session is not None
         self._transport = Transport(self._settings, api_token, session)
-        self._files = FileFetcher(self.base_url, self.request_timeout, clock)
+        self._files = FileFetcher(self.base_url, self.request_timeout, clock, self._transport.token)
         if callbacks is not None:
             callbacks.on_callback(self.wake)
         self._budget = budget

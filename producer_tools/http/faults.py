@@ -164,6 +164,12 @@ def connection_fault(fault: Exception, server: str, *, paid: bool) -> ProducerTo
     return kind("connection_error", f"The connection to {server} broke during the answer ({type(fault).__name__}).")
 
 
+def without_frames(fault: BaseException) -> BaseException:
+    """The error without the traceback so far, and without those that it came from: frames of aiohttp hold the token."""
+    fault.__cause__ = fault.__context__ = None
+    return fault.with_traceback(None)
+
+
 def unreadable(endpoint: str, reason: str, *, paid: bool) -> ProducerToolError:
     """The error for an answer that came completely but cannot be read, such as HTML or an empty body."""
     kind = SubmissionUnknownError if paid else AnswerError

@@ -18,7 +18,14 @@ from producer_tools.concurrency.sync import start_background_loop, start_in_back
 from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
 from producer_tools.errors import ProducerToolError
 from producer_tools.http.answers import as_submitted, describe_unreadable, has_results, read_object
-from producer_tools.http.faults import connection_fault, refusal, retry_after, unreadable, work_may_have_begun
+from producer_tools.http.faults import (
+    connection_fault,
+    refusal,
+    retry_after,
+    unreadable,
+    without_frames,
+    work_may_have_begun,
+)
 from producer_tools.http.safe_text import LONGEST_ID, safe_text
 from producer_tools.http.sessions import LoopSessions, usable
 from producer_tools.http.settings import Settings
@@ -132,7 +139,7 @@ class Transport:
             outcome = await (self._outlive(exchange) if paid else exchange())
             _note(outcome, facts)
         if isinstance(outcome, BaseException):
-            raise _without_frames(outcome)
+            raise without_frames(outcome)
         error = _error_in(outcome, endpoint, token, paid=paid)
         answer = outcome.body or {}
         if paid and (submitted := _task_to_look_up(outcome.status, answer, error)):
@@ -165,7 +172,7 @@ class Transport:
             outcome = await self._exchange(url, url, {"data": form}, token, timeout, paid=False)
             _note(outcome, facts)
         if isinstance(outcome, BaseException):
-            raise _without_frames(outcome)
+            raise without_frames(outcome)
         if error := _error_in(outcome, url, token, paid=False):
             raise error
         return outcome.body or {}
@@ -295,12 +302,6 @@ class Transport:
             return fault
         answer = read_object(raw, token)
         return _Answer(status, answer, describe_unreadable(raw) if answer is None else "", wait)
-
-
-def _without_frames(outcome: Exception | asyncio.CancelledError) -> Exception | asyncio.CancelledError:
-    """The error without the traceback so far, and without those that it came from: their frames hold the token."""
-    outcome.__cause__ = outcome.__context__ = None
-    return outcome.with_traceback(None)
 
 
 def _note(outcome: _Outcome, facts: telemetry.RequestFacts) -> None:
