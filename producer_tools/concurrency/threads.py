@@ -80,7 +80,7 @@ async def addresses_of(host: str, port: int, family: socket.AddressFamily) -> li
 
 def _reset_after_fork() -> None:
     """Start afresh in a forked child, which has none of its parent's threads."""
-    global _threads, _name_threads  # noqa: PLW0603 - one of each for the whole process
+    global _threads, _name_threads
     _threads, _name_threads = _new_threads()
 
 
