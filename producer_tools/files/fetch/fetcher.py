@@ -187,10 +187,11 @@ class _Fetching:
         file_type = detect(self._kind, self._part.head)
         if file_type is None:
             raise DownloadError("wrong_content", f"The file is not what it should be: {describe(self._part.head)}.")
-        if not await in_thread(self._part.is_whole, file_type):
+        knows_length = self._total is not None
+        if not await in_thread(self._part.is_whole, file_type, knows_length=knows_length):
             self._etag = None  # so that another attempt starts again
             # If the length of the answer was right, the file is as short on the server, and would be again.
-            kind = AnswerError if self._total is None else DownloadError
+            kind = DownloadError if knows_length else AnswerError
             raise kind("incomplete", f"Only {self._part.size} bytes arrived, and the file's header names more.")
         return file_type
 
