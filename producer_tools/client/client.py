@@ -97,8 +97,8 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
         failures_until_down: int = 3,
         clock: Clock | None = None,
     ) -> None:
+        api_token = own_token(api_token)  # first, because a traceback shows this frame's variables
         ledger, budget = as_ledger(ledger), check_budget(budget)
-        api_token = own_token(api_token)  # a traceback shows this frame's variables
         base_url = str(base_url or default_base_url()).rstrip("/")
         self._settings = Settings(
             base_url=base_url,
@@ -113,7 +113,7 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
         self._clock = clock = clock or SystemClock()
         self._has_borrowed_session = session is not None
         self._transport = Transport(self._settings, api_token, session)
-        self._files = FileFetcher(self.base_url, self.request_timeout, clock)
+        self._files = FileFetcher(self.base_url, self.request_timeout, clock, self._transport.token)
         if callbacks is not None:
             callbacks.on_callback(self.wake)
         self._budget = budget

@@ -6,23 +6,36 @@ nodes there. Those may be waiting for an async call, which would then wait for o
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _MOST_THREADS = 32
+_MOST_NAMES = 16
 
 
-def _new_threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="producer-tools")
+def _new_threads() -> tuple[ThreadPoolExecutor, ThreadPoolExecutor]:
+    return (
+        ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="producer-tools"),
+        ThreadPoolExecutor(_MOST_NAMES, thread_name_prefix="producer-tools names"),
+    )
 
 
-_threads = _new_threads()  # each thread is started when it is first needed
+_threads, _name_threads = _new_threads()  # each thread is started when it is first needed
+
+
+class Address(NamedTuple):
+    """An IP address, as the system's resolver returns it."""
+
+    family: socket.AddressFamily
+    protocol: int
+    ip: str
 
 
 async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -48,10 +61,27 @@ async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
     return thread.result()
 
 
+async def addresses_of(host: str, port: int, family: socket.AddressFamily) -> list[Address]:
+    """The addresses of a host that has files.
+
+    The event loop's own threads also look up the name of the API. A few names whose servers never answer would take all
+    of those threads, and no call of anybody would reach the API. When this is cancelled, it ends at once.
+
+    Raises:
+        OSError: the name cannot be resolved.
+    """
+
+    def find() -> list[Address]:
+        found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
+        return [Address(kind, protocol, str(address[0])) for kind, _, protocol, _, address in found]
+
+    return await asyncio.get_running_loop().run_in_executor(_name_threads, find)
+
+
 def _reset_after_fork() -> None:
     """Start afresh in a forked child, which has none of its parent's threads."""
-    global _threads  # noqa: PLW0603 - one for the whole process
-    _threads = _new_threads()
+    global _threads, _name_threads
+    _threads, _name_threads = _new_threads()
 
 
 if hasattr(os, "register_at_fork"):

@@ -20,7 +20,6 @@ from producer_tools.doctor.song import REQUEST, make_song
 from producer_tools.doctor.terminal import allow_any_text, is_confirmed
 from producer_tools.errors import ConfigurationError
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
-from producer_tools.http.answers import SHORTEST_SECRET
 from producer_tools.http.safe_text import without_token
 from producer_tools.http.tokens import resolve_token
 from producer_tools.payment.prices import estimate
@@ -126,8 +125,7 @@ def _print(results: Sequence[CheckResult], options: argparse.Namespace) -> None:
 def _safe(text: str) -> str:
     """The text without the token: a last safeguard, whatever the service has answered."""
     with suppress(ConfigurationError):
-        token = resolve_token(None)
-        return without_token(text, token) if len(token) >= SHORTEST_SECRET else text
+        return without_token(text, resolve_token(None))
     return text
 
 

@@ -61,7 +61,11 @@ class CheckedModel(BaseModel):
         except ValidationError as error:
             fields = type(self).model_fields.items()
             expected = [name for name, field in fields if InjectedToolArg not in field.metadata]
-            raise InvalidArgumentError.of(error, expected) from None
+            refused = InvalidArgumentError.of(error, expected)
+        else:
+            return
+        arguments.clear()  # a traceback shows this frame's variables, and a token may be among them by mistake
+        raise refused  # outside of the block above, so that pydantic's error, which quotes them, is not its context
 
     # With this mark pydantic's `model_validate` does not call the constructor, so its errors keep the arguments' names.
     vars(__init__)["__pydantic_base_init__"] = True

@@ -7,11 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from producer_tools.http.safe_text import LONGEST_ID, TOKEN_MARK, safe_name, without_token
-
-SHORTEST_SECRET = 8
-"""Characters of a token from which on it is looked for in results. The service's tokens have 32; a shorter one, as in
-tests, would be found in ordinary words."""
+from producer_tools.http.safe_text import LONGEST_ID, TOKEN_MARK, safe_name, spellings, without_token
 
 # How JSON can spell a printable ASCII character other than by itself.
 _ESCAPED = re.compile(rb'\\(?:u00[2-7]|[/"\\])')
@@ -36,8 +32,7 @@ def read_object(raw: bytes, token: SecretStr) -> dict[str, Any] | None:
         token: the token of the call. The service may quote it, and what is returned here goes to models and ledgers.
     """
     answer = json_object(raw)
-    secret = token.get_secret_value()
-    if answer and len(secret) >= SHORTEST_SECRET and _may_hold(raw, secret):
+    if answer and _may_hold(raw, token):
         _replace_in(answer, token)
     return answer
 
@@ -101,22 +96,23 @@ def _usable_id(value: object) -> str | None:
     return safe_name(value, LONGEST_ID)
 
 
-def _may_hold(raw: bytes, secret: str) -> bool:
-    """Whether the strings of a JSON text may hold the secret: as it is, escaped, or in UTF-16 or UTF-32, with zeros."""
-    return secret.encode() in raw or b"\0" in raw or _ESCAPED.search(raw) is not None
+def _may_hold(raw: bytes, token: SecretStr) -> bool:
+    """Whether the strings of a JSON text may hold the token: as it is, escaped, or in UTF-16 or UTF-32, with zeros."""
+    plain = any(spelling.encode() in raw for spelling in spellings(token))
+    return plain or b"\0" in raw or _ESCAPED.search(raw) is not None
 
 
 def _replace_in(answer: dict[str, Any], token: SecretStr) -> None:
     """Replace the token in every string of the answer, keys included. It may be nested too deeply for recursion."""
     stack: list[dict[Any, Any] | list[Any]] = [answer]
-    secret = token.get_secret_value()
+    spelled = spellings(token)
     while stack:
         node = stack.pop()
         for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
             if isinstance(value, str):
-                if secret in value:
+                if any(each in value for each in spelled):
                     node[key] = without_token(value, token)
             elif isinstance(value, dict | list):
                 stack.append(value)
-            if isinstance(key, str) and secret in key:
+            if isinstance(key, str) and any(each in key for each in spelled):
                 node[without_token(key, token)] = node.pop(key)  # type: ignore[call-overload,arg-type]  # only an object has keys of text

@@ -41,6 +41,7 @@ _NOTHING_SENT = (
     aiohttp.InvalidURL,
 )
 _LONGEST_RETRY_AFTER = 3600.0
+_UNREADABLE = "unreadable_answer"
 # Characters of a message, which is shortened further where it is shown.
 _LONGEST_MESSAGE = 2000
 
@@ -109,10 +110,18 @@ def may_concern_one_task(error: ProducerToolError) -> bool:
     """
     of_every_call = (AuthenticationError, InsufficientBalanceError, ServiceDisabledError, RateLimitError, ServerError)
     return (
-        isinstance(error, APIError)
+        isinstance(error, APIError | RetiredError)
         and not isinstance(error, of_every_call)
         and error.code not in ("no_api", "api_not_implemented")
     )
+
+
+def may_be_caused_by_one_task(error: ProducerToolError) -> bool:
+    """Whether a look-up of several tasks that failed may work without one of them.
+
+    The service may fail on its record, or the record may be so long that the answer cannot be read.
+    """
+    return isinstance(error, ServerError) or error.code == _UNREADABLE
 
 
 def work_may_have_begun(error: ProducerToolError) -> bool:
@@ -164,10 +173,16 @@ def connection_fault(fault: Exception, server: str, *, paid: bool) -> ProducerTo
     return kind("connection_error", f"The connection to {server} broke during the answer ({type(fault).__name__}).")
 
 
+def without_frames(fault: BaseException) -> BaseException:
+    """The error without the traceback so far, and without those that it came from: frames of aiohttp hold the token."""
+    fault.__cause__ = fault.__context__ = None
+    return fault.with_traceback(None)
+
+
 def unreadable(endpoint: str, reason: str, *, paid: bool) -> ProducerToolError:
     """The error for an answer that came completely but cannot be read, such as HTML or an empty body."""
     kind = SubmissionUnknownError if paid else AnswerError
-    return kind("unreadable_answer", f"{endpoint} answered with something that cannot be read: {reason}.")
+    return kind(_UNREADABLE, f"{endpoint} answered with something that cannot be read: {reason}.")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

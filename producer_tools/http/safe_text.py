@@ -1,11 +1,19 @@
 """Makes text of the service safe to print, to store and to send on, and bounds it."""
 
+import json
 import re
+from base64 import b64encode
+from collections.abc import Iterator
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
 LONGEST_ID = 200
 """Characters of an id, and of other values of one word; the ids that are known are UUIDs of 36."""
+
+SHORTEST_SECRET = 8
+"""Characters of a token from which on it is looked for in text. The service's tokens have 32; a shorter one, as in
+tests, would be found in ordinary words."""
 
 REPLACEMENT = "\ufffd"
 
@@ -35,5 +43,29 @@ def safe_name(text: str, longest: int) -> str | None:
 
 
 def without_token(text: str, token: SecretStr) -> str:
-    """The text with a mark in place of the token, which the service may quote."""
-    return text.replace(token.get_secret_value(), TOKEN_MARK)
+    """The text with a mark in place of the token, which the service may quote, in each of its `spellings`."""
+    for spelling in spellings(token):
+        text = text.replace(spelling, TOKEN_MARK)
+    return text
+
+
+def spellings(token: SecretStr) -> list[str]:
+    """How a text may spell a token: as it is, in a URL, in JSON, or in base64; nothing if it is too short to be found.
+
+    The edges of base64 depend on what stands beside the token, such as ``Bearer``, so they are not part of a spelling.
+    """
+    secret = token.get_secret_value()
+    if len(secret) < SHORTEST_SECRET:
+        return []
+    in_url, in_json = quote(secret, safe=""), json.dumps(secret)[1:-1]
+    found = [secret, in_json, in_json.replace("/", "\\/"), in_url, quote(secret, safe="/")]
+    found += [re.sub("%..", lambda code: code.group().lower(), each) for each in found[-2:]]
+    return list(dict.fromkeys([*found, *_in_base64(secret)]))
+
+
+def _in_base64(secret: str) -> Iterator[str]:
+    """The text in base64, behind any number of other bytes, without the characters that hold bits of other bytes."""
+    for before in range(3):
+        encoded = b64encode(bytes(before) + secret.encode()).decode()
+        whole = encoded[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
+        yield from (whole, whole.replace("+", "-").replace("/", "_"))

@@ -1,4 +1,4 @@
-"""One aiohttp session for each event loop, closed when its loop ends."""
+"""The sessions of aiohttp: one for each event loop, closed when its loop ends; or the caller's."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -9,6 +9,7 @@ from weakref import WeakMethod, finalize
 import aiohttp
 
 from producer_tools.concurrency.shared_state import shared_state
+from producer_tools.errors import ConfigurationError
 
 
 class _Held(NamedTuple):
@@ -22,6 +23,22 @@ def new_session() -> aiohttp.ClientSession:
     Nor does it limit the number of connections: the calls of one user that hang would take those of all others.
     """
     return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=0))
+
+
+def usable(borrowed: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    """The caller's session, unless it would fail in the middle of a request.
+
+    Raises:
+        ConfigurationError: it is closed, or belongs to another event loop.
+    """
+    here = asyncio.get_running_loop()
+    if borrowed.closed or borrowed._loop is not here:  # noqa: SLF001 - aiohttp has no public way to ask
+        raise ConfigurationError(
+            "configuration",
+            "The given session works only while it is open, and only in the event loop it was made in. For sync "
+            "calls and other event loops, use a client without a session of yours.",
+        )
+    return borrowed
 
 
 class LoopSessions:

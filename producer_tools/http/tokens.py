@@ -49,7 +49,14 @@ def api_token(token: str | SecretStr) -> Iterator[None]:
 
     Args:
         token: the API token of the user whose account pays for the calls.
+
+    Raises:
+        ConfigurationError: it is neither a text nor a SecretStr.
     """
+    if not isinstance(token, str | SecretStr):
+        kind = type(token).__name__
+        del token  # a traceback shows this frame's variables
+        raise ConfigurationError("configuration", f"api_token takes a text or a SecretStr; it was given a {kind}.")
     token = secret(token) or SecretStr("")  # a traceback shows this frame's variables
     reset = _token_of_block.set(token)
     try:
@@ -220,14 +227,14 @@ async def _answer_of(function: TokenFunction) -> SecretStr | str:
         if any(kind.__name__ == "GraphBubbleUp" for kind in type(error).__mro__):
             raise  # LangGraph's, which core does not need: the function has asked the user to log in, by an interrupt
         # Its message may hold a token, so only its place is shown.
-        return f"raised {type(error).__name__}{_place(error)}"
+        return f"raised {type(error).__name__}{place_of(error)}"
     if answer is not None and not isinstance(answer, str | SecretStr):
         return f"returned an object of the type {type(answer).__name__}"
     return secret(answer) or "returned no token"
 
 
-def _place(error: Exception) -> str:
-    """The line of the function that raised an error; empty if it could not be called."""
+def place_of(error: Exception) -> str:
+    """The line that raised an error, such as `` (users.py, line 7)``; empty if it is that of the call itself."""
     traceback = error.__traceback__ and error.__traceback__.tb_next
     if traceback is None:
         return ""

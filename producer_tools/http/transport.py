@@ -16,13 +16,29 @@ from yarl import URL
 from producer_tools import telemetry
 from producer_tools.concurrency.sync import start_background_loop, start_in_background
 from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH, to_the_end
-from producer_tools.errors import ConfigurationError, ProducerToolError
+from producer_tools.errors import ProducerToolError
 from producer_tools.http.answers import as_submitted, describe_unreadable, has_results, read_object
-from producer_tools.http.faults import connection_fault, refusal, retry_after, unreadable, work_may_have_begun
+from producer_tools.http.faults import (
+    connection_fault,
+    refusal,
+    retry_after,
+    unreadable,
+    without_frames,
+    work_may_have_begun,
+)
 from producer_tools.http.safe_text import LONGEST_ID, safe_text
-from producer_tools.http.sessions import LoopSessions
+from producer_tools.http.sessions import LoopSessions, usable
 from producer_tools.http.settings import Settings
-from producer_tools.http.tokens import OwnToken, ask, is_answered, is_in_block, resolve_token, token_id, token_of_call
+from producer_tools.http.tokens import (
+    OwnToken,
+    ask,
+    is_answered,
+    is_in_block,
+    place_of,
+    resolve_token,
+    token_id,
+    token_of_call,
+)
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes that are read of one answer; 50 finished records with long lyrics take less than a sixteenth of it."""
@@ -62,7 +78,7 @@ class PublicAnswer(NamedTuple):
     body: bytes
 
 
-_Outcome = _Answer | ProducerToolError | asyncio.CancelledError
+_Outcome = _Answer | Exception | asyncio.CancelledError
 
 
 class Transport:
@@ -123,8 +139,7 @@ class Transport:
             outcome = await (self._outlive(exchange) if paid else exchange())
             _note(outcome, facts)
         if isinstance(outcome, BaseException):
-            # Without the traceback so far and the context: their frames are aiohttp's, which hold the token.
-            raise outcome.with_traceback(None) from None
+            raise without_frames(outcome)
         error = _error_in(outcome, endpoint, token, paid=paid)
         answer = outcome.body or {}
         if paid and (submitted := _task_to_look_up(outcome.status, answer, error)):
@@ -157,7 +172,7 @@ class Transport:
             outcome = await self._exchange(url, url, {"data": form}, token, timeout, paid=False)
             _note(outcome, facts)
         if isinstance(outcome, BaseException):
-            raise outcome.with_traceback(None) from None
+            raise without_frames(outcome)
         if error := _error_in(outcome, url, token, paid=False):
             raise error
         return outcome.body or {}
@@ -262,9 +277,10 @@ class Transport:
 
         The error is returned, and raised by the caller outside the ``except`` block, so that aiohttp's exception is
         not its context: that one holds the request's headers, and with them the token. The same holds for a
-        cancellation from outside, such as a timeout of the caller's.
+        cancellation from outside, such as a timeout of the caller's, and for what the caller's session raises, such as
+        an error in one of its hooks.
         """
-        session = _usable(self._borrowed) if self._borrowed else await self._sessions.current()
+        session = usable(self._borrowed) if self._borrowed else await self._sessions.current()
         try:
             async with session.post(
                 url,
@@ -280,8 +296,10 @@ class Transport:
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as fault:
             return connection_fault(fault, f"the service ({name})", paid=paid)
         except asyncio.CancelledError as cancelled:
-            cancelled.__context__ = None
             return cancelled
+        except Exception as fault:  # noqa: BLE001 - the caller raises it
+            telemetry.logger.warning("A request failed with %s%s.", type(fault).__name__, place_of(fault))
+            return fault
         answer = read_object(raw, token)
         return _Answer(status, answer, describe_unreadable(raw) if answer is None else "", wait)
 
@@ -318,18 +336,6 @@ def _task_to_look_up(status: int, body: Mapping[str, Any], error: ProducerToolEr
 
 def _is_success(status: int) -> bool:
     return HTTPStatus(200) <= status < HTTPStatus(300)
-
-
-def _usable(borrowed: aiohttp.ClientSession) -> aiohttp.ClientSession:
-    """Refuse a session that would fail in the middle of a request."""
-    here = asyncio.get_running_loop()
-    if borrowed.closed or borrowed._loop is not here:  # noqa: SLF001 - aiohttp has no public way to ask
-        raise ConfigurationError(
-            "configuration",
-            "The given session works only while it is open, and only in the event loop it was made in. For sync "
-            "calls and other event loops, use a client without a session of yours.",
-        )
-    return borrowed
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.limits import RateLimiter
 from producer_tools.errors import ProducerError, ProducerToolError, TaskNotFoundError
-from producer_tools.http.faults import may_concern_one_task, unreadable
+from producer_tools.http.faults import may_be_caused_by_one_task, may_concern_one_task, unreadable
 from producer_tools.http.retries import with_retries
 from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
@@ -23,6 +23,8 @@ from producer_tools.tasks.task import Task, TaskBatch
 
 LOOKUPS_PER_SECOND = 60
 """Look-ups of tasks for each token (faq)."""
+
+_MOST_FAILED_ROUNDS = 3
 
 
 class LookUps:
@@ -98,19 +100,41 @@ class LookUps:
         self._shared_looks.wake(task_id)
 
     async def _outcomes(self, task_ids: list[str], /, *, alone: bool, retry: bool) -> Mapping[str, Outcome]:
-        """Look up the tasks of one request. If it is refused, halve it until only the ids that are refused are left."""
+        """Look up the tasks of one request. If it is refused, halve it until only the ids that are refused are left.
+
+        If it fails, it is halved too, because of a task that the service fails on. The service may also fail on every
+        task, so this ends when all of the quarters fail as well.
+        """
+        outcomes: dict[str, Outcome] = {}
+        parts, failed_rounds = [task_ids], 0
+        answers = [await self._answer(task_ids, alone=alone, retry=retry)]
+        while parts:
+            errors = [answer for answer in answers if isinstance(answer, ProducerToolError)]
+            failures = [error for error in errors if may_be_caused_by_one_task(error)]
+            failed_rounds = failed_rounds + 1 if len(failures) == len(parts) else 0
+            retry = retry and not failures  # the whole request was made again for half a minute
+            halves: list[list[str]] = []
+            for part, answer in zip(parts, answers, strict=True):
+                if not isinstance(answer, ProducerToolError):
+                    outcomes |= answer
+                    continue
+                is_refused = may_concern_one_task(answer)
+                if len(part) > 1 and (is_refused or (answer in failures and failed_rounds < _MOST_FAILED_ROUNDS)):
+                    halves += [part[: len(part) // 2], part[len(part) // 2 :]]
+                    continue
+                if is_refused or (answer in failures and len(part) == 1 < len(task_ids)):
+                    answer.about(part[0])
+                outcomes |= dict.fromkeys(part, answer)
+            parts = halves
+            answers = await asyncio.gather(*(self._answer(part, alone=False, retry=retry) for part in parts))
+        return outcomes
+
+    async def _answer(self, task_ids: list[str], *, alone: bool, retry: bool) -> dict[str, Outcome] | ProducerToolError:
+        """The outcome of each task of one request; or the error with which it failed."""
         try:
             found = await (self._found_alone(task_ids[0], retry=retry) if alone else self._found(task_ids, retry=retry))
         except ProducerToolError as error:
-            if len(task_ids) > 1 and may_concern_one_task(error):
-                middle = len(task_ids) // 2
-                halves = (task_ids[:middle], task_ids[middle:])
-                asking = (self._outcomes(half, alone=False, retry=retry) for half in halves)
-                first, second = await asyncio.gather(*asking)
-                return {**first, **second}
-            if may_concern_one_task(error):
-                error.about(task_ids[0])
-            return dict.fromkeys(task_ids, error)
+            return error
         return {task_id: found.get(task_id) or TaskNotFoundError(task_id) for task_id in task_ids}
 
     async def _found_alone(self, task_id: str, *, retry: bool) -> dict[str, Task]:

@@ -60,6 +60,9 @@ ID3 = b"ID3\4\0\0" + bytes([0, 0, 2, 0]) + bytes(256)
 FTYP = box(b"ftyp", b"M4A \0\0\0\0")
 PNG = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", bytes(13)) + png_chunk(b"IDAT", bytes(900)) + png_chunk(b"IEND", b"")
 WEBP = b"RIFF" + struct.pack("<I", 4 + 8 + 600) + b"WEBPVP8 " + struct.pack("<I", 600) + bytes(600)
+THUMBNAIL = b"Exif\0\0" + b"\xff\xd8\xff\xd9" * 50
+SCAN = b"\xff\xda\0\x08\1\1\0\0?\0" + b"\x12\xff\0\x34\xff\xd0" * 60
+JPEG = b"\xff\xd8\xff\xe1" + struct.pack(">H", 2 + len(THUMBNAIL)) + THUMBNAIL + SCAN + b"\xff" + SCAN + b"\xff\xff\xd9"
 LARGE_MDAT = struct.pack(">I4sQ", 1, b"mdat", 16 + 500) + bytes(500)
 
 NAMES_ITS_LENGTH: dict[str, tuple[Kind, bytes]] = {
@@ -78,6 +81,8 @@ NAMES_ITS_LENGTH: dict[str, tuple[Kind, bytes]] = {
     "zip with a comment": ("stems", zip_file("a", WAV_BYTES, b"made by PK\5\6 " + bytes(300))),
     "png": ("cover", PNG),
     "webp": ("cover", WEBP),
+    "jpeg": ("cover", JPEG),
+    "mp3 whose header counts the tag, or not": ("audio", ID3 + mp3_file(named=4170)),
 }
 
 
@@ -112,7 +117,8 @@ ODD: dict[str, tuple[Kind, bytes]] = {
     "mp3 with an old tag at the end": ("audio", XING + b"TAG".ljust(128)),
     "an empty zip in the end record's words": ("stems", ZIP + bytes(20)),
     "png with something behind it": ("cover", PNG + b"more"),
-    "jpeg": ("cover", b"\xff\xd8\xff\xe0" + bytes(99)),
+    "jpeg with another picture behind it": ("cover", JPEG + JPEG[:99]),
+    "mp3 whose last frame is cut": ("audio", mp3_file(header=b"LAME")[:-9]),
 }
 
 
@@ -140,6 +146,20 @@ async def test_an_answer_without_a_length_that_breaks_off_is_fetched_again(downl
     cut = reply(SONG[:3000], length=-1, ETag='"v1"')
     await download.succeeds(cut, cut, reply(SONG, length=-1))
     assert b"range" not in download.server.requests[2].lower()
+
+
+@pytest.mark.parametrize("end", [5000, -9])
+async def test_an_mp3_without_a_header_that_breaks_off_is_fetched_again(end: int, tmp_path: Path) -> None:
+    """Only the last frame shows the break. A server that names the length may have such a song in whole."""
+    song = mp3_file(header=b"LAME") * 2
+    async with (
+        answering(reply(song[:end], length=-1), reply(song)) as server,
+        ProducerClient("t", server.base_url, clock=InstantClock()) as client,
+    ):
+        (file,) = (await Downloader(client, tmp_path / "1").save(song_at(server.base_url))).files
+        assert Path(file.path).read_bytes() == song
+        server.replies[:] = [reply(song[:end])]
+        assert (await Downloader(client, tmp_path / "2").save(song_at(server.base_url))).files
 
 
 async def test_an_answer_without_a_length_that_always_breaks_off_is_an_error(download: Download) -> None:

@@ -1,18 +1,21 @@
 """How long a download may take, and how many files it opens: a task of many or silent files harms nobody."""
 
 import asyncio
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from producer_tools import AnswerError, Downloader, ProducerClient, ProducerDownloadResults, Task
+from producer_tools import AnswerError, Downloader, ProducerClient, ProducerDownloadResults, Task, api_token
 from producer_tools.files.fetch import fetcher
 from producer_tools.tasks.results import Result
 from tests.files.song_server import SONG, reply, serving, song_at
-from tests.raw_server import SILENCE, answering
+from tests.raw_server import SILENCE, answering, http
 from tests.saved_files import saved_files
 
 pytestmark = pytest.mark.usefixtures("untagged")
@@ -89,3 +92,59 @@ async def test_the_tool_bounds_the_download(silent_url: str, tmp_path: Path) -> 
     async with ProducerClient("t", silent_url) as client:
         tool = ProducerDownloadResults(client=client, directory=tmp_path, timeout_seconds=0.1)
         assert str(await tool.ainvoke({"task_id": "t1"})).startswith("timeout: ")
+
+
+async def test_silent_files_of_one_user_do_not_hold_up_another(tmp_path: Path) -> None:
+    """One user's tasks of silent files stopped the downloads of all users for as long as these calls lasted."""
+    ended = asyncio.Event()
+
+    async def only_songs(writer: asyncio.StreamWriter) -> None:
+        if b"GET /song" not in server.requests[-1]:
+            await ended.wait()
+        writer.write(reply(SONG))
+
+    async with answering(only_songs) as server, ProducerClient(base_url=server.base_url) as client:
+        url = server.base_url
+        silent_task = songs_at([f"{url}/{n}" for n in range(40)])
+        with api_token("slow"):
+            silent = [asyncio.create_task(Downloader(client, tmp_path / "slow").save(silent_task)) for _ in range(6)]
+            while len(server.requests) < fetcher.MOST_OF_A_HOST:
+                await asyncio.sleep(0.001)
+            of_another_host = song_at(f"{url.replace('127.0.0.1', 'localhost')}/song")
+            assert (await Downloader(client, tmp_path / "1").save(of_another_host, timeout_seconds=5)).files
+            more = await Downloader(client, tmp_path / "2").save(song_at(f"{url}/song"), timeout_seconds=0.1)
+            assert more.failed[0].error.code == "timeout", "it waits for a place"
+        with api_token("quick"):
+            assert (await Downloader(client, tmp_path / "3").save(song_at(f"{url}/song"), timeout_seconds=5)).files
+        for each in silent:
+            each.cancel()
+        await asyncio.gather(*silent, return_exceptions=True)
+        ended.set()
+
+
+async def test_names_that_are_never_resolved_do_not_hold_up_look_ups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They took all threads in which the event loop looks names up, and no user's call reached the service."""
+    may_end, resolve = threading.Event(), socket.getaddrinfo
+
+    def resolve_or_hang(host: str, *arguments: int) -> list[object]:
+        if host.endswith(".example"):
+            may_end.wait(10)
+        return list(resolve(host, *arguments))
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_or_hang)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    async with answering(http({"id": "t1", "state": "pending"})) as server:
+        base_url = server.base_url.replace("127.0.0.1", "localhost")
+        async with ProducerClient("t", base_url, poll_interval=0) as client:
+            hanging = [songs_at([f"https://{task}-{n}.example/a" for n in range(4)]) for task in range(5)]
+            saving = [asyncio.create_task(Downloader(client, tmp_path).save(each)) for each in hanging]
+            while len(list(tmp_path.glob(".producer-*"))) < 20:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.01)
+            assert await asyncio.wait_for(client.get_task("t1"), 2)
+            for each in saving:
+                each.cancel()
+            await asyncio.gather(*saving, return_exceptions=True)
+    may_end.set()

@@ -21,7 +21,7 @@ from tests.saved_files import saved_files
 
 pytestmark = pytest.mark.usefixtures("untagged")
 
-PICTURE = b"\xff\xd8\xff\xe0" + b"picture" * 9
+PICTURE = b"\xff\xd8\xff\xe0\0\x41" + b"picture" * 9 + b"\xff\xd9"
 
 
 @pytest.fixture

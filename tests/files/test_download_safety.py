@@ -7,7 +7,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import ThreadedResolver
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,15 +119,12 @@ def resolving_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[s
     """
     names: list[str] = []
 
-    async def resolve(_: ThreadedResolver, host: str, port: int = 0, family: int = socket.AF_INET) -> list[Any]:
+    def resolve(host: str, port: int, *_: int) -> list[Any]:
         names.append(host)
         addresses = answers[min(len(names), len(answers)) - 1]
-        return [
-            {"hostname": host, "host": address, "port": port, "family": family, "proto": 0, "flags": 0}
-            for address in addresses
-        ]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
 
-    monkeypatch.setattr(ThreadedResolver, "resolve", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     return names
 
 

@@ -26,7 +26,7 @@ from tests.raw_server import answering
 from tests.saved_files import INDEX, lines_of_index, saved_files
 
 SONG = short_wav()
-PICTURE = b"\xff\xd8\xff\xe0" + b"picture" * 9
+PICTURE = b"\xff\xd8\xff\xe0\0\x41" + b"picture" * 9 + b"\xff\xd9"
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,12 @@
 """A token that the service quotes is replaced in every answer, so that it reaches no result, ledger or model."""
 
 import json
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from pydantic import SecretStr
@@ -10,7 +14,7 @@ from pydantic import SecretStr
 import producer_tools
 from producer_tools import ProducerClient, ProducerGenerateLyrics, ProducerGetTask, SqliteLedger
 from producer_tools.http.answers import read_object
-from producer_tools.http.safe_text import TOKEN_MARK
+from producer_tools.http.safe_text import TOKEN_MARK, without_token
 from producer_tools.requests import GenerateLyrics
 from tests.raw_server import answering, http
 
@@ -35,6 +39,32 @@ def spelled(token: str) -> dict[str, bytes]:
 def test_the_token_is_found_however_it_is_spelled(token: str, spelling: str) -> None:
     """Replaced only in the raw text, an escaped token would come through."""
     assert read_object(spelled(token)[spelling], SecretStr(token)) == {"a": f"x{TOKEN_MARK}y"}
+
+
+ENCODED: dict[str, Callable[[str], str]] = {
+    "in a URL": lambda text: quote(text, safe=""),
+    "in a path": quote,
+    "in a query": quote_plus,
+    "in a URL, in lower case": lambda text: re.sub("%..", lambda code: code.group().lower(), quote(text, safe="")),
+    "in JSON in a text": json.dumps,
+    "in JSON of PHP in a text": lambda text: json.dumps(text).replace("/", "\\/"),
+    "in base64": lambda text: b64encode(text.encode()).decode(),
+    "in base64 without padding": lambda text: b64encode(text.encode()).decode().rstrip("="),
+    "in base64 of a URL": lambda text: urlsafe_b64encode(text.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("before", ["", "x", "Bearer ", "user:"])
+@pytest.mark.parametrize("encode", ENCODED.values(), ids=list(ENCODED))
+def test_the_token_is_found_however_it_is_encoded(encode: Callable[[str], str], before: str) -> None:
+    """Anyone can decode it: a gateway that quotes the header of a request may do so in base64, or in a URL."""
+    secret = SecretStr(TOKEN + "?>~/")  # bits that are spelled differently in the base64 of a URL
+    text = encode(f"{before}{secret.get_secret_value()} and more")
+    shown = without_token(text, secret)
+    assert shown.count(TOKEN_MARK) == 1
+    assert len(shown) - len(TOKEN_MARK) < len(encode(f"{before} and more")) + 8, "the edges of base64 may be left"
+    answer = read_object(json.dumps({"a": text}).encode(), secret)
+    assert answer == {"a": shown}
 
 
 def test_the_token_is_replaced_in_keys_and_at_every_depth() -> None:

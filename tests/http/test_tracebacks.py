@@ -3,11 +3,13 @@
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
+import aiohttp
 import pytest
 
 import producer_tools
-from producer_tools import ConfigurationError, ProducerClient
+from producer_tools import ConfigurationError, ProducerClient, ProducerToolkit
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 from tests.clocks import InstantClock
@@ -31,7 +33,7 @@ def assert_no_token(error: BaseException) -> None:
         printed = traceback.TracebackException.from_exception(each, capture_locals=True)
         for frame in printed.stack:
             assert frame.filename == __file__ or TOKEN not in str(frame.locals), f"{frame.filename}, {frame.name}"
-        assert TOKEN not in repr(each) + str(each)
+        assert TOKEN not in repr(each) + str(each) + repr(getattr(each, "__notes__", ""))
         seen += [each.__cause__, each.__context__]
 
 
@@ -73,15 +75,47 @@ async def test_a_token_that_no_header_can_carry() -> None:
     assert_no_token(caught.value)
 
 
+async def broken_hook(*_: object) -> None:
+    raise ValueError("broken")
+
+
+HOOKS: dict[str, Callable[[aiohttp.TraceConfig], object]] = {
+    "on_request_start": lambda hooks: hooks.on_request_start.append(broken_hook),
+    "on_request_headers_sent": lambda hooks: hooks.on_request_headers_sent.append(broken_hook),
+    "on_request_end": lambda hooks: hooks.on_request_end.append(broken_hook),
+}
+
+
+@pytest.mark.parametrize("hook", HOOKS.values(), ids=list(HOOKS))
+@pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
+async def test_a_hook_of_the_callers_session_that_fails(
+    call: Callable[[ProducerClient], Awaitable[object]],
+    hook: Callable[[aiohttp.TraceConfig], object],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The error is the hook's, and its frames are aiohttp's, with the request's headers. The log says where it was."""
+    hook(hooks := aiohttp.TraceConfig())
+    async with answering(http({"id": "t", "items": []})) as server, aiohttp.ClientSession(trace_configs=[hooks]) as own:
+        client = ProducerClient(base_url=server.base_url, session=own, clock=InstantClock())
+        with producer_tools.api_token(TOKEN), pytest.raises(ValueError, match="broken") as caught:
+            await call(client)
+    assert_no_token(caught.value)
+    assert f"ValueError ({Path(__file__).name}, line " in caplog.text
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: ProducerClient(TOKEN, "no URL"),
         lambda: ProducerClient(TOKEN, lookup_timeout=-1),
         lambda: ProducerClient(TOKEN, request_timeout="soon"),  # type: ignore[arg-type]  # a mistake
+        lambda: ProducerClient(TOKEN, ledger=5),  # type: ignore[arg-type]  # a mistake
+        lambda: ProducerClient(TOKEN, budget=5),  # type: ignore[arg-type]  # a mistake
+        lambda: ProducerToolkit(api_token=TOKEN),
+        lambda: producer_tools.api_token(TOKEN.encode()).__enter__(),  # type: ignore[arg-type]  # a mistake
         lambda: ProducerSandbox(api_token=TOKEN, port=-1),
     ],
-    ids=["URL", "timeout", "text for a number", "sandbox"],
+    ids=["URL", "timeout", "text for a number", "ledger", "budget", "toolkit", "bytes", "sandbox"],
 )
 def test_a_client_that_is_set_up_wrongly(make: Callable[[], object]) -> None:
     """Such an error is raised when a server starts, and goes to its log with all variables."""

@@ -6,8 +6,19 @@ from typing import Any
 
 import pytest
 
-from producer_tools import APIError, AuthenticationError, BadRequestError, ProducerClient, ProducerToolError, TaskBatch
+from producer_tools import (
+    AnswerError,
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ProducerClient,
+    ProducerToolError,
+    RetiredError,
+    ServerError,
+    TaskBatch,
+)
 from producer_tools.http.transport import Transport
+from tests.clocks import FastClock
 
 
 @pytest.mark.parametrize("ids", [["t1"] * 3, [f"t{n}" for n in range(120)], ["t3", "t1", "t2", "t1"]])
@@ -46,25 +57,48 @@ def refusing(monkeypatch: pytest.MonkeyPatch, bad: set[str], error: ProducerTool
     return requested
 
 
-@pytest.mark.parametrize("status", [400, 403, 422])
+ERRORS = {
+    "400": BadRequestError("http_400", "malformed id", status=400),
+    "403": APIError("http_403", "malformed id", status=403),
+    "410": RetiredError("http_410", "no longer kept", status=410),
+    "422": APIError("http_422", "malformed id", status=422),
+    "500": ServerError("http_500", "it crashed on a record", status=500),
+    "an answer that is too large": AnswerError("unreadable_answer", "it is larger than 16 MiB"),
+}
+
+
+@pytest.mark.parametrize("error", ERRORS.values(), ids=list(ERRORS))
 @pytest.mark.parametrize("bad", [{"t7"}, {"t0", "t49", "t50"}, {"t3", "t4"}])
 async def test_an_id_that_is_refused_fails_only_the_wait_for_it(
-    bad: set[str], status: int, monkeypatch: pytest.MonkeyPatch
+    bad: set[str], error: ProducerToolError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Waits share their look-ups, so one wrong id failed the wait of everybody whose task was in the same request."""
-    kind = BadRequestError if status == 400 else APIError
-    requested = refusing(monkeypatch, bad, kind("http_error", "malformed id", status=status))
+    requested = refusing(monkeypatch, bad, error)
     ids = [f"t{number}" for number in range(60)]
-    async with ProducerClient("t", "http://127.0.0.1:9") as client:
-        waits = await asyncio.gather(*(client.wait([task_id], 100) for task_id in ids), return_exceptions=True)
+    async with ProducerClient("t", "http://127.0.0.1:9", clock=FastClock(1000)) as client:
+        waits = await asyncio.gather(*(client.wait([task_id], 10_000) for task_id in ids), return_exceptions=True)
     for task_id, outcome in zip(ids, waits, strict=True):
         if task_id in bad:
-            assert isinstance(outcome, kind)
+            assert isinstance(outcome, type(error))
             assert outcome.task_id == task_id
         else:
             assert isinstance(outcome, TaskBatch)
             assert outcome.tasks[0].state == "complete"
-    assert len(requested) <= 2 + 12 * len(bad)
+    tries = 1 if isinstance(error, BadRequestError | RetiredError) or type(error) is APIError else 6
+    assert len(requested) <= 2 * tries + 12 * len(bad)
+
+
+@pytest.mark.parametrize("error", [ERRORS["500"], ERRORS["an answer that is too large"]], ids=["500", "too large"])
+async def test_a_service_that_fails_on_every_task_is_not_asked_for_each(
+    error: ProducerToolError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that is overloaded would get a hundred requests in the place of one."""
+    requested = refusing(monkeypatch, {f"t{number}" for number in range(50)}, error)
+    async with ProducerClient("t", "http://127.0.0.1:9", clock=FastClock(1000)) as client:
+        with pytest.raises(type(error)):
+            await client.get_tasks([f"t{number}" for number in range(50)])
+    assert [len(ids) for ids in requested[-7:]] == [50, 25, 25, 12, 13, 12, 13]
+    assert {len(ids) for ids in requested[:-7]} == {50}
 
 
 async def test_a_batch_with_a_refused_id_says_which_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

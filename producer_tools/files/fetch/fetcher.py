@@ -2,31 +2,34 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import aiohttp
+from pydantic import SecretStr
 
 from producer_tools import telemetry
 from producer_tools.concurrency.clock import Clock
-from producer_tools.concurrency.limits import Semaphore
+from producer_tools.concurrency.limits import Semaphores
 from producer_tools.concurrency.threads import in_thread
-from producer_tools.errors import AnswerError, DownloadError, RateLimitError, ServerError
+from producer_tools.errors import AnswerError, ConfigurationError, DownloadError, RateLimitError, ServerError
 from producer_tools.files.fetch.part_file import PartFile
 from producer_tools.files.fetch.url_rules import CheckedResolver, UrlRules, read_url
 from producer_tools.files.formats.types import FileType, describe, detect, largest
 from producer_tools.http.faults import connection_fault, retry_after
 from producer_tools.http.retries import with_download_retries
 from producer_tools.http.sessions import LoopSessions
+from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import CONNECT_SECONDS, USER_AGENT
 from producer_tools.tasks.results import Kind
 
 MOST_AT_ONCE = 4
 """Files of one task that are fetched at the same time."""
 
-MOST_IN_ALL = 16
-"""Files that one client fetches at the same time. It is more, so that a task of silent files holds up no other task."""
+MOST_OF_A_HOST = 16
+"""Files that one client fetches at the same time for one user from one host. It is more than those of one task, so that
+a task of silent files holds up no other task."""
 
 MOST_REDIRECTS = 5
 
@@ -46,13 +49,16 @@ class FileFetcher:
         base_url: the API's. If the API is on loopback, files may be there too.
         timeout: seconds for one file, all attempts together.
         clock: measures and waits.
+        token: the token of the current call. It is not sent: it tells users apart, because files of one user that hang
+            must not hold up the downloads of another.
     """
 
-    def __init__(self, base_url: str, timeout: float, clock: Clock) -> None:
+    def __init__(self, base_url: str, timeout: float, clock: Clock, token: Callable[[], SecretStr]) -> None:
         self._rules = UrlRules.beside(base_url)
         self._timeout = timeout
         self._clock = clock
-        self._semaphore = Semaphore(MOST_IN_ALL)
+        self._token = token
+        self._places = Semaphores(MOST_OF_A_HOST)
         self._sessions = LoopSessions(self._new_session)
 
     async def fetch(self, url: str, part: PartFile, kind: Kind) -> FileType:
@@ -73,7 +79,7 @@ class FileFetcher:
             DownloadError: the file is not available or cannot be written, and a retry would not help.
             ServiceUnreachableError, RateLimitError, ServerError, AnswerError: it is not available now.
         """
-        async with self._semaphore.hold():
+        async with self._places.hold(f"{self._user()} {read_url(url).host}"):
             await in_thread(part.restart)  # only now, so that no more files are open than are fetched
             until = self._clock.now() + self._timeout
             fetching = _Fetching(await self._sessions.current(), self._rules, url, part, kind)
@@ -87,9 +93,16 @@ class FileFetcher:
         """Close the sessions that were made here."""
         await self._sessions.aclose()
 
+    def _user(self) -> str:
+        """Whose download it is; empty if there is no token, or if the client's function was not asked for one."""
+        try:
+            return token_id(self._token())
+        except ConfigurationError:
+            return ""
+
     def _new_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=CheckedResolver(self._rules)),
+            connector=aiohttp.TCPConnector(limit=0, resolver=CheckedResolver(self._rules)),
             cookie_jar=aiohttp.DummyCookieJar(),
             # Sizes and ranges count the bytes as sent, before decompression.
             auto_decompress=False,
@@ -174,10 +187,11 @@ class _Fetching:
         file_type = detect(self._kind, self._part.head)
         if file_type is None:
             raise DownloadError("wrong_content", f"The file is not what it should be: {describe(self._part.head)}.")
-        if not await in_thread(self._part.is_whole, file_type):
+        knows_length = self._total is not None
+        if not await in_thread(self._part.is_whole, file_type, knows_length=knows_length):
             self._etag = None  # so that another attempt starts again
             # If the length of the answer was right, the file is as short on the server, and would be again.
-            kind = AnswerError if self._total is None else DownloadError
+            kind = DownloadError if knows_length else AnswerError
             raise kind("incomplete", f"Only {self._part.size} bytes arrived, and the file's header names more.")
         return file_type
 

@@ -74,14 +74,19 @@ class PartFile:
             self.size += len(data)
             self.head = (self.head + data)[:HEAD] if len(self.head) < HEAD else self.head
 
-    def is_whole(self, file_type: FileType) -> bool:
+    def is_whole(self, file_type: FileType, *, knows_length: bool = True) -> bool:
         """Whether it is as long as its own header says.
+
+        Args:
+            file_type: its type.
+            knows_length: whether its length was known before, and all of it arrived.
 
         Raises:
             DownloadError: ``no_write_access``: it cannot be read.
         """
         with self._held(), self.path.open("rb") as opened:
-            return file_type.is_whole(opened, self.size)
+            ends_whole = knows_length or file_type.ends_whole(opened, self.size)
+            return ends_whole and file_type.is_whole(opened, self.size)
 
     def keep(self, path: Path) -> None:
         """Flush the complete file to the disk and give it its final name. It takes the place of another file.

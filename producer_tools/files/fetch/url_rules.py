@@ -4,10 +4,10 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 
-from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from producer_tools.concurrency.threads import addresses_of
 from producer_tools.errors import DownloadError
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -89,7 +89,6 @@ class CheckedResolver(AbstractResolver):
 
     def __init__(self, rules: UrlRules) -> None:
         self._rules = rules
-        self._resolver = ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -100,15 +99,18 @@ class CheckedResolver(AbstractResolver):
             DownloadError: ``forbidden_url``: it has none.
             OSError: the name cannot be resolved.
         """
-        found = await self._resolver.resolve(host, port, family)
-        allowed = [address for address in found if self._rules.allows(address["host"])]
+        found = await addresses_of(host, port, family)
+        allowed = [address for address in found if self._rules.allows(address.ip)]
         if not allowed:
             raise _forbidden(f"{host} has no public address")
-        return allowed
+        numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [
+            ResolveResult(hostname=host, host=ip, port=port, family=kind, proto=protocol, flags=numeric)
+            for kind, protocol, ip in allowed
+        ]
 
     async def close(self) -> None:
-        """Close the inner resolver."""
-        await self._resolver.close()
+        """Do nothing: there is nothing to close."""
 
 
 def _innermost(ip: _Address) -> _Address:

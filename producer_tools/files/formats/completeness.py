@@ -5,9 +5,12 @@ file names is not there. Encoders that write into a stream do not know the lengt
 length of zero, or one that is larger than any file that is downloaded, says nothing.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
+
+from producer_tools.files.formats.mp3_frames import frame_length
 
 _MOST_PARTS = 100_000  # boxes or chunks; a real file has at most a few thousand
 _PLACEHOLDER = 0x7FFF0000  # sox writes 0x7FFFF000, ffmpeg 0xFFFFFFFF
@@ -18,10 +21,13 @@ _MPEG1, _MONO = 0x18, 0xC0
 _ZIP_END = struct.Struct("<4s4x2H2IH")
 _LONGEST_ZIP_COMMENT = 0xFFFF
 _ZIP64 = 0xFFFFFFFF
+# In the data of a picture, 0xFF stands before 0 or the number of a restart, or is repeated as padding.
+_JPEG_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]", re.DOTALL)
+_JPEG_END = b"\xff\xd9"
 
 
 def says_nothing(_: BinaryIO, __: int) -> bool:
-    """For types that do not name their length."""
+    """For types of which nothing else is known."""
     return True
 
 
@@ -65,8 +71,9 @@ def mp3(file: BinaryIO, size: int) -> bool:
     if len(frame) < _FIRST_FRAME:
         return False  # not even the frame that may hold the header
     length = _named_by_first_frame(frame)
-    # Some encoders count the tags before the frames too.
-    return not _says_length(length) or start + length <= size or length == size
+    if start and length == size:  # some encoders count the tags before the frames too
+        return ends_with_whole_frame(file, size)
+    return not _says_length(length) or start + length <= size
 
 
 def after_id3(file: BinaryIO, size: int) -> int:
@@ -78,6 +85,22 @@ def after_id3(file: BinaryIO, size: int) -> int:
         length = sum((byte & 0x7F) << shift for byte, shift in zip(sizes, (21, 14, 7, 0), strict=False))
         start += _ID3_HEADER + length + (_ID3_HEADER if flags & _ID3_FOOTER else 0)
     return start
+
+
+def ends_with_whole_frame(file: BinaryIO, size: int) -> bool:
+    """No frame of an mp3 is cut off, as far as one stands right behind the other: tags and padding may follow them.
+
+    Players forgive such a cut, so songs of editors and of live recordings may end with one.
+    """
+    position = after_id3(file, size)
+    for _ in range(_MOST_PARTS):
+        header = _read(file, position, 4)
+        if len(header) < 4:  # noqa: PLR2004 - a frame's header
+            return position <= size and not header.startswith(b"\xff")
+        if not (length := frame_length(header)):
+            break
+        position += length
+    return True
 
 
 def zipped(file: BinaryIO, size: int) -> bool:
@@ -100,6 +123,18 @@ def png(file: BinaryIO, size: int) -> bool:
         position += 12 + length
         if position > size or name == b"IEND":
             return position <= size
+    return False
+
+
+def jpeg(file: BinaryIO, size: int) -> bool:
+    """The marker that ends a picture is there."""
+    content = _read(file, 0, size)
+    position = 2
+    while found := _JPEG_MARKER.search(content, position):
+        if found.group() == _JPEG_END:
+            return True
+        # The segment may hold a small picture of its own, with such a marker.
+        position = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
     return False
 
 

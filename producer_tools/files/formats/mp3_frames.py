@@ -1,4 +1,7 @@
-"""Whether a file that begins as an mp3 goes on as one. A tag may stand before anything, and four bytes prove little."""
+"""The frames of an mp3: whether a file goes on as it begins, and where each frame ends.
+
+A tag may stand before anything, and the few bytes of one header prove little.
+"""
 
 import re
 
@@ -23,6 +26,11 @@ def has_frames(content: bytes, start: int) -> bool:
     """
     headers = _HEADER.finditer(content, start, start + _SEARCHED)
     return any(_HEADER.match(content, each.start() + _length(each.group())) for each in headers)
+
+
+def frame_length(header: bytes) -> int:
+    """The bytes of a frame that begins with these three or more bytes; 0 if no frame does."""
+    return _length(header) if _HEADER.match(header) else 0
 
 
 def _length(header: bytes) -> int:

@@ -24,12 +24,15 @@ class FileType(NamedTuple):
         content_type: the media type.
         matches: whether a file with these first bytes is of this type.
         is_whole: whether an open file, of this length, is as long as its own header says.
+        ends_whole: whether its last part is whole. Where the length is known, that does not matter: a whole song of
+            another program may end in the middle of a part.
     """
 
     extension: str
     content_type: str
     matches: Callable[[bytes], bool]
     is_whole: Callable[[BinaryIO, int], bool]
+    ends_whole: Callable[[BinaryIO, int], bool] = completeness.says_nothing
 
 
 def _is_mp4(head: bytes) -> bool:
@@ -62,7 +65,7 @@ _WAV = FileType("wav", "audio/wav", _riff(b"WAVE"), completeness.wav)
 # m4a and mp4 are the same container, so the kind decides the extension. SVG is not accepted: it can contain scripts.
 _AUDIO = (
     FileType("m4a", "audio/mp4", _is_mp4, completeness.mp4),
-    FileType("mp3", "audio/mpeg", _is_mp3, completeness.mp3),
+    FileType("mp3", "audio/mpeg", _is_mp3, completeness.mp3, completeness.ends_with_whole_frame),
     _WAV,
 )
 TYPES: dict[Kind, tuple[FileType, ...]] = {
@@ -72,7 +75,7 @@ TYPES: dict[Kind, tuple[FileType, ...]] = {
     "video": (FileType("mp4", "video/mp4", _is_mp4, completeness.mp4),),
     "stems": (FileType("zip", "application/zip", _starts_with(b"PK\3\4"), completeness.zipped),),
     "cover": (
-        FileType("jpg", "image/jpeg", _starts_with(b"\xff\xd8\xff"), completeness.says_nothing),
+        FileType("jpg", "image/jpeg", _starts_with(b"\xff\xd8\xff"), completeness.jpeg),
         FileType("png", "image/png", _starts_with(b"\x89PNG\r\n\x1a\n"), completeness.png),
         FileType("webp", "image/webp", _riff(b"WEBP"), completeness.webp),
     ),

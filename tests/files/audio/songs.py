@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Wave = NDArray[np.float32]
 
 RATE = 44_100
-JPEG = b"\xff\xd8\xff\xe0" + b"j" * 1000
+JPEG = b"\xff\xd8\xff\xe0\x03\xe8" + b"j" * 998 + b"\xff\xd9"
 PNG = b"\x89PNG\r\n\x1a\n" + b"p" * 1000
 WEBP = b"RIFF\x10\0\0\0WEBPVP8 "
 TYPES = {".m4a": "audio/mp4", ".mp3": "audio/mpeg", ".wav": "audio/wav", ".mp4": "video/mp4"}
