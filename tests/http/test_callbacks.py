@@ -30,13 +30,13 @@ def key_of(url: str) -> str:
 
 
 @asynccontextmanager
-async def served_receiver() -> AsyncIterator[CallbackReceiver]:
+async def served_receiver(largest_body: int = 1024**2) -> AsyncIterator[CallbackReceiver]:
     """A receiver that is served by a web application, as a user would do it."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         receiver = CallbackReceiver(f"http://127.0.0.1:{listening.getsockname()[1]}/producer")
-        app = web.Application()
+        app = web.Application(client_max_size=largest_body)
         app.add_subapp("/producer", receiver.application())
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, lingering_time=0)  # it would read for ten seconds what was refused
         await runner.setup()
         await web.SockSite(runner, listening).start()
         try:
@@ -180,3 +180,23 @@ async def test_any_request_gets_a_fitting_status(body: bytes, status: int) -> No
             assert answer.status == 404
         async with session.get(url) as answer:
             assert answer.status == 405
+
+
+@pytest.mark.parametrize("largest_body", [100, 1024**3])
+async def test_the_limit_of_the_surrounding_application_does_not_count(largest_body: int) -> None:
+    """A callback would be refused, or anybody who knows an address could fill the memory."""
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 1000:
+            sent += 1
+            yield bytes(LARGEST_BODY)
+
+    async with served_receiver(largest_body) as receiver, aiohttp.ClientSession() as session:
+        url = receiver.address("key")
+        async with session.post(url, data=json.dumps({"task_id": "t1", "data": "x" * 5000})) as answer:
+            assert answer.status == 204
+        async with session.post(url, data=endless()) as answer:
+            assert answer.status == 413
+    assert sent < 100
