@@ -30,13 +30,18 @@ def key_of(url: str) -> str:
 
 
 @asynccontextmanager
-async def served_receiver(largest_body: int = 1024**2) -> AsyncIterator[CallbackReceiver]:
-    """A receiver that is served by a web application, as a user would do it."""
+async def served_receiver(largest_body: int = 1024**2, lingering: float = 10.0) -> AsyncIterator[CallbackReceiver]:
+    """A receiver that is served by a web application, as a user would do it.
+
+    Args:
+        largest_body: the application's own limit.
+        lingering: for how many seconds its server goes on reading what was refused.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         receiver = CallbackReceiver(f"http://127.0.0.1:{listening.getsockname()[1]}/producer")
         app = web.Application(client_max_size=largest_body)
         app.add_subapp("/producer", receiver.application())
-        runner = web.AppRunner(app, lingering_time=0)  # it would read for ten seconds what was refused
+        runner = web.AppRunner(app, lingering_time=lingering)
         await runner.setup()
         await web.SockSite(runner, listening).start()
         try:
@@ -193,7 +198,7 @@ async def test_the_limit_of_the_surrounding_application_does_not_count(largest_b
             sent += 1
             yield bytes(LARGEST_BODY)
 
-    async with served_receiver(largest_body) as receiver, aiohttp.ClientSession() as session:
+    async with served_receiver(largest_body, lingering=0.2) as receiver, aiohttp.ClientSession() as session:
         url = receiver.address("key")
         async with session.post(url, data=json.dumps({"task_id": "t1", "data": "x" * 5000})) as answer:
             assert answer.status == 204
