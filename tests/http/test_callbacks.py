@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from producer_tools import CallbackReceiver, ProducerClient, SubmissionUnknownError
+from producer_tools import CallbackReceiver, ProducerClient, ServerError, SubmissionUnknownError
 from producer_tools.http.callbacks import LARGEST_BODY
 from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
@@ -124,6 +124,29 @@ async def test_a_forged_callback_never_becomes_the_task(forged: str) -> None:
         for each in clients.values():
             await each.aclose()
     assert len(sandbox.charges) == 4
+
+
+async def test_a_forged_callback_does_not_keep_the_listing_from_finding_the_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stranger could make every lost answer an unknown outcome, with ids that the service cannot look up."""
+    receiver, post = CallbackReceiver("http://127.0.0.1:9/producer"), Transport.post
+
+    async def failing(self: Transport, endpoint: str, body: dict[str, Any], *, paid: bool) -> Any:
+        if body.get("id") == "forged":
+            raise ServerError("api_error", "this id cannot be looked up")
+        return await post(self, endpoint, body, paid=paid)
+
+    monkeypatch.setattr(Transport, "post", failing)
+    with ProducerSandbox() as sandbox:
+        address = key_of(receiver.address(ledger_key("key", token_id(sandbox.api_token))))
+        receiver.receive(address, b'{"task_id": "forged"}')
+        async with ProducerClient(
+            sandbox.api_token, sandbox.base_url, callbacks=receiver, clock=InstantClock()
+        ) as client:
+            sandbox.fail_next(Fault.RESET_AFTER_WORK)
+            task = await client.submit(SONG, key="key")
+        assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
 
 
 async def test_without_a_callback_in_time_the_outcome_stays_unknown(sent: list[dict[str, Any]]) -> None:
