@@ -138,12 +138,11 @@ async def test_a_forged_callback_does_not_keep_the_listing_from_finding_the_task
         return await post(self, endpoint, body, paid=paid)
 
     monkeypatch.setattr(Transport, "post", failing)
-    with ProducerSandbox() as sandbox:
+    clock = InstantClock()
+    with ProducerSandbox(clock=clock) as sandbox:
         address = key_of(receiver.address(ledger_key("key", token_id(sandbox.api_token))))
         receiver.receive(address, b'{"task_id": "forged"}')
-        async with ProducerClient(
-            sandbox.api_token, sandbox.base_url, callbacks=receiver, clock=InstantClock()
-        ) as client:
+        async with ProducerClient(sandbox.api_token, sandbox.base_url, callbacks=receiver, clock=clock) as client:
             sandbox.fail_next(Fault.RESET_AFTER_WORK)
             task = await client.submit(SONG, key="key")
         assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
