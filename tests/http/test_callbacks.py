@@ -29,6 +29,12 @@ def key_of(url: str) -> str:
     return url.rpartition("/")[2]
 
 
+async def submitted_elsewhere(sandbox: ProducerSandbox, request: GenerateMusic) -> str | None:
+    """The task of a request of the same account, which another ledger has."""
+    async with ProducerClient(sandbox.api_token, sandbox.base_url) as other:
+        return (await other.submit(request)).task_id
+
+
 @asynccontextmanager
 async def served_receiver(largest_body: int = 1024**2, lingering: float = 10.0) -> AsyncIterator[CallbackReceiver]:
     """A receiver that is served by a web application, as a user would do it.
@@ -94,7 +100,14 @@ async def test_a_submit_whose_answer_was_lost_gets_its_id_from_the_callback() ->
 
 
 @pytest.mark.parametrize(
-    "forged", ["an unknown id", "another account's task", "another request's task", "the same song under another key"]
+    "forged",
+    [
+        "an unknown id",
+        "another account's task",
+        "another request's task",
+        "a task of other software",
+        "the same song under another key",
+    ],
 )
 async def test_a_forged_callback_never_becomes_the_task(forged: str) -> None:
     """Whoever knows the address can post any id: the caller would get another's song, and never the one it paid for."""
@@ -111,6 +124,7 @@ async def test_a_forged_callback_never_becomes_the_task(forged: str) -> None:
             "an unknown id": "00000000-0000-0000-0000-000000000000",
             "another account's task": (await clients[stranger.api_token].submit(SONG, key="key")).task_id,
             "another request's task": (await client.submit(GenerateMusic(prompt="y"), key="y")).task_id,
+            "a task of other software": await submitted_elsewhere(sandbox, GenerateMusic(prompt="z")),
             "the same song under another key": (await client.submit(SONG, key="another")).task_id,
         }
         address = key_of(receiver.address(ledger_key("key", token_id(sandbox.api_token))))
@@ -123,7 +137,7 @@ async def test_a_forged_callback_never_becomes_the_task(forged: str) -> None:
         assert (await client.submit(SONG, key="key")).task_id == paid
         for each in clients.values():
             await each.aclose()
-    assert len(sandbox.charges) == 4
+    assert len(sandbox.charges) == 5
 
 
 async def test_a_forged_callback_does_not_keep_the_listing_from_finding_the_task(

@@ -175,6 +175,25 @@ async def test_a_listing_with_the_oldest_first_does_not_hide_a_song(
     assert found.state == ("unclear" if size == 1 else "found")
 
 
+async def test_a_wrong_clock_and_the_oldest_first_do_not_hide_a_song(
+    client: ProducerClient, service: ProducerSandbox, clock: InstantClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task is outside of the time that is searched, and not among the first tasks of the list."""
+    for _ in range(60):
+        await client.submit(OTHER)
+        clock.time += 1
+
+    def oldest_first(tasks: list[StoredTask], body: TasksBody, _: User) -> Page:
+        first, last = (body.created_at_min or 0) - 300, (body.created_at_max or float("inf")) - 300
+        shown = [task for task in tasks if first <= task.created_at <= last]
+        return shown[body.offset : body.offset + (body.limit or 20)], len(shown)
+
+    select_tasks(monkeypatch, oldest_first)
+    clock.time += 24 * 3600
+    found = await submit_and_settle(service, client, Fault.RESET_AFTER_WORK)
+    assert found.state == "unclear"
+
+
 @pytest.mark.parametrize("knows_offset", [True, False])
 async def test_a_page_without_new_tasks_does_not_hide_a_song(
     client: ProducerClient, service: ProducerSandbox, monkeypatch: pytest.MonkeyPatch, *, knows_offset: bool
