@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakMethod
@@ -148,11 +148,11 @@ class CallbackReceiver:
         from aiohttp import web  # noqa: PLC0415 - the server half of aiohttp is slow to import, and few need it
 
         async def handle(request: web.Request) -> web.Response:
-            address = request.match_info["address"]
-            refused = self._refused_unread(address, request.content_length)
-            return web.Response(status=refused or self.receive(address, await request.read()))
+            # Not `request.read`: its limit is that of the application which this one is mounted in.
+            chunks = request.content.iter_any()
+            return web.Response(status=await self._read(request.match_info["address"], request.content_length, chunks))
 
-        app = web.Application(client_max_size=LARGEST_BODY)
+        app = web.Application()
         app.router.add_post("/{address}", handle)
         return app
 
@@ -162,17 +162,17 @@ class CallbackReceiver:
             return
         status = HTTPStatus.METHOD_NOT_ALLOWED
         if scope["method"] == "POST":
-            address = scope["path"].rpartition("/")[2]
-            refused = self._refused_unread(address, _announced_length(scope))
-            status = refused or self.receive(address, await _body(receive))
+            status = await self._read(scope["path"].rpartition("/")[2], _announced_length(scope), _chunks(receive))
         await send({"type": "http.response.start", "status": int(status), "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
 
-    def _refused_unread(self, address: str, length: int | None) -> HTTPStatus | None:
-        """The status for a callback whose body need not be read; ``None`` if it must be read."""
+    async def _read(self, address: str, announced: int | None, chunks: AsyncIterator[bytes]) -> HTTPStatus:
+        """Take one callback, of whose body no more is read than need be; return the status to answer with."""
         if not self.is_own(address):
             return HTTPStatus.NOT_FOUND
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if (length or 0) > LARGEST_BODY else None
+        if (announced or 0) > LARGEST_BODY or (body := await _body(chunks)) is None:
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        return self.receive(address, body)
 
     def _keep(self, address: str, task_id: str) -> None:
         task_ids = self._arrived.setdefault(address, [])
@@ -216,14 +216,24 @@ def _announced_length(scope: _Scope) -> int | None:
     return int(lengths[0]) if lengths and lengths[0].isdigit() and len(lengths[0]) < LONGEST_ID else None
 
 
-async def _body(receive: _Receive) -> bytes:
-    """What was posted; of a body that is too large, enough to see that it is."""
-    body = bytearray()
-    while len(body) <= LARGEST_BODY:
+async def _chunks(receive: _Receive) -> AsyncIterator[bytes]:
+    """The parts of the body of an ASGI request."""
+    more = True
+    while more:
         message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            break
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
+async def _body(chunks: AsyncIterator[bytes]) -> bytes | None:
+    """What was posted; ``None`` if it is too large."""
+    body = bytearray()
+    read = 0
+    async for chunk in chunks:
+        read += len(chunk) or 1  # so that empty parts come to an end as well
+        if read > LARGEST_BODY:
+            return None
+        body += chunk
     return bytes(body)
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.shared_state import shared_state
@@ -67,6 +67,7 @@ class Availability:
         self._states: dict[str, ServiceState] = {}
         self._read_at = float("-inf")
         self._retired: dict[tuple[str, str], str] = {}
+        self._late: asyncio.Future[Any] | None = None
         # When and where each task was submitted here, and None once its end was counted.
         self._tasks: dict[str, _Submitted | None] = {}
 
@@ -219,11 +220,28 @@ class Availability:
                     self._states[endpoint] = state
 
     async def _with_ledger(self, call: Callable[[], Awaitable[T]]) -> T | None:
-        try:
-            return await asyncio.wait_for(call(), _LONGEST_NOTE_SECONDS)
-        except Exception as fault:  # noqa: BLE001 - whatever it is, it is no reason to stop a call
-            logger.warning("The ledger did not share whether the service works: %s: %s", type(fault).__name__, fault)
+        """The result of a call to the ledger; ``None`` if it fails or takes too long.
+
+        A ledger in a locked file does not let a call end early. So it goes on without those who asked for it, and as
+        long as it does, no other is begun.
+        """
+        loop = asyncio.get_running_loop()
+        if self._late is not None and self._late.get_loop() is loop and not self._late.done():
             return None
+        work = asyncio.ensure_future(call())
+        work.add_done_callback(_retrieve)
+        try:
+            await asyncio.wait([work], timeout=_LONGEST_NOTE_SECONDS)
+            if work.done():
+                return work.result()
+            reason = f"no answer within {_LONGEST_NOTE_SECONDS:g} seconds"
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it is no reason to stop a call
+            reason = f"{type(fault).__name__}: {fault}"
+        finally:
+            if not work.done():
+                self._late = work
+        logger.warning("The ledger did not share whether the service works: %s", reason)
+        return None
 
     def _remember(self, task_id: str, submitted: _Submitted | None) -> None:
         self._tasks.pop(task_id, None)
@@ -252,6 +270,12 @@ def _about_unknown(state: ServiceState, account: str) -> str:
     named = ", ".join(in_short(key.removeprefix(f"{account}/")) for key in keys[:_MOST_NAMED])
     more = "" if len(keys) <= _MOST_NAMED else f" and {len(keys) - _MOST_NAMED} more"
     return f"These submits have an unknown outcome and may have been charged: {named}{more}."
+
+
+def _retrieve(work: asyncio.Future[Any]) -> None:
+    """Take the error of a call that nobody waits for any more; asyncio would report that nobody did."""
+    if not work.cancelled():
+        work.exception()
 
 
 def _action(entry: Entry) -> tuple[str, str]:

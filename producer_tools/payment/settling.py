@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 from producer_tools.concurrency.clock import Clock
@@ -10,6 +11,7 @@ from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.payment.entry import Entry, Source
 from producer_tools.payment.ledger import Ledger, guarded
 from producer_tools.tasks.listing import Listing, SentRequest
+from producer_tools.telemetry import logger
 
 GRACE_SECONDS = 60.0
 """How long the service may take to list a new task. Before that, a missing task proves nothing."""
@@ -21,6 +23,7 @@ _CLOCK_DIFFERENCE = 30.0
 _SECONDS_OF_RECENT = 3600.0
 _MOST_CANDIDATES = 10
 _SHORTEST_SEARCH = 5.0
+_LAST_SEARCH = 1.0
 
 State = Literal["found", "not_found", "several", "not_listed", "unclear"]
 
@@ -82,19 +85,23 @@ class Settler:
             until: Unix seconds. It searches again until something is found, or until then.
         """
         pauses = iter(_PAUSES)
+        shortest = _SHORTEST_SEARCH
         while True:
-            finding = await self._search_in_time(entry, ledger, until)
+            finding = await self._search_in_time(entry, ledger, max(until - self._clock.now(), shortest))
             left = until - self._clock.now()
             if left <= 0 or finding.state in ("found", "several", "not_found") or self._is_hopeless(finding, entry):
                 return finding
             await self._clock.sleep(min(next(pauses, left), left))
+            shortest = _LAST_SEARCH
 
-    async def _search_in_time(self, entry: Entry, ledger: Ledger, until: float) -> Finding:
+    async def _search_in_time(self, entry: Entry, ledger: Ledger, seconds: float) -> Finding:
         """One search, which a slow listing does not hold up: by the machine's time, as every timeout of a request."""
-        seconds = max(until - self._clock.now(), _SHORTEST_SEARCH)
         try:
             return await asyncio.wait_for(self._search_once(entry, ledger), seconds)
         except asyncio.TimeoutError:
+            return Finding("unclear")
+        except Exception:  # noqa: BLE001 - the request was sent: its error must say so, whatever breaks here
+            logger.exception("The search for the request under %r failed.", entry.key)
             return Finding("unclear")
 
     def _is_hopeless(self, finding: Finding, entry: Entry) -> bool:
@@ -103,17 +110,25 @@ class Settler:
         return finding.state == "not_listed" and not waits_for_callback
 
     async def _search_once(self, entry: Entry, ledger: Ledger) -> Finding:
-        sent = SentRequest(entry.endpoint, entry.request)
-        try:
+        finding = Finding("unclear")
+        for look in (self._listed, self._called_back):  # whoever knows the address can post ids that cause errors
             # A ledger that fails here leaves the outcome unknown, since the request was sent.
-            if arrived := self._arrived(entry):
-                owned = _owned(entry, await self._recent(entry, ledger))
-                for task_id in arrived:
-                    if task_id not in owned and await self._listing.is_task_of(task_id, sent):
-                        return await self._claimed(entry, ledger, task_id, "callback")
-            return await self._listed(entry, sent, ledger)
-        except ProducerToolError:
-            return Finding("unclear")
+            with suppress(ProducerToolError):
+                found = await look(entry, SentRequest(entry.endpoint, entry.request), ledger)
+                finding = found or finding
+            if finding.state == "found":
+                break
+        return finding
+
+    async def _called_back(self, entry: Entry, sent: SentRequest, ledger: Ledger) -> Finding | None:
+        """The task that a callback has brought; ``None`` if none has."""
+        if not (arrived := self._arrived(entry)):
+            return None
+        owned = _owned(entry, await self._recent(entry, ledger))
+        for task_id in arrived:
+            if task_id not in owned and await self._listing.is_task_of(task_id, sent):
+                return await self._claimed(entry, ledger, task_id, "callback")
+        return None
 
     async def _listed(self, entry: Entry, sent: SentRequest, ledger: Ledger) -> Finding:
         """What the listing shows of an entry's task."""
@@ -141,6 +156,8 @@ class Settler:
         if now < latest:
             return Finding("unclear")
         near = await self._listing.may_have_become(entry.account, sent, since, until)
+        if not await self._listing.lists_own(entry.account):
+            return Finding("not_listed")
         free = await self._free(entry, sent, [task_id for task_id in near if task_id not in owned], ledger)
         return Finding("unclear" if free else "not_found", free)
 
@@ -152,13 +169,15 @@ class Settler:
     async def _own(self, entry: Entry, sent: SentRequest, task_ids: Sequence[str]) -> list[str] | None:
         """Those of the tasks that are this account's; ``None`` if the listing shows others' tasks."""
         own: list[str] = []
+        are_others = False
         for task_id in task_ids[:_MOST_CANDIDATES]:
             # The listing may show tasks of other accounts; a look-up shows only this account's.
-            is_own = await self._listing.is_own(entry.account, task_id, sent)
-            if is_own is None:
-                return None
-            if is_own:
+            if is_own := await self._listing.is_own(entry.account, task_id, sent):
                 own.append(task_id)
+            are_others = are_others or is_own is None
+        if are_others and not own:
+            self._listing.doubt(entry.account)
+            return None
         return own
 
     async def _free(self, entry: Entry, sent: SentRequest, task_ids: Sequence[str], ledger: Ledger) -> tuple[str, ...]:
@@ -182,14 +201,14 @@ class Settler:
         return self._callbacks.arrived(url) if self._callbacks is not None and isinstance(url, str) else ()
 
     def _is_contested(self, entry: Entry, recent: Sequence[Entry], record: Mapping[str, Any]) -> bool:
-        """Whether a task may be another entry's: of a request that is being sent now, or that says more of the task."""
+        """Whether a task may be another entry's: that of an equal request which is being sent now."""
         now = self._clock.now()
         return any(
             each.account == entry.account
             and each.key != entry.key
             and each.answer is None
+            and each.is_being_sent(now)
             and SentRequest(each.endpoint, each.request).made(record)
-            and (each.is_being_sent(now) or _says_more(each.request, entry.request))
             for each in recent
         )
 
@@ -216,11 +235,6 @@ def _owned(entry: Entry, recent: Sequence[Entry]) -> set[str]:
     # The entry's own claim stays if its process was killed before the answer was written down.
     own = _claim_fingerprint(entry)
     return {str(each.answer.get("task_id")) for each in recent if each.answer and each.fingerprint != own}
-
-
-def _says_more(body: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether a body has all values of another one, and further ones."""
-    return len(body) > len(other) and all(body.get(name) == value for name, value in other.items())
 
 
 def _claim_fingerprint(entry: Entry) -> str:

@@ -167,6 +167,7 @@ def test_the_secret_is_not_shown() -> None:
         ("POST", b"17", [b'{"task_id": "t1"}'], 204),
         ("POST", b"many", [b'{"task_id": "t1"}'], 204),
         ("POST", None, [b"x" * LARGEST_BODY, b"y", b"z"], 413),
+        ("POST", None, [b""] * (LARGEST_BODY + 2), 413),
         ("POST", str(LARGEST_BODY + 1).encode(), [b"x" * 9], 413),
         ("GET", None, [b""], 405),
     ],
@@ -178,14 +179,13 @@ async def test_the_asgi_application(
     """What is refused by its address or its length is not read: anybody could make a server read for ever."""
     receiver = CallbackReceiver(URL)
     path = f"/producer/{last_part(receiver.address('key'))}{'' if is_own else 'x'}"
-    messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
-    messages[-1]["more_body"] = False
+    unread = list(reversed(chunks))
     answered: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
         assert is_own, "a body was read for a wrong address"
         assert announced is None or status != 413, "a body that is too long was read"
-        return messages.pop(0)
+        return {"type": "http.request", "body": unread.pop(), "more_body": bool(unread)}
 
     async def send(message: dict[str, Any]) -> None:
         answered.append(message)

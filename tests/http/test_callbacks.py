@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from producer_tools import CallbackReceiver, ProducerClient, SubmissionUnknownError
+from producer_tools import CallbackReceiver, ProducerClient, ServerError, SubmissionUnknownError
 from producer_tools.http.callbacks import LARGEST_BODY
 from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
@@ -29,14 +29,25 @@ def key_of(url: str) -> str:
     return url.rpartition("/")[2]
 
 
+async def submitted_elsewhere(sandbox: ProducerSandbox, request: GenerateMusic) -> str | None:
+    """The task of a request of the same account, which another ledger has."""
+    async with ProducerClient(sandbox.api_token, sandbox.base_url) as other:
+        return (await other.submit(request)).task_id
+
+
 @asynccontextmanager
-async def served_receiver() -> AsyncIterator[CallbackReceiver]:
-    """A receiver that is served by a web application, as a user would do it."""
+async def served_receiver(largest_body: int = 1024**2, lingering: float = 10.0) -> AsyncIterator[CallbackReceiver]:
+    """A receiver that is served by a web application, as a user would do it.
+
+    Args:
+        largest_body: the application's own limit.
+        lingering: for how many seconds its server goes on reading what was refused.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         receiver = CallbackReceiver(f"http://127.0.0.1:{listening.getsockname()[1]}/producer")
-        app = web.Application()
+        app = web.Application(client_max_size=largest_body)
         app.add_subapp("/producer", receiver.application())
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, lingering_time=lingering)
         await runner.setup()
         await web.SockSite(runner, listening).start()
         try:
@@ -89,7 +100,14 @@ async def test_a_submit_whose_answer_was_lost_gets_its_id_from_the_callback() ->
 
 
 @pytest.mark.parametrize(
-    "forged", ["an unknown id", "another account's task", "another request's task", "the same song under another key"]
+    "forged",
+    [
+        "an unknown id",
+        "another account's task",
+        "another request's task",
+        "a task of other software",
+        "the same song under another key",
+    ],
 )
 async def test_a_forged_callback_never_becomes_the_task(forged: str) -> None:
     """Whoever knows the address can post any id: the caller would get another's song, and never the one it paid for."""
@@ -106,6 +124,7 @@ async def test_a_forged_callback_never_becomes_the_task(forged: str) -> None:
             "an unknown id": "00000000-0000-0000-0000-000000000000",
             "another account's task": (await clients[stranger.api_token].submit(SONG, key="key")).task_id,
             "another request's task": (await client.submit(GenerateMusic(prompt="y"), key="y")).task_id,
+            "a task of other software": await submitted_elsewhere(sandbox, GenerateMusic(prompt="z")),
             "the same song under another key": (await client.submit(SONG, key="another")).task_id,
         }
         address = key_of(receiver.address(ledger_key("key", token_id(sandbox.api_token))))
@@ -118,7 +137,29 @@ async def test_a_forged_callback_never_becomes_the_task(forged: str) -> None:
         assert (await client.submit(SONG, key="key")).task_id == paid
         for each in clients.values():
             await each.aclose()
-    assert len(sandbox.charges) == 4
+    assert len(sandbox.charges) == 5
+
+
+async def test_a_forged_callback_does_not_keep_the_listing_from_finding_the_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stranger could make every lost answer an unknown outcome, with ids that the service cannot look up."""
+    receiver, post = CallbackReceiver("http://127.0.0.1:9/producer"), Transport.post
+
+    async def failing(self: Transport, endpoint: str, body: dict[str, Any], *, paid: bool) -> Any:
+        if body.get("id") == "forged":
+            raise ServerError("api_error", "this id cannot be looked up")
+        return await post(self, endpoint, body, paid=paid)
+
+    monkeypatch.setattr(Transport, "post", failing)
+    clock = InstantClock()
+    with ProducerSandbox(clock=clock) as sandbox:
+        address = key_of(receiver.address(ledger_key("key", token_id(sandbox.api_token))))
+        receiver.receive(address, b'{"task_id": "forged"}')
+        async with ProducerClient(sandbox.api_token, sandbox.base_url, callbacks=receiver, clock=clock) as client:
+            sandbox.fail_next(Fault.RESET_AFTER_WORK)
+            task = await client.submit(SONG, key="key")
+        assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
 
 
 async def test_without_a_callback_in_time_the_outcome_stays_unknown(sent: list[dict[str, Any]]) -> None:
@@ -180,3 +221,23 @@ async def test_any_request_gets_a_fitting_status(body: bytes, status: int) -> No
             assert answer.status == 404
         async with session.get(url) as answer:
             assert answer.status == 405
+
+
+@pytest.mark.parametrize("largest_body", [100, 1024**3])
+async def test_the_limit_of_the_surrounding_application_does_not_count(largest_body: int) -> None:
+    """A callback would be refused, or anybody who knows an address could fill the memory."""
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 1000:
+            sent += 1
+            yield bytes(LARGEST_BODY)
+
+    async with served_receiver(largest_body, lingering=0.2) as receiver, aiohttp.ClientSession() as session:
+        url = receiver.address("key")
+        async with session.post(url, data=json.dumps({"task_id": "t1", "data": "x" * 5000})) as answer:
+            assert answer.status == 204
+        async with session.post(url, data=endless()) as answer:
+            assert answer.status == 413
+    assert sent < 100

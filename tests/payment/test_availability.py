@@ -1,7 +1,10 @@
 """A service that is down: paid calls stop, one trial decides, and clients with one ledger share what they saw."""
 
+import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +278,22 @@ async def test_a_ledger_that_cannot_share_stops_no_call(down: Down) -> None:
     assert await down.song(client) == "complete"
     with down.sandbox.outage("no_capacity"):
         assert await down.songs(client, 4) == ["failed"] * 3 + [DOWN]
+
+
+async def test_a_locked_ledger_does_not_hold_a_look_up_up(
+    down: Down, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite waits 30 seconds for a locked file, and its thread cannot be stopped: each look-up took a minute."""
+    monkeypatch.setattr("producer_tools.payment.availability._LONGEST_NOTE_SECONDS", 0.01)
+    client = down.client(SqliteLedger(tmp_path / "ledger.sqlite"))
+    with down.sandbox.outage("no_capacity", submits=1):
+        task = await client.submit(SONG)
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        for _ in range(2):
+            down.clock.advance(5)
+            looked_up = await asyncio.wait_for(client.get_task(str(task.task_id)), 10)
+            assert looked_up.state == "failed"
 
 
 @pytest.mark.parametrize(

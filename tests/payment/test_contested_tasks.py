@@ -184,3 +184,24 @@ async def test_a_slow_listing_does_not_hold_up_a_search(
     monkeypatch.setattr("producer_tools.payment.outcomes.GRACE_SECONDS", 0.0)
     (settled,) = await asyncio.wait_for(client.settle(), 10)
     assert settled.finding.state == "unclear"
+
+
+async def test_two_searches_at_once_do_not_take_one_task(
+    client: ProducerClient, service: ProducerSandbox, ledger: WatchedLedger, clock: InstantClock
+) -> None:
+    """Two callers would have one song, and the search of one of them would say that it was found."""
+    service.listing.delay_seconds = 1000
+    await lose(service, client, SONG, "a", Fault.RESET_AFTER_WORK)
+    await lose(service, client, SONG, "b", Fault.RESET_BEFORE_WORK)
+    service.listing.delay_seconds = 0
+    found: list[Any] = []
+
+    async def other_process() -> None:
+        async with ProducerClient(service.api_token, service.base_url, clock=clock, ledger=ledger) as other:
+            found.extend(await other.settle())
+
+    ledger.happenings = [None, other_process]  # the search for a has read whose tasks there are
+    found += await client.settle()
+    taken = [entry.answer["task_id"] for entry in await ledger.entries() if entry.endpoint and entry.answer]
+    assert taken == [service.charges[0].task_id]
+    assert {each.key for each in found if each.finding.state == "found"} == {found[0].key}

@@ -145,21 +145,19 @@ async def test_one_odd_answer_does_not_turn_the_search_off(client: ProducerClien
     assert (await client.submit(SONG, key="k")).task_id == service.charges[0].task_id
 
 
-@pytest.mark.parametrize("odd", ["forbidden", "empty", "other_shape", "foreign"])
+@pytest.mark.parametrize("odd", ["forbidden", "empty", "other_shape"])
 async def test_an_odd_answer_of_a_listing_that_has_worked_is_a_passing_fault(
     odd: Any, client: ProducerClient, service: ProducerSandbox
 ) -> None:
     """One page of a proxy would turn the search off for as long as a server runs."""
     lose_answer(service)
     await client.submit(SONG, key="k")
-    with ProducerClient(service.add_user().api_token, service.base_url) as stranger:
-        await stranger.submit(GenerateMusic(prompt="another waltz"))
     service.listing.answer = odd
     lose_answer(service)
     with pytest.raises(SubmissionUnknownError):
         await client.submit(GenerateMusic(prompt="another waltz"), key="k2")
     service.listing.answer = "works"
-    assert (await client.submit(GenerateMusic(prompt="another waltz"), key="k2")).task_id == service.charges[2].task_id
+    assert (await client.submit(GenerateMusic(prompt="another waltz"), key="k2")).task_id == service.charges[1].task_id
 
 
 async def test_a_strangers_task_is_never_taken(client: ProducerClient, service: ProducerSandbox) -> None:
