@@ -204,15 +204,15 @@ class ServiceUnreachableError(ProducerToolError):
 
 
 class FileHostingError(ProducerToolError):
-    """No file endpoint of the provider took a recording, so it has no address and was not uploaded."""
+    """No file endpoint of the provider took a recording, so it has no address and was not uploaded.
 
-    advice = (
-        "Nothing was charged. Call again later, or put the file on the web yourself and submit "
-        "UploadAudio(audio_url=...)."
-    )
+    Its ``code`` is ``token_not_accepted`` if each endpoint refused the API token: other calls may accept it. Otherwise
+    it is ``no_file_endpoint``, and the message says whether a later call may succeed.
+    """
+
+    advice = "Nothing was charged. Put the file on the web yourself and submit UploadAudio(audio_url=...)."
     advice_to_model = (
-        "Nothing was charged. Tell the user to try later, or to put the file on the web and give its audio_url; do not "
-        "call again now."
+        "Nothing was charged. Tell the user to put the file on the web and give its audio_url; do not call again now."
     )
 
 

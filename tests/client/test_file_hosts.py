@@ -12,6 +12,7 @@ import pytest
 
 from producer_tools import FileHostingError, ProducerClient, api_token
 from producer_tools.files.uploads.recordings import LARGEST_RECORDING, Recording, read_recording
+from producer_tools.http.transport import Transport
 from producer_tools.sandbox import ProducerSandbox
 from tests.files.own_recordings import wav
 from tests.raw_server import RESET, SILENCE, Reply, answering, http
@@ -51,16 +52,37 @@ async def test_one_error_tells_what_each_endpoint_said(
     with pytest.raises(FileHostingError) as caught:
         await client.upload(takes[0])
     assert str(caught.value) == (
-        "no_file_endpoint: No file endpoint took the recording. "
+        "no_file_endpoint: No file endpoint took the recording, and the same call will fail again. "
         f"{sandbox.base_url}/files/upload said no_api: there is no API for files here; "
         f"{sandbox.base_url}/api/v1/files/ said invalid_token: this token may not store files. "
-        "Nothing was charged. Call again later, or put the file on the web yourself and submit "
-        "UploadAudio(audio_url=...)."
+        "Nothing was charged. Put the file on the web yourself and submit UploadAudio(audio_url=...)."
     )
     assert "audio_url" in caught.value.for_model()
     assert sandbox.charges == ()
     sandbox.file_hosts.platform = "works"
     assert (await client.upload(takes[0])).state == "complete"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code", "again"),
+    [
+        ("401 Unauthorized", "401 Unauthorized", "token_not_accepted", "the same call will fail again"),
+        ("401 Unauthorized", "404 Not Found", "no_file_endpoint", "the same call will fail again"),
+        ("413 Too Large", "403 Forbidden", "no_file_endpoint", "the same call will fail again"),
+        ("401 Unauthorized", "500 Oops", "no_file_endpoint", "a later call may succeed"),
+        ("429 Slow Down", "401 Unauthorized", "no_file_endpoint", "a later call may succeed"),
+    ],
+)
+async def test_the_error_says_whether_a_later_call_may_succeed(
+    first: str, second: str, code: str, again: str, takes: list[Path]
+) -> None:
+    """A user whose token may store no files would be told to try later, for ever."""
+    async with answering(http({}, first), http({}, second)) as server, ProducerClient(TOKEN, server.base_url) as client:
+        with pytest.raises(FileHostingError, match=again) as caught:
+            await client.upload(takes[0])
+    assert caught.value.code == code
+    assert ("accepts this API token" in caught.value.for_model()) is (code == "token_not_accepted")
+    assert "later" not in caught.value.for_model() or again.startswith("a later")
 
 
 async def test_two_long_refusals_leave_room_for_each_other(takes: list[Path]) -> None:
@@ -119,6 +141,10 @@ async def test_each_likely_form_of_the_answer_is_read(answer: dict[str, Any], ta
         http({"url": "file:///etc/passwd"}),
         http({"url": "javascript:alert(1)"}),
         http({"url": "/media/take.wav"}),
+        http({"url": "http://10.0.0.7/take.wav"}),
+        http({"url": "http://169.254.169.254/latest/meta-data"}),
+        http({"url": "https://[fe80::1]/take.wav"}),
+        http({"url": "https://user:password@files.example/take.wav"}),
         http({"url": f"{URL}\nSet-Cookie: x"}),
         http({"url": f"{URL} x"}),
         http({"url": f"{URL}\u202e\x07"}),
@@ -139,6 +165,25 @@ async def test_what_is_no_address_is_not_used(reply: Reply, takes: list[Path]) -
     paths = [request.split(b" ", 2)[1] for request in server.requests]
     assert paths == [b"/files/upload", b"/api/v1/files/", b"/producer/upload"]
     assert URL.encode() in server.requests[2]
+
+
+@pytest.mark.parametrize("inner", ["localhost", "127.0.0.1", "192.168.0.9", "[::1]"])
+async def test_an_address_inside_a_network_is_not_used(
+    inner: str, takes: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service could not fetch it, which is paid for. Only an endpoint inside that network may name one there."""
+
+    async def answers(*_: object, **__: object) -> dict[str, str]:
+        return {"url": f"http://{inner}/take.wav", "task_id": "t1"}
+
+    monkeypatch.setattr(Transport, "post_file", answers)
+    monkeypatch.setattr(Transport, "post", answers)
+    for base_url in ("https://api.example", "http://10.0.0.7"):
+        async with ProducerClient(TOKEN, base_url) as client:
+            with pytest.raises(FileHostingError, match=r"no public http\(s\) address"):
+                await client.upload(takes[0])
+    async with ProducerClient(TOKEN, f"http://{inner}") as client:
+        assert (await client.upload(takes[0])).task_id == "t1"
 
 
 async def test_the_request_is_what_the_endpoints_document(takes: list[Path]) -> None:

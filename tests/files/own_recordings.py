@@ -43,6 +43,7 @@ OTHER_TYPES = [
     ("FLAC", b"ID3\4\0\0\0\0\0\4TAG!fLaC" + bytes(60)),
     ("AVI", b"RIFF\x3c\0\0\0AVI " + bytes(60)),
     ("RF64", b"RF64\xff\xff\xff\xffWAVE" + bytes(60)),
+    ("BW64", b"BW64\xff\xff\xff\xffWAVE" + bytes(60)),
     ("a video", mp4(b"vide", b"soun")),
     ("without sound", mp4(b"text")),
     ("text", _TAG + b"Dear diary, behind a tag.\n" * 9),

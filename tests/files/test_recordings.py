@@ -74,6 +74,31 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     assert "cut off" in refusal(path)
 
 
+@pytest.mark.parametrize("content", [wav(0), wav()[:36], b"RIFF\4\0\0\0WAVE"], ids=["no samples", "no data", "nothing"])
+def test_a_wav_file_without_sound_is_refused(content: bytes, tmp_path: Path) -> None:
+    """A recorder that was stopped at once leaves such a file. Nothing is cut off, but the upload would be paid for."""
+    path = tmp_path / "take.wav"
+    path.write_bytes(b"RIFF" + (len(content) - 8).to_bytes(4, "little") + content[8:])
+    assert "holds no sound: record or export it again" in refusal(path)
+
+
+def test_a_recording_without_its_length_is_taken(tmp_path: Path) -> None:
+    """A program that was ended while it recorded has left zeros for its length: all that was played is there."""
+    path = tmp_path / "take.wav"
+    content = wav()[:40] + bytes(4) + wav()[44:]
+    path.write_bytes(content)
+    assert read_recording(path).content == content
+
+
+def test_a_large_tag_is_no_obstacle(tmp_path: Path) -> None:
+    """Pictures of 20 MB stand before the sound of some songs."""
+    path = tmp_path / "take.mp3"
+    size = 20 * 10**6
+    tag = b"ID3\4\0\0" + bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0)) + bytes(size)
+    path.write_bytes(tag + mp3())
+    assert len(read_recording(path).content) == 10 + size + len(mp3())
+
+
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     """Each of them would be an error of the system, a wait for ever, or an empty upload that is paid for."""
     os.mkfifo(tmp_path / "pipe.wav")
@@ -196,6 +221,17 @@ def test_nothing_else_is_read_and_no_error_tells_what_there_is(path: str, folder
     assert str(folder.parent) not in text
     where = "does not exist, or is not a file that can be read" if path in OUTSIDE else "is not allowed"
     assert text.startswith(f"bad_request: path: {path!r} {where}"), "the same whether it exists or not"
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_a_hard_link_is_not_followed(folder: Path) -> None:
+    """It is the file elsewhere, under a second name. The user's own files may have several names."""
+    (folder / "take 2.wav").hardlink_to(folder.parent / "secret.wav")
+    with pytest.raises(InvalidArgumentError, match=r"take 2\.wav' is not allowed: .*hard link.* Put a copy into"):
+        read_inside(folder, "take 2.wav")
+    assert read_recording(folder / "take 2.wav").content == wav()
+    (folder.parent / "secret.wav").unlink()
+    assert read_inside(folder, "take 2.wav").content == wav()
 
 
 def test_a_link_that_comes_in_between_is_not_followed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,7 +159,7 @@ async def test_another_call_that_unpacks_the_archive_first(tmp_path: Path, monke
 
 @pytest.mark.parametrize(
     ("owner", "function", "code"),
-    [(archive, "_check_directory", "no_write_access"), (Library, "find", "unexpected_error")],
+    [(archive, "_checked_members", "no_write_access"), (Library, "find", "unexpected_error")],
 )
 async def test_a_fault_of_the_disk_does_not_tell_a_model_the_directory(
     owner: object, function: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -180,7 +180,7 @@ def with_link() -> bytes:
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as writing:
-        writing.writestr(link, "/etc/passwd")
+        writing.writestr(link, WAV)
     return file.getvalue()
 
 
@@ -206,10 +206,13 @@ def damaged() -> bytes:
     return bytes(content)
 
 
+def silence(megabytes: float) -> bytes:
+    size = int(megabytes * 10**6)
+    return short_wav(0)[:40] + size.to_bytes(4, "little") + bytes(size)
+
+
 def bomb() -> bytes:
-    header = bytearray(short_wav(0))
-    header[40:44] = (3 * 10**6).to_bytes(4, "little")
-    return zipped({"vocals.wav": bytes(header) + bytes(3 * 10**6)}, zipfile.ZIP_DEFLATED)
+    return zipped({"vocals.wav": silence(3)}, zipfile.ZIP_DEFLATED)
 
 
 def longer_than_it_says() -> bytes:
@@ -218,6 +221,32 @@ def longer_than_it_says() -> bytes:
     entry = content.index(b"PK\1\2")
     content[entry + 24 : entry + 28] = (100).to_bytes(4, "little")
     return bytes(content)
+
+
+def with_files_that_overlap() -> bytes:
+    """Forty files that are all the same bytes of the archive."""
+    content = bytearray(bomb())
+    directory = content.index(b"PK\1\2")
+    entry, end = content[directory:-22], content[-22:]
+    end[8:12] = struct.pack("<2H", 40, 40)
+    end[12:16] = struct.pack("<I", 40 * len(entry))
+    entries = [entry.replace(b"vocals.wav", f"take{number:02}.wav".encode()) for number in range(40)]
+    return bytes(content[:directory] + b"".join(entries) + end)
+
+
+def with_a_long_directory() -> bytes:
+    """Each entry has remarks of 60 kB, which zipfile would keep in memory."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as writing:
+        for number in range(20):
+            writing.writestr(f"{number}.wav", WAV)
+            writing.filelist[-1].comment = bytes(60_000)
+    return file.getvalue()
+
+
+def with_a_nul() -> bytes:
+    """The module zipfile takes the name to end at the NUL."""
+    return zipped({"vocals.wav": WAV}).replace(b"vocals.wav", b"vo\0als.exe")
 
 
 def at_a_place_before_its_start() -> bytes:
@@ -235,43 +264,57 @@ def with_a_short_field() -> bytes:
     return bytes(content)
 
 
-UNSAFE: dict[str, Callable[[], bytes]] = {
-    "a place before its start": at_a_place_before_its_start,
-    "a file without a name": with_a_short_field,
-    "a path upwards": lambda: zipped({"../../vocals.wav": WAV}),
-    "an absolute path": lambda: zipped({"/stems/vocals.wav": WAV}),
-    "a Windows path": lambda: zipped({"C:vocals.wav": WAV}),
-    "a backslash": lambda: zipped({"..\\vocals.wav": WAV}),
-    "a link": with_link,
-    "one name twice": with_a_name_twice,
-    "encrypted": encrypted,
-    "damaged": damaged,
-    "a bomb": bomb,
-    "longer than it says": longer_than_it_says,
-    "no audio": lambda: zipped({"vocals.wav": b"<html>"}),
-    "audio that is cut off": lambda: zipped({"vocals.wav": WAV[:-100]}),
-    "an archive in it": lambda: zipped({"stems.zip": zipped(STEMS)}),
-    "too many files": lambda: zipped({f"{number}.wav": WAV for number in range(archive.MOST_STEMS + 1)}),
-    "very many names": lambda: zipped({f"{number}/": b"" for number in range(archive.MOST_STEMS * 10 + 1)}),
-    "an unusual compression": lambda: zipped({"vocals.wav": WAV}, zipfile.ZIP_LZMA),
-    "nothing to hear": lambda: zipped({"stems/": b""}),
+ELSEWHERE = "a name in it is a path that leads elsewhere"
+TOO_LARGE = "its files are too large"
+UNSAFE: dict[str, tuple[Callable[[], bytes], str]] = {
+    "a place before its start": (at_a_place_before_its_start, "it cannot be read (OSError)"),
+    "a file without a name": (with_a_short_field, "it cannot be read"),
+    "a path upwards": (lambda: zipped({"../../vocals.wav": WAV}), ELSEWHERE),
+    "an absolute path": (lambda: zipped({"/stems/vocals.wav": WAV}), ELSEWHERE),
+    "a Windows path": (lambda: zipped({"C:vocals.wav": WAV}), ELSEWHERE),
+    "a backslash": (lambda: zipped({"stems\\..\\vocals.wav": WAV}), ELSEWHERE),
+    "a NUL": (with_a_nul, ELSEWHERE),
+    "a link": (with_link, "something in it is no file"),
+    "one name twice": (with_a_name_twice, "two files in it have the same name"),
+    "encrypted": (encrypted, "it is encrypted"),
+    "damaged": (damaged, "it cannot be read (BadZipFile)"),
+    "a bomb": (bomb, TOO_LARGE),
+    "files that overlap": (with_files_that_overlap, TOO_LARGE),
+    "one large file": (lambda: zipped({"vocals.wav": silence(3.6)}), TOO_LARGE),
+    "large files": (lambda: zipped({f"{number}.wav": silence(0.9) for number in range(5)}), TOO_LARGE),
+    "longer than it says": (longer_than_it_says, "it cannot be read (BadZipFile)"),
+    "no audio": (lambda: zipped({"vocals.wav": b"<html>"}), "a file in it is no whole audio file"),
+    "audio that is cut off": (lambda: zipped({"vocals.wav": WAV[:-100]}), "a file in it is no whole audio file"),
+    "an archive in it": (lambda: zipped({"stems.zip": zipped(STEMS)}), "a file in it is no whole audio file"),
+    "too many files": (lambda: zipped({f"{number}.wav": WAV for number in range(archive.MOST_STEMS + 1)}), "65 files"),
+    "a long directory": (with_a_long_directory, "its directory is too long"),
+    "an unusual compression": (lambda: zipped({"vocals.wav": WAV}, zipfile.ZIP_LZMA), "compressed in an unusual way"),
+    "nothing to hear": (lambda: zipped({"stems/": b"", ".vocals.wav": WAV}), "it has 0 files"),
 }
 
 
-@pytest.mark.parametrize("make", UNSAFE.values(), ids=UNSAFE)
+@pytest.mark.parametrize(("make", "reason"), UNSAFE.values(), ids=UNSAFE)
 async def test_an_unsafe_archive_stays_packed(
-    make: Callable[[], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_fetch: Callable[[], None]
+    make: Callable[[], bytes],
+    reason: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    no_fetch: Callable[[], None],
 ) -> None:
     """It could write outside the directory, or fill the disk. The user has paid for it, so it is kept."""
-    monkeypatch.setattr(archive, "ALWAYS_ALLOWED", 2 * 10**6)  # so that the bomb may be small
+    # So that the bombs may be small.
+    for limit, size in (("ALWAYS_ALLOWED", 2), ("LARGEST_TOTAL", 4), ("LARGEST_MEDIA", 3.5)):
+        monkeypatch.setattr(archive, limit, int(size * 10**6))
     directory = tmp_path / "deep" / "songs"
     content = make()
     first = await save(directory, content)
     assert [(file.kind, file.name) for file in first.files] == [("stems", "Song.zip")]
     assert [failed.error.code for failed in first.failed] == ["unsafe_archive"]
+    assert reason in first.failed[0].error.message
     assert [path for path in tmp_path.rglob("*.*") if path.suffix != ".jsonl"] == [directory / "Song.zip"]
     assert (directory / "Song.zip").read_bytes() == content
     no_fetch()
+    monkeypatch.setattr(stems, "unpacked", lambda _: pytest.fail("it was tried again"))
     again = await save(directory, b"")
     assert [failed.error.message for failed in again.failed] == [failed.error.message for failed in first.failed]
     assert [file.downloaded for file in again.files] == [False]

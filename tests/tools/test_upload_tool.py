@@ -43,6 +43,7 @@ def folder(tmp_path: Path) -> Path:
     (folder / "demos/riff.wav").write_bytes(wav())
     (tmp_path / "secret.wav").write_bytes(wav(note=1))
     (folder / "link.wav").symlink_to(tmp_path / "secret.wav")
+    (folder / "hard.wav").hardlink_to(tmp_path / "secret.wav")
     return folder
 
 
@@ -120,7 +121,9 @@ async def test_exactly_one_is_given(
     assert not sandbox.file_hosts.received
 
 
-@pytest.mark.parametrize("path", ["link.wav", "../secret.wav", "../gone.wav", "gone.wav", "/etc/passwd", "demos"])
+@pytest.mark.parametrize(
+    "path", ["link.wav", "hard.wav", "../secret.wav", "../gone.wav", "gone.wav", "/etc/passwd", "demos"]
+)
 async def test_a_model_gets_nothing_else_and_learns_nothing(
     path: str, tool: ProducerUploadAudio, sandbox: ProducerSandbox, folder: Path
 ) -> None:

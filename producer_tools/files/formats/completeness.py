@@ -13,6 +13,7 @@ from typing import BinaryIO
 from producer_tools.files.formats.mp3_frames import frame_length
 
 _MOST_PARTS = 100_000  # boxes or chunks; a real file has at most a few thousand
+_MOST_TAGS = 100  # at the beginning of an mp3; a real file has one, and seldom a second one
 _PLACEHOLDER = 0x7FFF0000  # sox writes 0x7FFFF000, ffmpeg 0xFFFFFFFF
 _ID3_HEADER, _ID3V1 = 10, 128
 _ID3_FOOTER = 0x10
@@ -37,15 +38,21 @@ def wav(file: BinaryIO, size: int) -> bool:
     # Some encoders count the eight bytes before the length too. The samples decide then.
     if _says_length(riff) and riff > size:
         return False
+    for name, start, length in chunks(file, size):
+        if name == b"data":
+            return not _says_length(length) or start + length <= size
+    return _says_length(riff)
+
+
+def chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start of the content and length of each chunk of a RIFF file, up to the end."""
     position = 12
     for _ in range(_MOST_PARTS):
+        if position + 8 > size:
+            return
         name, length = _read(file, position, 4), _number(file, position + 4, "<I")
-        if name == b"data":
-            return not _says_length(length) or position + 8 + length <= size
+        yield name, position + 8, length
         position += 8 + length + length % 2
-        if position >= size:
-            break
-    return _says_length(riff)
 
 
 def webp(file: BinaryIO, size: int) -> bool:
@@ -79,7 +86,9 @@ def mp3(file: BinaryIO, size: int) -> bool:
 def after_id3(file: BinaryIO, size: int) -> int:
     """Where the ID3 tags at the beginning end; behind the end, if they are cut off."""
     start = 0
-    while _read(file, start, 3) == b"ID3" and start < size:
+    for _ in range(_MOST_TAGS):
+        if start >= size or _read(file, start, 3) != b"ID3":
+            break
         sizes = _read(file, start + 6, 4)
         flags = _number(file, start + 5, ">B")
         length = sum((byte & 0x7F) << shift for byte, shift in zip(sizes, (21, 14, 7, 0), strict=False))

@@ -1,6 +1,7 @@
 """Unpacks a stems archive. It is untrusted: nothing gets a name before all of it was checked and unpacked."""
 
 import errno
+import io
 import stat
 import zipfile
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ UNSAFE = "unsafe_archive"
 """The code of the error for an archive that is not unpacked."""
 
 _CHUNK = 256 * 1024
+_LONGEST_DIRECTORY = 1024 * 1024  # bytes; each of 64 files may have a name and remarks of 16 kB
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -58,8 +60,8 @@ def unpacked(path: Path) -> Iterator[list[Stem]]:
     """
     with ExitStack() as stack:
         try:
-            _check_directory(path)
-            archive = stack.enter_context(zipfile.ZipFile(path))
+            file = stack.enter_context(_ArchiveFile(path.open("rb", buffering=0)))
+            archive = stack.enter_context(zipfile.ZipFile(file))
             members = _checked_members(archive, path.stat().st_size)
             stems = list(_read_all(archive, members, path.parent, stack))
         except DownloadError:
@@ -72,15 +74,18 @@ def unpacked(path: Path) -> Iterator[list[Stem]]:
         yield stems
 
 
-def _check_directory(path: Path) -> None:
-    """Refuse an archive that names very many files: zipfile would keep a record of each in memory."""
-    signature, entries, end = b"PK\1\2", 0, b""
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            entries += (end + chunk).count(signature)
-            end = chunk[-3:]
-    if entries > 10 * MOST_STEMS:  # the four bytes may also occur in the audio
-        raise _unsafe("it names too many files")
+class _ArchiveFile(io.BufferedReader):
+    """An archive whose directory is not read if it is very long: zipfile reads it at once, and keeps all of it."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read at most ``size`` bytes.
+
+        Raises:
+            DownloadError: ``unsafe_archive``: it is more than a directory may have. Files are read in smaller parts.
+        """
+        if size is not None and size > _LONGEST_DIRECTORY:
+            raise _unsafe("its directory is too long")
+        return super().read(size)
 
 
 def _checked_members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
@@ -99,7 +104,7 @@ def _checked_members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInf
 
 def _is_ignored(name: str) -> bool:
     """Whether this is a hidden file, which programs that make archives add."""
-    return name.startswith("__MACOSX/") or PurePosixPath(name).name.startswith(".")
+    return PurePosixPath(name).name.startswith(".")
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:
@@ -124,11 +129,9 @@ def _read_all(
         part = PartFile(directory)
         stack.callback(part.discard)
         part.restart()
-        with archive.open(member) as file:
+        with archive.open(member) as file:  # zipfile ends it where its length says
             while chunk := file.read(_CHUNK):
                 part.write(chunk)
-                if part.size > member.file_size:
-                    raise _unsafe("a file in it is longer than it says")
         file_type = detect("stem", part.head)
         if file_type is None or not part.is_whole(file_type):
             raise _unsafe("a file in it is no whole audio file")

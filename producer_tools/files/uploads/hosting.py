@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from yarl import URL
 
-from producer_tools.errors import AnswerError, FileHostingError, ProducerToolError
+from producer_tools.errors import AnswerError, AuthenticationError, DownloadError, FileHostingError, ProducerToolError
+from producer_tools.files.fetch.url_rules import UrlRules, read_url
 from producer_tools.files.uploads.recordings import Recording
+from producer_tools.http.faults import SAFE_TO_RETRY_IF_FREE
 from producer_tools.http.safe_text import TOKEN_MARK, safe_name, safe_text
 from producer_tools.http.transport import Transport
 from producer_tools.requests.fields import Url
@@ -48,18 +51,17 @@ class FileHosts:
             FileHostingError: no endpoint took it.
             MissingTokenError: there is no token; nothing was sent.
         """
-        refusals: dict[str, str] = {}
+        refusals: dict[str, ProducerToolError] = {}
         for address in sorted(self._addresses, key=lambda each: each != self._worked):
             try:
                 url = await self._host_at(address, recording)
             except ProducerToolError as error:  # noqa: PERF203 - one turn sends a file
-                refusals[address] = f"{error.code}: {error.message}"
-                logger.info("The file endpoint %s did not take a recording: %s", address, refusals[address])
+                refusals[address] = error
+                logger.info("The file endpoint %s did not take a recording: %s", address, _reason_of(error))
             else:
                 self._worked = address
                 return url
-        said = "; ".join(f"{address} said {_shortened(reason)}" for address, reason in refusals.items())
-        raise FileHostingError("no_file_endpoint", f"No file endpoint took the recording. {said}.")
+        raise _not_hosted(refusals)
 
     async def _host_at(self, address: str, recording: Recording) -> str:
         """Send a recording to one endpoint.
@@ -71,9 +73,9 @@ class FileHosts:
         if answer.get("success") is False or answer.get("error"):
             raise AnswerError("not_hosted", _reason_in(answer))
         given = list(_texts(answer))
-        usable = next(filter(_is_usable, given), None)
+        usable = next((url for url in given if _is_usable(url) and _is_public(url, address)), None)
         if usable is None:
-            problem = "the url in its answer is no http(s) address" if given else "its answer has no url"
+            problem = "the url in its answer is no public http(s) address" if given else "its answer has no url"
             raise AnswerError("unreadable_answer", problem)
         return usable
 
@@ -103,6 +105,35 @@ def _is_usable(url: str) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def _is_public(url: str, endpoint: str) -> bool:
+    """Whether the service can reach it. Only an endpoint inside a network, such as the sandbox, may name one there."""
+    rules = UrlRules.beside(endpoint)
+    try:
+        address = read_url(url)
+        if address.host == URL(endpoint).host:
+            return True
+        rules.check(address.with_scheme("https"))
+    except DownloadError:
+        return False
+    return rules.loopback or address.host != "localhost"
+
+
+def _not_hosted(refusals: Mapping[str, ProducerToolError]) -> FileHostingError:
+    """The error for a recording that no endpoint took, by what each of them said."""
+    said = "; ".join(f"{address} said {_shortened(_reason_of(error))}" for address, error in refusals.items())
+    if all(isinstance(error, AuthenticationError) for error in refusals.values()):
+        return FileHostingError(
+            "token_not_accepted", f"No file endpoint accepts this API token, so the same call will fail again. {said}."
+        )
+    may_pass = any(isinstance(error, SAFE_TO_RETRY_IF_FREE) for error in refusals.values())
+    again = "; a later call may succeed" if may_pass else ", and the same call will fail again"
+    return FileHostingError("no_file_endpoint", f"No file endpoint took the recording{again}. {said}.")
+
+
+def _reason_of(error: ProducerToolError) -> str:
+    return f"{error.code}: {error.message}"
 
 
 def _shortened(reason: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer_tools.errors import ConfigurationError, InvalidArgumentError
-from producer_tools.files.formats.completeness import after_id3
+from producer_tools.files.formats.completeness import after_id3, chunks
 from producer_tools.files.formats.mp3_frames import has_frames
 from producer_tools.files.formats.types import HEAD, detect
 
@@ -42,7 +42,7 @@ _OTHER_TYPES: dict[bytes, str] = {
     b"#!AMR": "AMR",
     b"\x1a\x45\xdf\xa3": "WebM or Matroska",
     b"RIFF....AVI ": "an AVI video",
-    b"RF64": "RF64, another form of WAV",
+    b"RF64|BW64": "RF64 or BW64, another form of WAV",
     b"PK\x03\x04": "a ZIP archive",
 }
 """What other files begin with, as regular expressions."""
@@ -75,7 +75,7 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
 
     Raises:
         InvalidArgumentError: it cannot be read, is no regular file, is empty or larger than 25 MB, is not mp3, wav or
-            m4a by its content, or is cut off.
+            m4a by its content, is cut off, or holds no sound.
     """
     try:
         given = os.fspath(path)
@@ -94,7 +94,7 @@ def read_inside(directory: str | os.PathLike[str], path: str) -> Recording:
 
     Args:
         directory: where the file must be. It may itself be a link.
-        path: relative to the directory, without ``..``, hidden files and folders, and links.
+        path: relative to the directory, without ``..``, hidden files and folders, and links of any kind.
 
     Raises:
         InvalidArgumentError: the path is not allowed, or as in `read_recording`.
@@ -118,7 +118,7 @@ def read_inside(directory: str | os.PathLike[str], path: str) -> Recording:
         ) from None
     opened = _opened_below if _HAS_DIR_FD else _opened_if_unlinked
     with _errors_about(path):
-        return _recording(opened(root, parts), path)
+        return _recording(opened(root, parts), path, is_own=True)
 
 
 def _opened_below(root: Path, parts: list[str]) -> int:
@@ -165,12 +165,20 @@ def _problem_of(error: OSError | ValueError) -> str:
     return "does not exist, or is not a file that can be read"
 
 
-def _recording(descriptor: int, path: str) -> Recording:
-    """Read and check an open file, and close it."""
+def _recording(descriptor: int, path: str, *, is_own: bool = False) -> Recording:
+    """Read and check an open file, and close it.
+
+    Args:
+        descriptor: of the open file.
+        path: as it was given, for errors.
+        is_own: whether it must have this name only: the other name of a hard link may be anywhere.
+    """
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _refused(path, _NOT_A_FILE)
+        if is_own and status.st_nlink > 1:
+            raise _refused(path, "is not allowed: it has a second name (a hard link). Put a copy into the folder")
         if status.st_size > LARGEST_RECORDING:
             raise _refused(path, _too_large(status.st_size))
         with os.fdopen(descriptor, "rb", closefd=False) as file:
@@ -189,7 +197,7 @@ def _checked(content: bytes, path: str) -> Recording:
     """The recording with this content.
 
     Raises:
-        InvalidArgumentError: it is of another type, or cut off.
+        InvalidArgumentError: it is of another type, cut off, or without sound.
     """
     file_type = detect("audio", content[:HEAD])
     start = after_id3(io.BytesIO(content), len(content))  # a FLAC or AAC file may have the tag of an mp3 too
@@ -198,6 +206,8 @@ def _checked(content: bytes, path: str) -> Recording:
         raise _refused(path, f"is {other or _text_or_unknown(content)}: {_CONVERT}")
     if not file_type.is_whole(io.BytesIO(content), len(content)):
         raise _refused(path, f"is cut off: it is shorter than its {file_type.extension} header says. Copy it again")
+    if file_type.extension == "wav" and not _has_samples(content):
+        raise _refused(path, "holds no sound: record or export it again")
     if file_type.extension == "mp3" and not has_frames(content, start):
         raise _refused(path, f"is {_text_or_unknown(content[start:])}: {_CONVERT}")
     if file_type.extension == "m4a" and (problem := _problem_of_mp4(content)):
@@ -221,6 +231,15 @@ def _text_or_unknown(content: bytes) -> str:
     except UnicodeDecodeError:
         return "of an unknown type"
     return "text, not audio" if "".join(text.split()).isprintable() else "of an unknown type"
+
+
+def _has_samples(content: bytes) -> bool:
+    """Whether a WAV file says what its samples are, and has some.
+
+    Their number is not looked at: a program that was ended while it recorded has left none.
+    """
+    starts = {name: start for name, start, _ in chunks(io.BytesIO(content), len(content))}
+    return b"fmt " in starts and starts.get(b"data", len(content)) < len(content)
 
 
 def _problem_of_mp4(content: bytes) -> str | None:
