@@ -187,6 +187,17 @@ async def test_a_directory_that_cannot_be_written_still_gives_its_files(
     assert [file.downloaded for file in again.files] == [False, False]
 
 
+async def test_a_save_reads_only_the_new_lines_of_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 5,000 songs, reading all of it takes a fifth of a second of each save."""
+    await save(tmp_path, "t1")
+    before = len(lines_of_index(tmp_path))
+    learned: list[bytes] = []
+    learn = Index._learn
+    monkeypatch.setattr(Index, "_learn", lambda index, line: (learned.append(line), learn(index, line)))
+    await save(tmp_path, "t2")
+    assert 0 < len(learned) == len(lines_of_index(tmp_path)) - before
+
+
 STEPS: dict[str, tuple[Any, str]] = {
     "before the name is reserved": (Index, "changing"),
     "after the name was reserved": (PartFile, "keep_unless_taken"),
