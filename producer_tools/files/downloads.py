@@ -229,4 +229,5 @@ def _saved(file: Wanted, entry: Entry, library: Library, url: str, *, downloaded
         duration_seconds=file.duration_seconds,
         measured=entry.measured,
         downloaded=downloaded,
+        ai_made=True,
     )

@@ -39,6 +39,7 @@ class SavedFile:
         duration_seconds: length of the audio, as the service reports it.
         measured: what was measured of the audio in this file; ``None`` if nothing was.
         downloaded: false if the file was there already.
+        ai_made: whether an AI has made it: true of what the service has made, and of a file that says so in its tags.
     """
 
     kind: Kind
@@ -57,13 +58,15 @@ class SavedFile:
     duration_seconds: float | None = None
     measured: Measured | None = None
     downloaded: bool = True
+    ai_made: bool = False
 
     @classmethod
     def from_path(cls, path: str | os.PathLike[str]) -> "SavedFile":
         """What a file says of itself: its kind, its tags (extra ``files``) and its measurements (extra ``sound``).
 
         It blocks. A link is followed. An MP4 file is a ``video`` if its name ends in ``.mp4``, else ``audio``; a WAV
-        file is always ``wav``. The index ``songs.jsonl`` is not read.
+        file is always ``wav``. The index ``songs.jsonl`` is not read. Of a file without this package's own tags, title
+        and lyrics are read, and whether its comment says that an AI has made it.
 
         Args:
             path: a song, video, cover or stems archive.
@@ -73,7 +76,7 @@ class SavedFile:
         """
         place = Path(path).absolute()
         kind, content_type, size = _look_into(place)
-        tags = (None if kind in ("cover", "stems") else read_tags(place)) or Tags()
+        tags = (None if kind in ("cover", "stems") else read_tags(place, of_anyone=True)) or Tags(ai_made=False)
         return cls(
             kind=kind,
             path=str(place),
@@ -91,7 +94,7 @@ class SavedFile:
         if self.measured is None:
             return ()
         found, seconds = self.measured.findings, self.measured.duration_seconds
-        if self.duration_seconds is None or seconds >= self.duration_seconds - _SECONDS_OFF:
+        if not seconds or self.duration_seconds is None or seconds >= self.duration_seconds - _SECONDS_OFF:
             return found
         return (*found, f"shorter than the service says: {seconds:.1f} s in place of {self.duration_seconds:.1f} s")
 

@@ -10,7 +10,13 @@ from langchain_core.runnables.base import RunnableLike, coerce_to_runnable
 from langgraph.errors import GraphBubbleUp
 
 from producer_tools.client import ProducerClient
-from producer_tools.errors import ConfigurationError, ProducerError, SubmissionConflictError, SubmissionUnknownError
+from producer_tools.errors import (
+    ConfigurationError,
+    ProducerError,
+    ProducerToolError,
+    SubmissionConflictError,
+    SubmissionUnknownError,
+)
 from producer_tools.errors.base import shorten
 from producer_tools.files.directory import DirectoryCheck
 from producer_tools.files.downloads import Downloader
@@ -137,7 +143,7 @@ class ReviewStep(Node):
             return take
         try:
             downloads = await self._downloader.save(task_of(take))
-        except Exception as error:  # noqa: BLE001 - the last step reports it, if it saves this take
+        except ProducerToolError as error:  # the last step reports it, if it saves this take
             logger.warning("The files of a take could not be saved for its review.", exc_info=error)
             return {**take, "files": []}
         files = [file_values(file) for file in downloads.files]

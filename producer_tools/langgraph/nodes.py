@@ -7,7 +7,7 @@ policy, or for another run of the graph.
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -29,6 +29,7 @@ from producer_tools.requests import DELIVERY, PaidRequest
 from producer_tools.tasks.task import Task
 from producer_tools.tools.base import explain, request_of_model
 from producer_tools.tools.catalog import PAID_REQUESTS
+from producer_tools.tools.file_facts import file_values
 from producer_tools.tools.output import task_artifact
 
 
@@ -190,7 +191,7 @@ class DownloadNode(Node):
             return {"error": error_for_state(error)}
         failed = [f"{failed.kind}: {failed.error.message}" for failed in downloads.failed]
         return {
-            "files": [asdict(file) for file in downloads.files],
+            "files": [file_values(file) for file in downloads.files],
             "error": SongError(code="download_failed", message="; ".join(failed)) if failed else _error_of(task),
         }
 

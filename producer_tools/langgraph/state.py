@@ -47,7 +47,8 @@ class SongState(TypedDict, total=False):
             it is run again.
         task: the task, like a tool's artifact: ``task_id``, ``state``, ``success``, ``results``, …; empty if there is
             none.
-        files: the saved files, each with the keys of `producer_tools.SavedFile`.
+        files: the saved files, each with the keys of `producer_tools.SavedFile`, and with ``findings``, a list of what
+            is wrong with its audio.
         error: why there is no finished song; ``None`` if nothing went wrong. As long as it says that the outcome is
             unknown, the same request is not sent again. To make another song with the same request, set it to ``None``
             or set another ``key``.
@@ -68,8 +69,7 @@ class Song(SongState, total=False):
         wish: what the person asked for.
         calls: the number of paid calls so far.
         takes: the finished takes so far, oldest first, each like a tool's artifact. One that was saved for its review
-            also has ``files``, each with the keys of `producer_tools.SavedFile` except ``downloaded``, and with
-            ``findings``, a list of what is wrong with its audio.
+            also has ``files``, as above, but without ``downloaded``.
         task: at the end, the take that was kept.
         error: at the end, why there is no song, or why it could not be saved.
         take_error: why the last further take failed; the song is then the take before it.

@@ -200,5 +200,5 @@ def _track(group: Sequence[SavedFile], result: Result) -> Track:
         style=result.get("style") or "",
         lyrics=result.get("lyrics") or result.get("lyric") or first("lyrics") or "",
         seconds=played.measured.duration_seconds if played.measured else first("duration_seconds"),
-        is_ai_made=bool(result) or any(map(first, ("model", "task_id", "audio_id", "url"))),
+        is_ai_made=bool(result) or any(map(first, ("ai_made", "model", "task_id", "audio_id", "url"))),
     )

@@ -12,13 +12,14 @@ from mutagen.mp4 import MP4
 from producer_tools import Downloader, Downloads, ProducerClient, Task
 from producer_tools.files.audio import headers
 from producer_tools.files.audio.measured import Measured
+from producer_tools.files.audio.measuring import measure
 from producer_tools.files.audio.tags import Tags, read_tags
 from producer_tools.files.library import finishing
 from producer_tools.tasks.results import Result
 from producer_tools.tools.output import downloads_output
 from tests.files.audio.songs import JPEG, tone
 from tests.files.audio.songs import save as encode
-from tests.files.song_server import reply, serving, short_wav
+from tests.files.song_server import SONG, reply, serving, short_wav
 from tests.saved_files import lines_of_index, saved_files
 
 MEASURED = Measured(4.0, 44100, 2, clipped_share=0.02)
@@ -63,6 +64,7 @@ async def test_a_song_gets_tags_its_cover_and_measurements(song: bytes, tmp_path
     assert (audio.bytes, audio.measured) == (path.stat().st_size, MEASURED)
     facts = (audio.name, audio.task_id, audio.model, audio.seed, audio.prompt, audio.lyrics)
     assert facts == ("Song.m4a", "t1", "FUZZ-2.0", "7", "a waltz", "la\nla")
+    assert audio.ai_made
 
 
 async def test_a_finished_file_is_neither_tagged_nor_measured_again(
@@ -88,6 +90,22 @@ async def test_a_song_that_was_edited_is_measured_again(tmp_path: Path, measurem
     assert measurements == [path, path]
     await save(tmp_path, short_wav())
     assert len(measurements) == 2
+
+
+async def test_a_song_that_cannot_be_decoded_is_called_so_and_not_decoded_again(
+    tmp_path: Path, measurements: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be large, and each look would decode all of it."""
+
+    def measure_once(path: Path) -> Measured | None:
+        measurements.append(path)
+        return measure(path)
+
+    monkeypatch.setattr(finishing, "measure", measure_once)
+    for downloaded in (True, False):
+        song, _ = (await save(tmp_path, SONG)).files
+        assert (song.downloaded, song.findings) == (downloaded, ("it has no audio that can be decoded",))
+    assert len(measurements) == 1
 
 
 async def test_without_the_extra_the_file_is_saved_as_it_is(

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mutagen.id3 import USLT
+from mutagen.mp3 import MP3
+from mutagen.mp4 import MP4
+from mutagen.wave import WAVE
 
 from producer_tools import SavedFile
 from producer_tools.errors.invalid_argument import InvalidArgumentError
 from producer_tools.files.audio import headers
 from producer_tools.files.audio.tags import Tags, write_tags
-from tests.files.audio.songs import JPEG, save, tone
+from tests.files.audio.songs import JPEG, TYPES, save, tone
 from tests.files.own_recordings import mp3
 from tests.files.song_server import SONG, short_wav
 
@@ -40,7 +44,32 @@ def test_a_tagged_song(tmp_path: Path) -> None:
     )
     assert file.measured is not None
     assert file.measured.duration_seconds == pytest.approx(0.5, abs=0.05)
-    assert not file.downloaded
+    assert (file.downloaded, file.ai_made) == (False, True)
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".wav"])
+def test_lyrics_that_another_program_has_changed(suffix: str, tmp_path: Path) -> None:
+    """It names their language, and players show them: they are the song's lyrics now."""
+    path = save(tmp_path / f"a{suffix}", tone(0.5))
+    write_tags(path, TYPES[suffix], Tags("Song", "la", task_id="t1"), None)
+    other = (MP3 if suffix == ".mp3" else WAVE)(path)
+    assert other.tags is not None
+    other.tags.setall("USLT", [USLT(lang="deu", desc="mine", text="lo")])
+    other.save(v2_version=3)
+    file = SavedFile.from_path(path)
+    assert (file.title, file.lyrics, file.task_id, file.ai_made) == ("Song", "lo", "t1", True)
+
+
+@pytest.mark.parametrize(("comment", "ai_made"), [("Made with AI: FUZZ-2.0", True), ("Mine", False)])
+def test_a_song_that_another_program_has_written_anew(comment: str, ai_made: bool, tmp_path: Path) -> None:
+    """FFmpeg, for one, keeps only what has a usual place in an M4A. A player shows that, and so does this."""
+    path = save(tmp_path / "a.m4a", tone(0.5))
+    other = MP4(path)
+    other.update({"\xa9nam": ["Song"], "\xa9lyr": ["la"], "\xa9cmt": [comment]})
+    other.save()
+    file = SavedFile.from_path(path)
+    assert (file.title, file.lyrics, file.task_id, file.model) == ("Song", "la", None, None)
+    assert file.ai_made is ai_made
 
 
 def archive() -> bytes:

@@ -132,6 +132,27 @@ def test_an_index_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
     assert (read.get("a"), read.get("c")) == (None, entry("c"))
 
 
+def test_an_index_that_an_editor_has_rewritten_is_read_anew(tmp_path: Path) -> None:
+    """Many editors write into the same file. What is behind the place up to which it was read is then no new line."""
+    add(tmp_path, entry("a"), entry("b"))
+    read, path = Index(tmp_path), tmp_path / INDEX
+    assert read.get("a")
+    longer = path.read_text().replace('"a.m4a"', '"longer.m4a"')
+    path.write_text(longer + longer.splitlines()[1].replace('"b"', '"c"') + "\n")
+    assert [(found := read.get(key)) and found.name for key in "abc"] == ["longer.m4a", "b.m4a", "b.m4a"]
+    path.write_text(path.read_text().replace("longer", "shorte"))
+    os.utime(path, ns=(1, 1))  # a clock that is too coarse to tell the two apart
+    assert [(found := read.get(key)) and found.name for key in "abc"] == ["shorte.m4a", "b.m4a", "b.m4a"]
+
+
+def test_each_line_is_one_line_for_every_program(tmp_path: Path) -> None:
+    """Python's splitlines, for one, also breaks at characters that JSON allows in a text."""
+    known = entry(title="a\u2028b", prompt="c\x85d\u2029e")
+    add(tmp_path, known)
+    assert len((tmp_path / INDEX).read_text(encoding="utf-8").splitlines()) == 1
+    assert Index(tmp_path).get("k") == known
+
+
 def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The user must learn why the file was not saved. What was written before stays readable."""
     add(tmp_path, entry("a"))
@@ -162,3 +183,25 @@ def test_processes_and_threads_write_at_once(tmp_path: Path) -> None:
     assert [process.exitcode for process in processes] == [0, 0]
     keys = {line["key"] for line in lines_of_index(tmp_path)}
     assert keys == {f"{name}{number}" for name in "abcd" for number in range(20)}
+
+
+def fork_while_it_is_changed(directory: Path) -> None:
+    reading, writing = os.pipe()
+    with Index(directory).changing() as write:
+        child = os.fork()
+        if not child:
+            os.close(writing)
+            os.read(reading, 1)  # until the parent has ended
+            os._exit(0)
+        write(entry("a"))
+    add(directory, entry("b"))
+
+
+@pytest.mark.enable_socket
+def test_a_process_that_was_forked_meanwhile_does_not_keep_the_lock(tmp_path: Path) -> None:
+    """A server that starts a worker at the wrong moment could save nothing more until the worker ends."""
+    process = quick_starts().Process(target=fork_while_it_is_changed, args=(tmp_path,), daemon=True)
+    process.start()
+    process.join(10)
+    assert process.exitcode == 0
+    assert [line["key"] for line in lines_of_index(tmp_path)] == ["a", "b"]

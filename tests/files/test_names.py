@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from producer_tools.files.library.names import candidates, comparable, readable_name, short_id
 
+JOINERS = {"\u200c", "\u200d"}
+
 TITLES = {
     "Summer Rain": "Summer Rain",
     "Don't Stop, Now (Live)!": "Don't Stop, Now (Live)!",
@@ -34,6 +36,12 @@ TITLES = {
     "हिन्दी गीत": "हिन्दी गीत",
     "เพลงรัก": "เพลงรัก",
     "Cafe\u0301": "Café",
+    "👨\u200d👩\u200d👧 family": "👨\u200d👩\u200d👧 family",
+    "می\u200cروم": "می\u200cروم",
+    "ශ්\u200dරී": "ශ්\u200dරී",
+    "\u200dx \u200c\u200d y\u200d": "x y",
+    ".\u200d.x": "x",
+    "\u200d": "Untitled",
 }
 
 
@@ -46,6 +54,7 @@ def test_the_file_name_of_a_title(title: str, name: str) -> None:
 def test_a_long_title_is_cut_between_characters() -> None:
     """File systems limit names to 255 bytes, and half of a character is not valid text."""
     assert readable_name("夜" * 300) == "夜" * 40
+    assert readable_name("👨\u200d" * 300) == "👨\u200d" * 16 + "👨"
 
 
 @given(st.text(max_size=300), st.text(max_size=100))
@@ -57,7 +66,8 @@ def test_every_file_name_is_safe(title: str, untrusted_id: str) -> None:
         assert Path(name).name == name
         assert not name.startswith((".", "-", "~", " "))
         assert not set(name) & set('/\\:*?"<>|')
-        assert all(unicodedata.category(char)[0] != "C" for char in name)
+        assert all(unicodedata.category(char)[0] != "C" for char in name if char not in JOINERS)
+        assert not any(set(word[0] + word[-1]) & JOINERS for word in stem.split())
 
 
 def test_names_that_a_file_system_takes_for_one_are_compared_as_one() -> None:
@@ -65,6 +75,7 @@ def test_names_that_a_file_system_takes_for_one_are_compared_as_one() -> None:
     assert comparable("CAFÉ.m4a") == comparable("cafe\u0301.M4A")
     assert comparable("Straße") == comparable("STRASSE")
     assert comparable("Song") != comparable("Song 2")
+    assert comparable("So\u200cng") == comparable("Song"), "a person could not tell the two apart"
 
 
 def test_the_names_of_songs_with_one_title() -> None:

@@ -10,7 +10,7 @@ import pytest
 from langchain_core.messages import AIMessage
 from langgraph.types import Command, interrupt
 
-from producer_tools import Downloader, Downloads, Measured, Task
+from producer_tools import Downloader, DownloadError, Downloads, Measured, Task
 from producer_tools.files.fetch.fetcher import FileFetcher
 from producer_tools.langgraph import Song, keep, review_with, vary
 from producer_tools.sandbox import ProducerSandbox
@@ -68,6 +68,7 @@ async def test_a_reviewer_sees_what_was_measured(run: Runner, album: MakeAlbum, 
     assert seen[0]["findings"][:2] == ["too short: 4.0 s", "mostly silence: 90%"]
     assert all(Path(file["path"]).parent == directory / "takes" for file in seen)
     assert len(song["takes"]) == 2
+    assert [file["findings"] == seen[0]["findings"] for file in song["files"]] == [True, False], "the cover has none"
     assert is_json(state)
     assert all(Path(file["path"]).parent == directory for file in song["files"]), "the kept take is on the album"
 
@@ -90,6 +91,28 @@ async def test_a_take_that_cannot_be_saved_is_reviewed(run: Runner, album: MakeA
     assert error_codes(state) == ["download_failed"]
     assert json.loads(model.questions[0])["song"]
     assert "cannot hear" in model.calls[0][0].text
+
+
+@pytest.mark.parametrize("error", [DownloadError("no_write_access", "full"), RuntimeError("a bug")])
+async def test_a_bug_in_saving_a_take_is_not_hidden(
+    error: Exception, run: Runner, album: MakeAlbum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every take would be reviewed without its sound, and nobody would learn why."""
+    save, model = Downloader.save, keeping(profile={"audio_inputs": True})
+
+    async def fail_once(*_: Any, **__: Any) -> Downloads:
+        monkeypatch.setattr(Downloader, "save", save)
+        raise error
+
+    monkeypatch.setattr(Downloader, "save", fail_once)
+    graph = album(review=review_with(model, listen=True))
+    if isinstance(error, DownloadError):
+        assert error_codes(await run(graph, WALTZ)) == [None]
+        assert model.calls
+    else:
+        with pytest.raises(RuntimeError, match="a bug"):
+            await run(graph, WALTZ)
+        assert not model.calls
 
 
 async def test_a_review_that_is_run_again_fetches_nothing(

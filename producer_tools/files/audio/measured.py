@@ -17,7 +17,7 @@ class Measured:
     """What was measured of the audio in a file. ``None``: it was not measured, since the extra ``sound`` is missing.
 
     Attributes:
-        duration_seconds: the length of the audio.
+        duration_seconds: the length of the audio; 0 if nothing of it can be decoded.
         sample_rate: in Hz.
         channels: 1 is mono, 2 is stereo.
         loudness_lufs: the integrated loudness (ITU-R BS.1770), in LUFS. Silence, and what is shorter than 0.4 seconds,
@@ -42,6 +42,8 @@ class Measured:
     @property
     def findings(self) -> tuple[str, ...]:
         """What is wrong, such as ``too short: 4.0 s``, ``clipped: 2.0% of the samples``, ``mostly silence: 83%``."""
+        if not self.duration_seconds:
+            return ("it has no audio that can be decoded",)
         found = []
         if self.duration_seconds < SHORTEST_SONG:
             found.append(f"too short: {self.duration_seconds:.1f} s")
@@ -50,3 +52,7 @@ class Measured:
         if self.silent_share is not None and self.silent_share >= MOST_SILENCE:
             found.append(f"mostly silence: {self.silent_share:.0%}")
         return tuple(found)
+
+
+UNDECODABLE = Measured(duration_seconds=0.0, clipped_share=0.0)
+"""What is measured of a file whose audio the extra ``sound`` cannot decode."""

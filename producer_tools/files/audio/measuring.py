@@ -9,7 +9,7 @@ from producer_tools.files.audio.decoding import Samples, can_decode, samples
 from producer_tools.files.audio.headers import read_header
 from producer_tools.files.audio.levels import loudest
 from producer_tools.files.audio.loudness import Loudness
-from producer_tools.files.audio.measured import Measured
+from producer_tools.files.audio.measured import UNDECODABLE, Measured
 
 if TYPE_CHECKING:
     import numpy
@@ -27,17 +27,17 @@ def measure(path: Path) -> Measured | None:
     """Measure the audio in an M4A, MP4, MP3, WAV or AAC file. It blocks, for about a second per song.
 
     Returns:
-        With the extra ``sound``, everything, measured on the decoded samples. Without, only the length, the sample rate
-        and the channels, as the file's header names them; only of WAV files if the extra ``files`` is missing too.
-        ``None`` if the file is damaged, missing or has no audio.
+        With the extra ``sound``, everything, measured on the decoded samples; `UNDECODABLE` if there are none. Without,
+        only the length, the sample rate and the channels, as the file's header names them; only of WAV files if the
+        extra ``files`` is missing too. ``None`` if the file cannot be read, or its header says nothing.
     """
     if not can_decode():
         return read_header(path)
     try:
         with samples(path) as audio:
             return _measure(audio)
-    except AudioError:
-        return None
+    except AudioError as error:
+        return None if isinstance(error.__cause__, OSError) else UNDECODABLE
 
 
 def _measure(audio: Samples) -> Measured:

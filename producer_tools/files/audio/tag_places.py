@@ -64,8 +64,8 @@ def write_id3(tags: "ID3", texts: Mapping[str, str], cover: bytes | None) -> Non
 
 
 def read_id3(tags: "ID3", name: str) -> str | None:
-    """The text of this name."""
-    frame = tags.get(_frame(name, "").HashKey)
+    """The text of this name. Other programs write lyrics under the name of a language."""
+    frame = next(iter(tags.getall("USLT")), None) if name == "lyrics" else tags.get(_frame(name, "").HashKey)
     return None if frame is None else str(frame)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from producer_tools import telemetry
@@ -26,6 +26,7 @@ _LONGEST = {
     "task_id": LONGEST_ID,
     "audio_id": LONGEST_ID,
 }
+_KNOWN_TO_PLAYERS = ("title", "lyrics")  # what has its usual place stays when another program converts the file
 _CHUNK = 1 << 20
 _SAME_LENGTH = 0.001  # seconds, by the header
 
@@ -42,6 +43,7 @@ class Tags:
         prompt: that the song was made from; at most 2,000 characters.
         task_id: of the task that made the song.
         audio_id: of the song.
+        ai_made: whether the file says that an AI has made it. Each file that is tagged says so.
     """
 
     title: str | None = None
@@ -51,6 +53,7 @@ class Tags:
     prompt: str | None = None
     task_id: str | None = None
     audio_id: str | None = None
+    ai_made: bool = True
 
 
 def write_tags(path: Path, content_type: str, tags: Tags, cover: bytes | None) -> bool:
@@ -82,8 +85,12 @@ def write_tags(path: Path, content_type: str, tags: Tags, cover: bytes | None) -
     return True
 
 
-def read_tags(path: Path) -> Tags | None:
+def read_tags(path: Path, *, of_anyone: bool = False) -> Tags | None:
     """The tags that `write_tags` has written. It blocks.
+
+    Args:
+        path: an M4A, MP4, MP3 or WAV file.
+        of_anyone: whether title, lyrics and comment of a file are read too that has only tags of others.
 
     Returns:
         ``None`` if the file has none, is missing or broken, or if the extra ``files`` is missing.
@@ -96,29 +103,33 @@ def read_tags(path: Path) -> Tags | None:
         if not tags:
             return None
         read = read_mp4 if content_type == "audio/mp4" else read_id3
-        if read(tags, _SOURCE_TYPE) != AI_MADE:
+        if read(tags, _SOURCE_TYPE) == AI_MADE:
+            return Tags(**_safe({name: read(tags, name) for name in _LONGEST}))
+        if not of_anyone:
             return None
-        return Tags(**_safe({name: read(tags, name) for name in _LONGEST}))
+        ai_made = (read(tags, "comment") or "").startswith(MADE_WITH_AI)
+        return Tags(**_safe({name: read(tags, name) for name in _KNOWN_TO_PLAYERS}), ai_made=ai_made)
     except Exception:  # noqa: BLE001 - mutagen raises exceptions of many kinds for a broken file
         return None
 
 
 def _texts(tags: Tags) -> dict[str, str]:
     """All that is written, by its name."""
-    known = _safe(asdict(tags))
+    known = _safe({name: getattr(tags, name) for name in _LONGEST})
     comment = f"{MADE_WITH_AI}: {known['model']}" if "model" in known else MADE_WITH_AI
     return {**known, "comment": comment, "tool": TOOL, _SOURCE_TYPE: AI_MADE}
 
 
 def _safe(texts: dict[str, str | None]) -> dict[str, str]:
     """Those texts that are not empty, cut and cleaned. Only lyrics and prompts keep their lines."""
-    safe = {name: safe_text(text, _LONGEST[name]) for name, text in texts.items() if text}
+    safe = {name: safe_text(text, _LONGEST[name]) for name, text in texts.items() if text and not text.isspace()}
     return {name: text if name in ("lyrics", "prompt") else " ".join(text.split()) for name, text in safe.items()}
 
 
 def _replace_by_tagged(path: Path, content_type: str, texts: dict[str, str], cover: bytes | None) -> None:
     if not os.access(path, os.W_OK):
         raise PermissionError("it is write-protected")
+    open_with_mutagen(path, content_type)  # what it cannot read is not copied first
     part = PartFile(path.parent)
     try:
         part.restart()

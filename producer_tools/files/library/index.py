@@ -12,6 +12,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
 from typing import Annotated, Literal
@@ -36,6 +37,8 @@ _LONGEST_LINE = 256 * 1024
 _SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_FILE = {errno.EISDIR, errno.ELOOP, errno.ENXIO}  # a directory, a link, a pipe that nobody reads
 _BINARY = getattr(os, "O_BINARY", 0)
+# JSON allows them in a text, and many programs take them for the end of a line.
+_OTHER_LINE_BREAKS = {ord(char): f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"}
 
 
 def _is_no_path(name: str) -> str:
@@ -122,7 +125,6 @@ class Index:
         self._directory = directory
         self._path = directory / INDEX_NAME
         self._lock = threading.RLock()
-        self._file_read: tuple[int, int] | None = None
         self._forget()
 
     def get(self, key: str) -> Entry | None:
@@ -133,7 +135,7 @@ class Index:
         """
         with self._lock, self._faults():
             self._read_new_lines()
-            return self._entries.get(key)
+            return self._entry(key)
 
     def of_song(self, song: str, kind: Kind) -> Entry | None:
         """The newest file of this kind that a song has.
@@ -147,13 +149,14 @@ class Index:
         """
         with self._lock, self._faults():
             self._read_new_lines()
-            return self._of_songs.get((song, kind))
+            return self._entry(self._of_songs.get((song, kind)))
 
     @contextmanager
     def changing(self) -> Iterator[Callable[[Entry], None]]:
         """Keep others from changing the index during the block, which gets a function that adds a line.
 
-        Without locks (Windows, some network file systems), only other threads with the same object are kept out.
+        Without locks (Windows, some network file systems), only other threads with the same object are kept out:
+        two processes may then write two lines for one file, and the later one counts.
 
         Raises:
             DownloadError: ``no_write_access`` or ``disk_full``.
@@ -162,12 +165,11 @@ class Index:
             file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _SAFELY | _BINARY, 0o666)
             try:
                 _check_regular(file)
-                if fcntl is not None:
-                    with suppress(OSError):  # a file system without locks
-                        fcntl.flock(file, fcntl.LOCK_EX)
+                _lock(file, "LOCK_EX")
                 self._read_new_lines()
                 yield lambda entry: self._add(file, entry)
             finally:
+                _lock(file, "LOCK_UN")  # closing does not unlock it if a process was forked meanwhile
                 os.close(file)
 
     def owner_of_name(self, name: str) -> str | None:
@@ -183,7 +185,7 @@ class Index:
         return self._songs.get(song)
 
     def _add(self, file: int, entry: Entry) -> None:
-        line = entry.model_dump_json(exclude_none=True).encode() + b"\n"
+        line = entry.model_dump_json(exclude_none=True).translate(_OTHER_LINE_BREAKS).encode() + b"\n"
         size = os.fstat(file).st_size
         if size:
             os.lseek(file, size - 1, os.SEEK_SET)
@@ -204,11 +206,22 @@ class Index:
             return
         with os.fdopen(descriptor, "rb") as file:
             status = _check_regular(descriptor)
-            if (status.st_dev, status.st_ino) != self._file_read or status.st_size < self._read_to:
+            if not self._is_the_same(file, status):
                 self._forget()
-                self._file_read = (status.st_dev, status.st_ino)
-            file.seek(self._read_to)
-            self._read_lines(file)
+            if status.st_size > self._read_to:
+                file.seek(self._read_to)
+                self._read_lines(file)
+            self._file_read = status
+
+    def _is_the_same(self, file: BufferedReader, status: os.stat_result) -> bool:
+        """Whether lines were only added since the last time. An editor may also write into the same file."""
+        before = self._file_read
+        if before is None or (status.st_dev, status.st_ino) != (before.st_dev, before.st_ino):
+            return False
+        if status.st_size <= before.st_size:
+            return (status.st_size, status.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+        file.seek(self._read_to - len(self._last_line))
+        return file.read(len(self._last_line)) == self._last_line
 
     def _read_lines(self, file: BufferedReader) -> None:
         is_rest = False  # of a line that is too long
@@ -222,24 +235,30 @@ class Index:
                 self._learn(line)
             is_rest = not is_end
             self._read_to += len(line)
+            self._last_line = line
 
     def _learn(self, line: bytes) -> None:
         try:
             entry = Entry.model_validate_json(line)
         except ValidationError:
             return  # damaged, or of a later version
-        self._entries[entry.key] = entry
+        self._lines[entry.key] = line
         self._names[comparable(entry.name)] = entry.key
         self._stems[comparable(entry.stem)] = entry.song
-        self._of_songs[entry.song, entry.kind] = entry
+        self._of_songs[entry.song, entry.kind] = entry.key
         if entry.kind != "stem":
             self._songs[entry.song] = entry.stem
 
+    def _entry(self, key: str | None) -> Entry | None:
+        line = self._lines.get(key) if key else None
+        return None if line is None else Entry.model_validate_json(line)
+
     def _forget(self) -> None:
         self._read_to = 0
-        self._file_read = None
-        self._entries: dict[str, Entry] = {}
-        self._of_songs: dict[tuple[str, Kind], Entry] = {}
+        self._last_line = b""
+        self._file_read: os.stat_result | None = None
+        self._lines: dict[str, bytes] = {}  # as objects, they would take three times the memory
+        self._of_songs: dict[tuple[str, Kind], str] = {}
         self._names: dict[str, str] = {}
         self._stems: dict[str, str] = {}
         self._songs: dict[str, str] = {}
@@ -250,6 +269,25 @@ class Index:
             yield
         except OSError as fault:
             raise _no_file() if fault.errno in _NO_FILE else disk_error(fault, self._directory) from fault
+
+
+def _lock(file: int, operation: Literal["LOCK_EX", "LOCK_UN"]) -> None:
+    if fcntl is not None:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, getattr(fcntl, operation))
+
+
+@lru_cache(maxsize=8)
+def index_of(directory: Path) -> Index:
+    """The index of a directory, the same for all who ask: it is read once, and then only what was added.
+
+    It takes some kilobyte of memory for each file that it knows.
+    """
+    return Index(directory)
+
+
+if hasattr(os, "register_at_fork"):  # a thread that the child does not have may have held the lock of one
+    os.register_at_fork(after_in_child=index_of.cache_clear)
 
 
 def _check_regular(file: int) -> os.stat_result:

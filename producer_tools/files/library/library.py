@@ -9,7 +9,7 @@ from producer_tools.errors import DownloadError
 from producer_tools.files.audio.tags import read_tags
 from producer_tools.files.fetch.part_file import PartFile
 from producer_tools.files.formats.types import HEAD, TYPES, FileType
-from producer_tools.files.library.index import Entry, Index
+from producer_tools.files.library.index import Entry, index_of
 from producer_tools.files.library.names import candidates
 from producer_tools.files.library.wanted import Wanted
 from producer_tools.tasks.results import Kind
@@ -42,7 +42,7 @@ class Library:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._index = Index(directory)
+        self._index = index_of(directory)
 
     def path(self, entry: Entry) -> Path:
         """Where a file is."""

@@ -12,6 +12,8 @@ _LONGEST = 120  # bytes; with what stands behind it, a name stays below the usua
 # What Windows or another file system forbids, and what stands in its place.
 _FORBIDDEN = str.maketrans({**dict.fromkeys("/\\:|", "-"), **dict.fromkeys('<>"?*', " ")})
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])[ .]*(\..*)?", re.IGNORECASE)
+_JOINERS = "\u200c\u200d"  # invisible: they hold an emoji together, and shape the letters of some scripts
+_LOOSE_JOINERS = re.compile(rf"(?<!\S)[{_JOINERS}]+|[{_JOINERS}]+(?!\S)")
 _SHORT_ID = re.compile(r"[A-Za-z0-9]{1,8}")
 
 
@@ -22,11 +24,16 @@ def readable_name(title: str) -> str:
     command, a name that Windows reserves, or too long.
     """
     text = unicodedata.normalize("NFC", title).replace(": ", " - ")
-    shown = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text).translate(_FORBIDDEN)
-    name = " ".join(shown.split()).lstrip(" .-~").encode()[:_LONGEST].decode(errors="ignore").rstrip(" .-")
+    shown = "".join(char if _is_shown(char) else " " for char in text).translate(_FORBIDDEN)
+    line = " ".join(_LOOSE_JOINERS.sub("", shown).split()).lstrip(f" .-~{_JOINERS}")
+    name = line.encode()[:_LONGEST].decode(errors="ignore").rstrip(f" .-{_JOINERS}")
     if _RESERVED.fullmatch(name):
         name = f"_{name}"
     return name or UNTITLED
+
+
+def _is_shown(char: str) -> bool:
+    return char in _JOINERS or unicodedata.category(char)[0] not in "CZ"
 
 
 def short_id(*ids: str | None) -> str:
@@ -50,5 +57,9 @@ def candidates(stem: str, short: str, number: int) -> Iterator[str]:
 
 
 def comparable(name: str) -> str:
-    """The same for two names that some file system takes for one: it ignores case, or how accents are written."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    """The same for two names that some file system takes for one: it ignores case, or how accents are written.
+
+    Names that look the same, since they differ only in invisible characters, are the same too.
+    """
+    visible = "".join(char for char in name if char not in _JOINERS)
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", visible).casefold())

@@ -98,7 +98,7 @@ class Wanted:
         Args:
             member: its name in the archive.
         """
-        name = readable_name(PurePosixPath(member).stem)[:_LONGEST_MEMBER].rstrip()
+        name = readable_name(PurePosixPath(member).stem[:_LONGEST_MEMBER])
         return Wanted(
             kind="stem",
             url=self.url,

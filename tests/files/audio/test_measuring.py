@@ -153,10 +153,17 @@ def test_the_length_in_a_header_may_be_a_placeholder(
     "content", [b"", b"text", b"RIFF\xff\xff\xff\xffWAVEfmt ", b"\0\0\0\x18ftypM4A ", b"\xff\xfb\x90\x64"]
 )
 @pytest.mark.parametrize("suffix", TYPES)
-def test_nothing_is_measured_of_a_broken_file(tmp_path: Path, suffix: str, content: bytes) -> None:
+def test_a_file_without_audio_is_called_so(tmp_path: Path, suffix: str, content: bytes) -> None:
+    """A model, or a review, would take a song that nobody can play for one without faults."""
     path = tmp_path / f"song{suffix}"
     path.write_bytes(content)
-    assert measure(path) is None
+    found = measured(path)
+    assert (found.duration_seconds, found.loudness_lufs) == (0, None)
+    assert found.findings == ("it has no audio that can be decoded",)
+
+
+def test_nothing_is_measured_of_what_cannot_be_read(tmp_path: Path) -> None:
+    """Nothing is known of its audio then."""
     assert measure(tmp_path) is None
     assert measure(tmp_path / "missing.wav") is None
 

@@ -176,6 +176,13 @@ def test_no_text_breaks_the_tags(songs: dict[str, Path], suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", TYPES)
+def test_a_text_without_characters_is_not_written(songs: dict[str, Path], suffix: str) -> None:
+    """A player would show an empty line in the place of the file's name."""
+    write(songs[suffix], Tags(title="  ", lyrics="\n", prompt="", model="\u3000"))
+    assert read_tags(songs[suffix]) == Tags()
+
+
+@pytest.mark.parametrize("suffix", TYPES)
 def test_long_texts_are_cut(songs: dict[str, Path], suffix: str) -> None:
     """10 MB of lyrics would make the file of a short song ten times as large."""
     path = songs[suffix]
