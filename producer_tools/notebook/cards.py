@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 from producer_tools.files.audio.peaks import peaks
 from producer_tools.files.saved import Downloads, FailedFile, SavedFile
+from producer_tools.files.unchanged import read, why_unusable
 from producer_tools.notebook.facts import measured_facts, size
 from producer_tools.notebook.html import CARD, card, data_uri, line, row, tag, web_url
 from producer_tools.notebook.lyrics import sections
-from producer_tools.notebook.sources import read, why_unusable
 from producer_tools.notebook.waveform import BARS, waveform
 from producer_tools.tasks.display import minutes
 from producer_tools.tasks.results import Kind, Result
