@@ -1,7 +1,7 @@
 """Chat models that write the songs of an album and review them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -20,9 +20,10 @@ from producer_tools.tools import (
     ProducerGenerateMusic,
     ProducerVariationMusic,
 )
-from producer_tools.tools.clips import clip_of, songs_in, takes_audio
+from producer_tools.tools.clips import clip_of, songs_in
 from producer_tools.tools.cut_off import refuse_cut_off_message
 from producer_tools.tools.file_facts import measured_facts
+from producer_tools.tools.hearing import takes_audio
 
 _WRITE = f"""\
 You write one song of an album. Call one tool once, with what the user's wish asks for: a prompt alone, or lyrics, title
@@ -46,7 +47,8 @@ def write_with(model: BaseChatModel) -> Runnable[Song, SongRequest | None]:
     Returns:
         A value for the argument ``write`` of `album_graph`.
     """
-    return _messages_to_write | _calls(model, ProducerGenerateMusic(), ProducerGenerateCustomMusic())
+    tools = (ProducerGenerateMusic(), ProducerGenerateCustomMusic())
+    return _messages_to_write | model.bind_tools(tools) | _first_call_of(tools)
 
 
 def review_with(
@@ -66,7 +68,9 @@ def review_with(
     Returns:
         A value for the argument ``review`` of `album_graph`.
     """
-    plays = listen and takes_audio(model, hears)
+    tools = (ProducerVariationMusic(), ProducerExtendMusic())
+    reviewer = model.bind_tools(tools)
+    plays = listen and takes_audio(reviewer, hears)
 
     async def messages(song: Mapping[str, Any]) -> list[BaseMessage]:
         return await in_thread(_messages_to_review, song, plays=plays)
@@ -74,7 +78,7 @@ def review_with(
     def messages_sync(song: Mapping[str, Any]) -> list[BaseMessage]:
         return run_sync(lambda: messages(song))
 
-    return RunnableLambda(messages_sync, messages) | _calls(model, ProducerVariationMusic(), ProducerExtendMusic())
+    return RunnableLambda(messages_sync, messages) | reviewer | _first_call_of(tools)
 
 
 @RunnableLambda
@@ -102,8 +106,8 @@ def _messages_to_review(song: Mapping[str, Any], *, plays: bool) -> list[BaseMes
     return [SystemMessage(_REVIEW.format(judge=_HEARING)), HumanMessage(content)]
 
 
-def _calls(model: BaseChatModel, *tools: BaseTool) -> Runnable[Any, SongRequest | None]:
-    """The model with these tools bound, and its first call of one of them as a request."""
+def _first_call_of(tools: Sequence[BaseTool]) -> Runnable[AIMessage, SongRequest | None]:
+    """The first call of one of these tools in a message, as a request."""
     names = {tool.name for tool in tools}
 
     def first_call(message: AIMessage) -> SongRequest | None:
@@ -111,4 +115,4 @@ def _calls(model: BaseChatModel, *tools: BaseTool) -> Runnable[Any, SongRequest 
         call = next((call for call in message.tool_calls if call["name"] in names), None)
         return call and SongRequest(name=call["name"], args=call["args"])
 
-    return model.bind_tools(tools) | RunnableLambda(first_call)
+    return RunnableLambda(first_call)

@@ -11,6 +11,7 @@ from producer_tools.tools.listening import Listener
 with needing_extra("agent", "producer_tools.langgraph.listening"):
     from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
     from langchain_core.messages import AnyMessage
+    from langchain_core.runnables import Runnable
 
 
 class ListenMiddleware(AgentMiddleware[Any, Any, Any]):
@@ -34,12 +35,17 @@ class ListenMiddleware(AgentMiddleware[Any, Any, Any]):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         """Call the model with the audio."""
-        messages = self._listener.with_audio_sync(request.messages, request.model)
+        messages = self._listener.with_audio_sync(request.messages, _as_called(request))
         return handler(request.override(messages=cast("list[AnyMessage]", messages)))
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
         """Call the model with the audio."""
-        messages = await self._listener.with_audio(request.messages, request.model)
+        messages = await self._listener.with_audio(request.messages, _as_called(request))
         return await handler(request.override(messages=cast("list[AnyMessage]", messages)))
+
+
+def _as_called(request: ModelRequest[Any]) -> Runnable[Any, Any]:
+    """The model with the options of its call. Some of them let OpenAI's models use an API that takes no audio."""
+    return request.model.bind(**{**request.model_settings, "tools": request.tools})

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 from producer_tools.files.audio.peaks import peaks
 from producer_tools.files.saved import Downloads, FailedFile, SavedFile
+from producer_tools.files.unchanged import read, why_unusable
 from producer_tools.notebook.facts import measured_facts, size
 from producer_tools.notebook.html import CARD, card, data_uri, line, row, tag, web_url
 from producer_tools.notebook.lyrics import sections
-from producer_tools.notebook.sources import read, why_unusable
 from producer_tools.notebook.waveform import BARS, waveform
 from producer_tools.tasks.display import minutes
 from producer_tools.tasks.results import Kind, Result
@@ -42,15 +42,16 @@ _SIDES = "display:flex;flex-wrap:wrap;gap:14px 24px"
 _SIDE = "flex:3 1 290px;min-width:0"
 _HEAD = "display:flex;gap:12px"
 _COVER = "width:112px;height:112px;flex:none;object-fit:cover;border-radius:8px;margin:0"
-_TITLE = "font-weight:600;font-size:1.1em"
+_ANY_SCRIPT = "unicode-bidi:plaintext;text-align:start"  # Hebrew and Arabic begin on the right
+_TITLE = "font-weight:600;font-size:1.1em;unicode-bidi:plaintext;text-align:left"
 _SMALL = "opacity:.65;font-size:.85em;margin-top:2px"
 _WIDE = "display:block;width:100%;margin:8px 0 0"
 _BELOW = "margin-top:6px"
 _WAVE = f"{_WIDE};height:44px"
 _AUDIO = f"{_WIDE};height:40px"
 _LYRICS = "flex:2 1 210px;min-width:0;max-height:21em;overflow:auto"
-_PART = "white-space:pre-wrap;margin:0 0 .8em;line-height:1.6"
-_MARKER = "font-size:.75em;font-weight:600;letter-spacing:.06em;text-transform:uppercase;opacity:.7"
+_PART = f"white-space:pre-wrap;margin:0 0 .8em;line-height:1.6;{_ANY_SCRIPT}"
+_MARKER = f"font-size:.75em;font-weight:600;letter-spacing:.06em;text-transform:uppercase;opacity:.7;{_ANY_SCRIPT}"
 _FINDING = (
     "display:inline-block;margin:4px 6px 0 0;padding:1px 9px;border-radius:12px;font-size:.85em;font-weight:600;"
     "background:#a34a00;color:#fff"
@@ -143,7 +144,7 @@ def _result(result: Result, files: Sequence[SavedFile], until: str, label: str =
                 "div",
                 line(_SMALL, label),
                 line(_TITLE, title),
-                line("", _facts(result)),
+                line("", _facts(result, saved)),
                 *_measured(saved),
                 line(_SMALL, result.get("audio_id") or ""),
                 style="min-width:0",
@@ -167,9 +168,10 @@ def _is_of(file: SavedFile, result: Result) -> bool:
     return file.url in result.values() and result.get("audio_id") in (None, file.audio_id)
 
 
-def _facts(result: Result) -> str:
-    """Length, model and style: ``2:15 · FUZZ-2.0 · jazz``."""
-    seconds = result.get("duration_seconds")
+def _facts(result: Result, files: Iterable[SavedFile]) -> str:
+    """Length, model and style: ``2:15 · FUZZ-2.0 · jazz``. The length that was measured is the one that is heard."""
+    measured = (file.measured.duration_seconds for file in files if file.measured)
+    seconds = next(measured, result.get("duration_seconds"))
     facts = ("" if seconds is None else minutes(seconds), result.get("model"), result.get("style"))
     return " · ".join(fact for fact in facts if fact)
 

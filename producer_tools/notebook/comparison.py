@@ -9,11 +9,11 @@ from producer_tools.files.audio.encoding import to_mp3
 from producer_tools.files.audio.measuring import measure
 from producer_tools.files.audio.peaks import peaks
 from producer_tools.files.saved import SavedFile
+from producer_tools.files.unchanged import read, why_unusable
 from producer_tools.notebook.deck import Take, bars, pair
 from producer_tools.notebook.document import document
 from producer_tools.notebook.facts import measured_facts
 from producer_tools.notebook.html import data_uri, tag
-from producer_tools.notebook.sources import read, why_unusable
 from producer_tools.notebook.tracks import Songs, Track, tracks
 from producer_tools.tasks.display import minutes, quote
 

@@ -71,10 +71,19 @@ def play_bar() -> str:
 
 
 def _deck(name: str, takes: Sequence[Take], *controls: str, class_: str = "deck") -> str:
-    players = [tag("audio", controls="", preload="none", src=take.source, aria_label=take.title) for take in takes]
+    players = [
+        part for letter, take in zip("AB", takes, strict=False) for part in _browsers_own(letter, take, len(takes) > 1)
+    ]
     seconds = f"{max(take.seconds for take in takes):.3f}"
     return tag("div", *players, tag("div", *controls, class_="controls", hidden=""),
                class_=class_, data_name=name, data_seconds=seconds)  # fmt: skip
+
+
+def _browsers_own(letter: str, take: Take, named: bool) -> Iterator[str]:  # noqa: FBT001
+    """The browser's own player, which `player.js` replaces. A notebook may forbid scripts."""
+    if named:
+        yield tag("p", f"{letter}: {take.title}", class_="named")
+    yield tag("audio", controls="", preload="none", src=take.source, aria_label=take.title)
 
 
 def _play_button(name: str) -> str:
@@ -92,7 +101,8 @@ def _waves(name: str, takes: Sequence[Take]) -> str:
 
 
 def _times(seconds: float) -> str:
-    return tag("div", tag("span", minutes(0), class_="now"), tag("span", minutes(seconds), class_="all"),
+    fault = tag("span", class_="fault", role="status")
+    return tag("div", tag("span", minutes(0), class_="now"), fault, tag("span", minutes(seconds), class_="all"),
                class_="times")  # fmt: skip
 
 

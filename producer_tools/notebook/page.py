@@ -12,13 +12,13 @@ from producer_tools.errors.invalid_argument import InvalidArgumentError
 from producer_tools.files.audio.peaks import peaks
 from producer_tools.files.fetch.part_file import PartFile
 from producer_tools.files.saved import SavedFile
+from producer_tools.files.unchanged import read, why_unusable
 from producer_tools.notebook.comparison import Comparison
 from producer_tools.notebook.deck import Take, deck, findings, play_bar
 from producer_tools.notebook.document import document
 from producer_tools.notebook.facts import measured_facts, size
 from producer_tools.notebook.html import data_uri, tag
 from producer_tools.notebook.lyrics import sections
-from producer_tools.notebook.sources import read, why_unusable
 from producer_tools.notebook.tracks import Songs, Track, tracks
 from producer_tools.notebook.waveform import BARS
 from producer_tools.tasks.display import count, minutes
@@ -183,7 +183,7 @@ def _player(track: Track) -> str:
 def _lost(file: SavedFile | None) -> str:
     if file is None:
         return "No file was saved."
-    return f"{Path(file.path).name}: {why_unusable(file) or 'cannot be read'}."
+    return f"{Path(file.path).name}: {why_unusable(file) or 'unreadable'}."
 
 
 def _words(track: Track) -> str:

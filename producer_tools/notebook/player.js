@@ -30,6 +30,7 @@ class Deck {
     this.seekBar = root.querySelector(".seek");
     this.now = root.querySelector(".now");
     this.all = root.querySelector(".all");
+    this.fault = root.querySelector(".fault");
     this.button.addEventListener("click", () => this.toggle());
     this.seekBar.addEventListener("input", () => this.seek(Number(this.seekBar.value)));
     this.seekBar.addEventListener("keydown", (event) => this.key(event));
@@ -37,8 +38,9 @@ class Deck {
       player.controls = false;
       player.addEventListener("ended", () => this.ended());
       player.addEventListener("loadedmetadata", () => this.measure());
-      player.addEventListener("error", () => this.fail());
+      player.addEventListener("error", () => this.failed());
     });
+    root.querySelectorAll(".named").forEach((name) => { name.hidden = true; });
     root.querySelectorAll(".choice input").forEach((choice, index) => {
       choice.name = `heard-${album.decks.length}`;
       choice.checked = index === 0;
@@ -48,10 +50,15 @@ class Deck {
     this.hear(0);
   }
 
-  // The player whose time the deck shows: the one that is heard, until it ends before the other.
+  // The players that can play what they have, as far as is known.
+  get able() {
+    return this.players.filter((player) => !player.error);
+  }
+
+  // The player whose time the deck shows: the one that is heard, unless it has ended before the other, or cannot play.
   get lead() {
     const heard = this.players[this.heard];
-    return heard.ended ? this.players.find((player) => !player.ended) ?? heard : heard;
+    return heard.ended || heard.error ? this.able.find((player) => !player.ended) ?? heard : heard;
   }
 
   get position() {
@@ -75,12 +82,13 @@ class Deck {
 
   // The true length may differ a little from what was known before.
   measure() {
-    const lengths = this.players.map((player) => player.duration).filter(Number.isFinite);
-    if (lengths.length === this.players.length) this.seconds = Math.max(...lengths);
+    const lengths = this.able.map((player) => player.duration).filter(Number.isFinite);
+    if (lengths.length === this.able.length) this.seconds = Math.max(...lengths);
     this.paint();
   }
 
   toggle() {
+    this.album.step = 0;
     if (this.playing) this.pause();
     else this.play();
   }
@@ -88,14 +96,17 @@ class Deck {
   play() {
     this.album.start(this);
     this.players.forEach(load);
-    if (this.players.every((player) => player.currentTime >= player.duration)) this.seek(0);
+    if (!this.able.length) return;
+    if (this.able.every((player) => player.currentTime >= player.duration)) this.seek(0);
     this.playing = true;
     const at = this.position;
-    this.players.filter((player) => !(player.duration <= at)).forEach((player) => {
-      player.play().catch(() => this.pause());
-    });
+    this.able.filter((player) => !(player.duration <= at)).forEach((player) => this.run(player));
     requestAnimationFrame(() => this.follow());
     this.paint();
+  }
+
+  run(player) {
+    player.play().catch(() => { if (!player.error) this.pause(); });
   }
 
   pause() {
@@ -108,7 +119,7 @@ class Deck {
     this.players.forEach((player) => {
       load(player);
       player.currentTime = Math.min(seconds, player.duration || seconds);
-      if (this.playing && player.paused && seconds < player.duration) player.play().catch(() => this.pause());
+      if (this.playing && player.paused && seconds < player.duration) this.run(player);
     });
     this.paint(seconds);
   }
@@ -125,15 +136,22 @@ class Deck {
   }
 
   ended() {
-    if (this.players.some((player) => !player.ended)) return;
+    if (this.able.some((player) => !player.ended)) return;
     this.pause();
     this.seek(0);
     this.album.next(this, 1);
   }
 
-  fail() {
+  // Says which one cannot be played. The other one of a pair, and the songs after it, still play.
+  failed() {
+    const take = this.able.length ? `${"AB"[this.players.findIndex((player) => player.error)]} cannot` : "Cannot";
+    this.fault.textContent = `${take} be played here`;
+    if (this.able.length) {
+      this.measure();
+      return;
+    }
     this.pause();
-    this.now.textContent = "cannot be played here";
+    if (this.album.step) this.album.next(this, this.album.step);
   }
 
   paint(at = this.position) {
@@ -156,6 +174,7 @@ class Album {
   constructor(page) {
     this.decks = [];
     this.current = null;
+    this.step = 0; // By which the current one was reached; 0 if somebody chose it.
     this.bar = page.querySelector(".bar");
     page.querySelectorAll(".deck").forEach((root) => this.decks.push(new Deck(root, this)));
     if (!this.bar) return;
@@ -178,8 +197,11 @@ class Album {
   }
 
   next(deck, step) {
-    const other = this.decks[this.decks.indexOf(deck) + step];
+    const at = this.decks.indexOf(deck);
+    const others = step > 0 ? this.decks.slice(at + 1) : this.decks.slice(0, at).reverse();
+    const other = others.find((each) => each.able.length);
     if (!other) return;
+    this.step = step;
     if (deck.playing) deck.pause();
     other.seek(0);
     other.play();

@@ -4,16 +4,16 @@ import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from producer_tools.errors.missing_extra import how_to_install
 from producer_tools.files.audio.encoding import to_mp3
 from producer_tools.files.formats.types import HEAD, FileType, detect
+from producer_tools.files.saved import SavedFile
+from producer_tools.files.unchanged import read, why_unusable
 from producer_tools.tasks.display import minutes, quote
 from producer_tools.telemetry import logger
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel  # slow to import, and needed by no tool
+from producer_tools.tools.file_facts import saved_file
 
 LARGEST_CLIP = 4_000_000
 """Bytes of one song. In base64, two of them have 10.7 MB; Google refuses a request of more than 20 MB."""
@@ -54,29 +54,6 @@ class _CannotPlayError(Exception):
     """Says why a file cannot be played."""
 
 
-def takes_audio(model: "BaseChatModel", hears: bool | None) -> bool:  # noqa: FBT001 - passed on from a keyword argument
-    """Whether a chat model takes audio.
-
-    Args:
-        model: the chat model. What its ``profile`` does not say, it cannot do.
-        hears: what the application says, which takes precedence; ``None`` if it says nothing.
-
-    Returns:
-        Whether audio reaches the model. It never does through OpenAI's Responses API, which has no audio in messages:
-        langchain-openai leaves it out without an error, and the model would believe that it was played.
-        ``use_responses_api`` and ``output_version`` are looked at; other settings that choose this API are not.
-    """
-    if _uses_responses_api(model):
-        return False
-    profile = getattr(model, "profile", None) or {}
-    return profile.get("audio_inputs") is True if hears is None else hears
-
-
-def _uses_responses_api(model: "BaseChatModel") -> bool:
-    chosen = getattr(model, "use_responses_api", None)
-    return chosen is True or (chosen is None and getattr(model, "output_version", None) == "responses/v1")
-
-
 def songs_in(files: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The audio files, one for each song; its WAV file only if there is no other.
 
@@ -103,8 +80,7 @@ def clip_of(file: Mapping[str, Any], directory: Path | None = None) -> Clip:
     """
     name = _name(file)
     try:
-        path = _allowed(Path(file["path"]), directory)
-        content, mime_type, how = _audio(path, _seconds(file))
+        content, mime_type, how = _audio(_allowed(saved_file(file), directory), _seconds(file))
     except _CannotPlayError as reason:
         return not_played(file, str(reason))
     except ImportError:
@@ -121,17 +97,23 @@ def not_played(file: Mapping[str, Any], reason: str) -> Clip:
     return Clip(f"{_name(file)} cannot be played: {reason}.")
 
 
-def _allowed(path: Path, directory: Path | None) -> Path:
-    if directory is None or path.resolve().is_relative_to(directory.resolve()):
-        return path
-    raise _CannotPlayError("the file is not in the application's directory of downloads")
+def _allowed(file: SavedFile, directory: Path | None) -> SavedFile:
+    if directory is not None and not Path(file.path).resolve().is_relative_to(directory.resolve()):
+        raise _CannotPlayError("the file is not in the application's directory of downloads")
+    if reason := why_unusable(file):
+        raise _CannotPlayError(f"the file is {reason}")
+    return file
 
 
-def _audio(path: Path, seconds: float) -> tuple[bytes, str, str]:
+def _audio(file: SavedFile, seconds: float) -> tuple[bytes, str, str]:
     """The audio, its type, and how it differs from the file."""
+    path = Path(file.path)
     mime_type = _AS_IT_IS.get(_type_of(path).content_type)
-    if mime_type and seconds <= LONGEST_CLIP and path.stat().st_size <= LARGEST_CLIP:
-        return path.read_bytes(), mime_type, ""
+    if mime_type and seconds <= LONGEST_CLIP and file.bytes <= LARGEST_CLIP:
+        data = read(file)
+        if data is None:
+            raise _CannotPlayError("the file is changed")
+        return data, mime_type, ""
     beginning = f", of which you hear the first {minutes(LONGEST_CLIP)}" if seconds > LONGEST_CLIP else ""
     how = f"{beginning} (converted to a mono MP3, by which its sound quality cannot be judged)"
     return to_mp3(path, LONGEST_CLIP, _BIT_RATE), "audio/mp3", how
@@ -139,8 +121,6 @@ def _audio(path: Path, seconds: float) -> tuple[bytes, str, str]:
 
 def _type_of(path: Path) -> FileType:
     """The type of an audio file that is whole, by its content."""
-    if path.is_symlink() or not path.is_file():
-        raise _CannotPlayError("the file is gone")
     with path.open("rb") as opened:
         file_type = detect("audio", opened.read(HEAD))
         if file_type is None or not file_type.is_whole(opened, path.stat().st_size):

@@ -2,19 +2,18 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import Runnable
 
 from producer_tools.concurrency.paths import absolute_path
 from producer_tools.concurrency.sync import sync_twin
 from producer_tools.concurrency.threads import in_thread
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
-from producer_tools.tools.clips import Clip, clip_of, not_played, songs_in, takes_audio
+from producer_tools.tools.clips import Clip, clip_of, not_played, songs_in
 from producer_tools.tools.file_facts import is_saved_file
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel  # slow to import, and needed by no tool
+from producer_tools.tools.hearing import takes_audio
 
 MOST_SONGS = 2
 """Songs in one model call."""
@@ -47,7 +46,7 @@ class Listener:
         self._directory = absolute_path(directory)
         self._hears = hears
 
-    async def with_audio(self, messages: Sequence[BaseMessage], model: "BaseChatModel") -> list[BaseMessage]:
+    async def with_audio(self, messages: Sequence[BaseMessage], model: Runnable[Any, Any]) -> list[BaseMessage]:
         """Add the audio of the songs that were saved since the model's last message.
 
         It comes in one `HumanMessage` right after the tools' messages: for each song a text that says which one it is,
@@ -60,8 +59,8 @@ class Listener:
 
         Args:
             messages: the conversation.
-            model: the chat model that will be called. If it does not take audio, nothing is added; the tool's result
-                has the measured facts.
+            model: the chat model that will be called, with its tools if they are bound. If it does not take audio,
+                nothing is added; the tool's result has the measured facts.
 
         Returns:
             The messages to call the model with.

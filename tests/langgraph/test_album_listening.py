@@ -2,12 +2,15 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
 from langgraph.types import Command, interrupt
 
 from producer_tools import Downloader, DownloadError, Downloads, Measured, Task
@@ -192,3 +195,23 @@ async def test_a_review_can_be_called_directly(tmp_path: Path) -> None:
     assert review.invoke(reviewed) is None
     assert await review.ainvoke(reviewed) is None
     assert [len(played(messages)) for messages in model.calls] == [1, 1]
+
+
+class DeafWithTools(FakeModel):
+    """Uses OpenAI's Responses API, which takes no audio, as soon as it has tools, as gpt-6 does."""
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        return self.bind(tools=tools, **kwargs)
+
+    def _use_responses_api(self, options: dict[str, Any]) -> bool:
+        return bool(options.get("tools"))
+
+
+async def test_a_model_that_is_deaf_with_tools_is_not_told_that_it_hears(tmp_path: Path) -> None:
+    """The audio would be left out without an error, and the review would be of a song that nobody heard."""
+    take = {"results": [{"audio_id": "a"}], "files": [song(tmp_path / "a.wav")]}
+    reviewed: Any = {"wish": "a waltz", "takes": [take]}
+    model = DeafWithTools(answers=[lambda _: AIMessage("keep")])
+    await review_with(model, listen=True, hears=True).ainvoke(reviewed)
+    assert played(model.calls[0]) == []
+    assert "cannot hear" in model.calls[0][0].text

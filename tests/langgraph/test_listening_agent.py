@@ -122,7 +122,7 @@ async def test_a_song_that_was_deleted_does_not_end_the_run(
         path.unlink()
     state = await graph.ainvoke(None, THREAD)
     assert state["messages"][-1].text == "A waltz."
-    assert "cannot be played: the file is gone" in model.calls[1][-1].text
+    assert "cannot be played: the file is no longer there" in model.calls[1][-1].text
 
 
 @pytest.mark.parametrize("folder", [".", "another"])

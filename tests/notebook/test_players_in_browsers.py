@@ -5,12 +5,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from producer_tools import Downloads
+from producer_tools import Downloads, SavedFile
 from producer_tools.notebook import compare, write_page
 from producer_tools.tasks.results import Result
 from tests.notebook.documents import tone
@@ -24,6 +25,23 @@ MUTED = "() => [...document.querySelectorAll('audio')].map((player) => player.mu
 TOO_SMALL = """() => [...document.querySelectorAll('button, summary, .choice label, .seek')]
     .filter((each) => each.checkVisibility() && Math.min(each.offsetWidth, each.offsetHeight) < 44)
     .map((each) => each.outerHTML)"""
+
+# Of each "!" in the page: the text before it on its line, and whether the sign is on the right of it.
+MARKS = """() => {
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = {}, range = document.createRange();
+    const left = (node, at) => {
+        range.setStart(node, at);
+        range.setEnd(node, at + 1);
+        return range.getBoundingClientRect().left;
+    };
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        if (node.parentElement.tagName === 'SCRIPT' || !node.parentElement.checkVisibility()) continue;
+        for (const match of node.data.matchAll(/([^\\n]+)!/g))
+            found[match[1]] = left(node, match.index + match[1].length) > left(node, match.index);
+    }
+    return Object.entries(found).sort();
+}"""
 
 
 @contextmanager
@@ -149,6 +167,84 @@ def test_one_playhead_moves_both_takes(tmp_path: Path) -> None:
         slider.focus()
         slider.press("Home")
         assert frame.evaluate(PLAYED) == [0, 0]
+
+
+def broken(path: Path, audio_id: str) -> SavedFile:
+    """A song of which a browser can play nothing."""
+    return replace(saved_file(path, b"\0\0\0\x20ftypM4A " + bytes(5000)), audio_id=audio_id, title=path.stem)
+
+
+def test_a_song_that_cannot_be_played_says_so_and_is_passed_over(tmp_path: Path) -> None:
+    """Its button would do nothing, without a word, and an album would stop there."""
+    songs = [tone(tmp_path / "a.wav", 1), broken(tmp_path / "b.m4a", "b"), tone(tmp_path / "c.wav", 60, audio_id="c")]
+    with opened(write_page(songs, tmp_path / "p.html")) as page:
+        page.get_by_role("button", name="Play b").click()
+        page.get_by_role("status").get_by_text("Cannot be played here").wait_for()
+        page.get_by_role("button", name="Play a", exact=True).click()
+        wait_until(page, lambda at: at[2] > 0.3)
+        page.get_by_role("button", name="Previous song").click()
+        wait_until(page, lambda at: at[0] > 0.1)
+        assert page.get_by_text("Cannot be played here").is_visible()
+
+
+def test_a_take_that_cannot_be_played_is_named_and_the_other_one_plays(tmp_path: Path) -> None:
+    """Otherwise neither could be heard, and one would not know which of them is broken."""
+    path = write_page(compare(broken(tmp_path / "a.m4a", "a"), tone(tmp_path / "b.wav", 40)), tmp_path / "p.html")
+    with opened(path) as page:
+        page.locator(".controls .play").click()
+        page.get_by_text("A cannot be played here").wait_for()
+        wait_until(page, lambda at: at[1] > 0.3)
+        page.get_by_role("radio", name="B: b").check()
+        assert page.evaluate(MUTED) == [True, False]
+
+
+def test_without_scripts_the_browsers_own_players_are_named(tmp_path: Path) -> None:
+    """A notebook may forbid scripts. Of two players alike, one would not know which is A."""
+    need()
+    path = write_page(compare(tone(tmp_path / "a.wav", 4), tone(tmp_path / "b.wav", 2)), tmp_path / "p.html")
+    with chromium_page() as page:
+        plain = page.context.browser.new_page(java_script_enabled=False)
+        plain.goto(path.as_uri())
+        assert [each.inner_text() for each in plain.locator(".named").all() if each.is_visible()] == ["A: a", "B: b"]
+        assert plain.locator("audio:visible").count() == 2
+        page.goto(path.as_uri())
+        assert page.locator(".named:visible, audio:visible").count() == 0
+
+
+@pytest.mark.parametrize("width", [1200, 390, 320])
+def test_a_long_title_leaves_room_in_the_frame(width: int, tmp_path: Path) -> None:
+    """The height of a frame in a notebook is fixed: what is known of B would be cut off."""
+    take = replace(tone(tmp_path / "a.wav", 4), title="A title that a model did not know how to end " * 6)
+    (tmp_path / "out.html").write_text(compare(take, take)._repr_html_())
+    with opened(tmp_path / "out.html") as page:
+        page.set_viewport_size({"width": width, "height": 900})
+        frame = page.frames[1]
+        assert frame.evaluate("document.documentElement.scrollHeight <= innerHeight")
+        assert frame.get_by_text("too short").last.is_visible()
+
+
+def test_lines_in_hebrew_are_read_from_the_right(tmp_path: Path) -> None:
+    """Their last sign would stand before them."""
+    song: Result = {"audio_id": "a1", "title": "\u05e9\u05d9\u05e8!", "lyric": "la la!\n\u05e9\u05dc\u05d5\u05dd!"}
+    downloads = Downloads(complete(song), (tone(tmp_path / "a.wav", 1),))
+    card, album = tmp_path / "card.html", write_page(downloads, tmp_path / "p.html")
+    card.write_text(f"<meta charset=utf-8>{downloads._repr_html_()}")
+    for path in (card, album):
+        with opened(path) as page:
+            starts = page.evaluate(MARKS)
+            assert starts == [["la la", True], ["\u05e9\u05d9\u05e8", False], ["\u05e9\u05dc\u05d5\u05dd", False]]
+
+
+def test_a_page_prints_dark_on_white(tmp_path: Path) -> None:
+    """With a dark theme, its texts would be light grey on white paper; a comparison would have no names."""
+    songs = (tone(tmp_path / "a.wav", 4), tone(tmp_path / "b.wav", 2, audio_id="b"))
+    with opened(write_page([*songs, compare(*songs)], tmp_path / "p.html")) as page:
+        page.emulate_media(color_scheme="dark", media="print")
+        for name in ("h2", ".take b"):
+            assert page.locator(name).last.evaluate("(each) => getComputedStyle(each).color") == "rgb(0, 0, 0)"
+            assert page.locator(name).last.is_visible()
+        assert page.locator("button:visible, .seek:visible").count() == 0
+        assert page.locator(".wave:visible").count() == 4
 
 
 def test_hostile_texts_do_nothing(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from producer_tools.langgraph.listening import ListenMiddleware
 from producer_tools.requests import GenerateMusic
 from producer_tools.tools import clips
 from tests.providers.endpoint import endpoint
-from tests.providers.providers import OPENAI, PROVIDERS, RESPONSES, Provider, google
-from tests.providers.wire import Answer, chat_completion, google_content, response
+from tests.providers.providers import OPENAI, PROVIDERS, RESPONSES, BindWith, Provider, bedrock, google, openai
+from tests.providers.wire import Answer, bedrock_message, chat_completion, google_content, response
 
 pytestmark = pytest.mark.usefixtures("silent_files")
 
@@ -62,7 +62,8 @@ async def bodies(
     tools = ProducerToolkit(client=client, download_dir=directory, listen=True).get_tools()
     save = Answer("producer_download_results", {"task_id": task_id})
     with endpoint(lambda number: provider.reply(save if number == 0 else Answer())) as server:
-        agent: Any = create_agent(provider.chat(server.url), tools, middleware=[ListenMiddleware(directory, **options)])
+        middleware: list[Any] = [BindWith(provider.bound), ListenMiddleware(directory, **options)]
+        agent: Any = create_agent(provider.chat(server.url), tools, middleware=middleware)
         state = await asyncio.to_thread(agent.invoke, {"messages": [HumanMessage("How is it?")]})
         await asyncio.to_thread(agent.invoke, {"messages": [*state["messages"], HumanMessage("Thanks.")]})
     (result,) = [message for message in state["messages"] if message.type == "tool"]
@@ -99,9 +100,31 @@ async def test_another_format_is_sent_as_mp3(
     assert file_type.extension == "mp3"
 
 
-async def test_no_audio_is_promised_to_the_responses_api(client: ProducerClient, tmp_path: Path) -> None:
+def chosen_by_call(url: str) -> dict[str, Any]:
+    """A chat model that chooses between OpenAI's APIs itself."""
+    return {**openai(url), "model": "gpt-audio", "use_responses_api": None}
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [
+        Provider("a setting", *RESPONSES, response),
+        Provider("another setting", *OPENAI[:2], lambda url: {**chosen_by_call(url), "truncation": "auto"}, response),
+        Provider(
+            "an option of the call",
+            *OPENAI[:2],
+            chosen_by_call,
+            response,
+            bound={"include": ["web_search_call.results"]},
+        ),
+    ],
+    ids=lambda provider: provider.name,
+)
+async def test_no_audio_is_promised_to_the_responses_api(
+    provider: Provider, client: ProducerClient, tmp_path: Path
+) -> None:
     """It takes none: langchain-openai drops it silently, and the model would speak of a song that it never heard."""
-    heard, _, file = await bodies(Provider("responses", *RESPONSES, response), client, tmp_path, hears=True)
+    heard, _, file = await bodies(provider, client, tmp_path, hears=True)
     assert audio_on_the_wire(heard) == []
     assert "for you to hear" not in json.dumps(heard["input"])
     assert Path(file["path"]).name in json.dumps(heard["input"])
@@ -128,3 +151,14 @@ async def test_the_profile_of_a_model_decides(model: str, hears: bool, client: P
     )  # fmt: skip
     heard, _, _ = await bodies(made, client, tmp_path)
     assert bool(audio_on_the_wire(heard)) == hears
+
+
+async def test_a_package_that_refuses_audio_is_not_asked(client: ProducerClient, tmp_path: Path) -> None:
+    """The profile of the model says that it takes audio, but langchain-aws raises an error, and the run would end."""
+    made = Provider(
+        "bedrock", "langchain_aws", "ChatBedrockConverse",
+        lambda url: {**bedrock(url), "model": "mistral.voxtral-mini-3b-2507"}, bedrock_message,
+    )  # fmt: skip
+    assert made.chat("http://127.0.0.1:9").profile["audio_inputs"], "otherwise this test shows nothing"
+    heard, _, _ = await bodies(made, client, tmp_path)
+    assert audio_on_the_wire(heard) == []

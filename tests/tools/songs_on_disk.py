@@ -31,9 +31,9 @@ def wav(seconds: float = 0.1, rate: int = 8000) -> bytes:
 def song(path: Path, content: bytes | None = None, **fields: Any) -> dict[str, Any]:
     """A song that was saved, as an artifact has it. It is named after its file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(wav() if content is None else content)
+    size = path.write_bytes(wav() if content is None else content)
     known = {"kind": "audio", "audio_id": path.stem, "title": path.stem, "measured": Measured(60.0)}
-    return file_values(SavedFile(path=str(path), bytes=1, content_type="audio/wav", **{**known, **fields}))
+    return file_values(SavedFile(path=str(path), bytes=size, content_type="audio/wav", **{**known, **fields}))
 
 
 def saved(*files: dict[str, Any], listen: bool = True, tool_call_id: str = "c1") -> ToolMessage:

@@ -145,22 +145,21 @@ def broken(directory: Path, how: str) -> dict[str, Any]:
     elif how == "a pipe":
         path.unlink()
         os.mkfifo(path)
-    elif how == "cut off":
-        path.write_bytes(wav()[:100])
-    elif how == "text":
-        path.write_text("no audio")
-    elif how == "empty":
-        path.write_bytes(b"")
+    elif how == "another song":
+        path.write_bytes(wav(0.4))
+    elif how in ("cut off", "text", "empty"):
+        file["bytes"] = path.write_bytes({"cut off": wav()[:100], "text": b"no audio", "empty": b""}[how])
     else:
         file["path"] = {"NUL": "\0", "elsewhere": "/etc/passwd", "up": f"{directory}/../x.wav"}[how]
     return file
 
 
 @pytest.mark.parametrize(
-    "how", ["gone", "a link", "a directory", "a pipe", "cut off", "text", "empty", "NUL", "elsewhere", "up"]
+    "how",
+    ["gone", "a link", "a directory", "a pipe", "another song", "cut off", "text", "empty", "NUL", "elsewhere", "up"],
 )
 def test_a_file_that_cannot_be_played_is_named(how: str, directory: Path) -> None:
-    """The call must go on, and the model must not pretend that it has heard the song."""
+    """The call must go on, and the model must not pretend that it has heard the song, nor take another one for it."""
     song(directory.parent / "x.wav")
     files = [broken(directory, how), song(directory / "tango.wav", wav(0.3))]
     messages = add_audio(conversation(saved(*files)), HEARING, directory)

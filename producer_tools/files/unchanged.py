@@ -1,4 +1,4 @@
-"""Reads saved files for a page, and only those: what has changed since, or is a link, is not read."""
+"""Reads saved files, and only those: what has changed since, or is a link, is not read."""
 
 import os
 import stat
@@ -7,7 +7,7 @@ from producer_tools.files.saved import SavedFile
 
 
 def why_unusable(file: SavedFile) -> str:
-    """Why the file is not the one that was saved: ``no longer there``, ``changed``, …; empty if it still is.
+    """What the file is, if it is not the one that was saved: ``no longer there``, ``changed``, …; else empty.
 
     A link in its place could expose any file of the user's, and is never followed.
     """
@@ -16,7 +16,7 @@ def why_unusable(file: SavedFile) -> str:
     except FileNotFoundError:
         return "no longer there"
     except (OSError, ValueError):  # ValueError: no path at all
-        return "cannot be read"
+        return "unreadable"
     if stat.S_ISLNK(found.st_mode):
         return "a link, which is not followed"
     return "" if stat.S_ISREG(found.st_mode) and found.st_size == file.bytes else "changed"
