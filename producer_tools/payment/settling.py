@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from producer_tools.concurrency.clock import Clock
 from producer_tools.errors import LedgerError, ProducerToolError
 from producer_tools.http.callbacks import CallbackReceiver
-from producer_tools.payment.entry import Entry, Source
+from producer_tools.payment.entry import TASK_CLAIM, Entry, Source
 from producer_tools.payment.ledger import Ledger, guarded
 from producer_tools.tasks.listing import Listing, SentRequest
 
@@ -23,17 +23,6 @@ _MOST_CANDIDATES = 10
 _SHORTEST_SEARCH = 5.0
 
 State = Literal["found", "not_found", "several", "not_listed", "unclear"]
-
-
-_CLAIM = "task of "
-
-
-def is_task_claim(entry: Entry) -> bool:
-    """Whether an entry is a claim, not a request: it only says which request a task that was found belongs to.
-
-    A search writes the claim before it takes the task. So two searches never take one task for two requests.
-    """
-    return entry.fingerprint.startswith(_CLAIM)
 
 
 class Finding(NamedTuple):
@@ -225,4 +214,4 @@ def _says_more(body: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _claim_fingerprint(entry: Entry) -> str:
     """The fingerprint of a claim of this entry."""
-    return f"{_CLAIM}{entry.key}"
+    return f"{TASK_CLAIM}{entry.key}"
