@@ -108,6 +108,21 @@ async def test_a_request_that_is_being_sent_is_neither_released_nor_adopted(deci
         await (client.release("k") if decision == "release" else client.adopt("k", "t1"))
 
 
+async def test_a_request_of_a_lost_ledger_can_be_settled_at_once(ledger: Ledger, account: Account) -> None:
+    """Nobody is sending it. A person would be told to wait, and a search would look only at tasks made since now."""
+    account.sandbox.listing.answer = "forbidden"
+    url, token = account.sandbox.base_url, account.sandbox.api_token
+    async with ProducerClient(token, url, ledger=ledger, clock=InstantClock()) as client:
+        with pytest.raises(SubmissionUnknownError):
+            await client.submit(SONG, key="k", was_sent=True)
+        (entry,) = await ledger.entries()
+        assert entry.begun_at == 0.0
+        await client.adopt("k", "t1")
+        assert (await client.submit(SONG, key="k", was_sent=True)).task_id == "t1"
+    account.sandbox.listing.answer = "works"
+    assert account.new_charges() == ()
+
+
 @pytest.mark.parametrize("decision", ["release", "adopt"])
 async def test_an_answer_that_comes_while_a_person_decides_counts(decision: str) -> None:
     """The song would be paid for twice, or its task would be replaced; and it would be listed as released too."""
