@@ -4,22 +4,19 @@ from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from pydantic import BaseModel, ValidationError
-
 from producer_tools.concurrency.limits import KeyLocks, Semaphores
-from producer_tools.errors import LedgerError, ProducerError, SubmissionConflictError
+from producer_tools.errors import ProducerError
 from producer_tools.files.uploads.hosting import FileHosts
 from producer_tools.files.uploads.recordings import Recording
 from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import ledger_key
-from producer_tools.payment.ledger import Ledger, guarded
+from producer_tools.payment.ledger import Ledger
 from producer_tools.payment.recordings import Filed, RecordingKeys
 from producer_tools.payment.sending import Sender
 from producer_tools.requests import PaidRequest
 from producer_tools.requests.media import UploadRecording
-from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
 
 _FILES_AT_ONCE = 5
@@ -35,18 +32,6 @@ class Submit(Protocol):
         self, request: PaidRequest, *, key: str | None, ledger: Ledger, refusal: ProducerError | None
     ) -> Awaitable[Task]:
         """The task of a request, which is sent unless it was sent before."""
-
-
-class _Note(BaseModel):
-    """What was uploaded under a caller's key.
-
-    Attributes:
-        key: the key in the ledger.
-        sha256: the hash of the content.
-    """
-
-    key: str
-    sha256: str
 
 
 class Uploads:
@@ -80,17 +65,21 @@ class Uploads:
         # Of calls of this client at once, only the first one sends the file, and only the first one gets the key.
         named = f"key {ledger_key(key or recording.sha256, account)}"
         async with self._in_progress.hold(named), self._in_progress.hold(f"{account}/{recording.sha256}"):
-            place = await self._place(recording.sha256, account, ledger, key)
-            if place.entry is not None:
-                # Nothing is sent, unless whoever is sending it withdraws: then its address holds the same content.
-                url = _address(place.entry)
-            elif refusal is not None:
-                raise refusal
+            if key is None:
+                place = await self._keys.filed(recording.sha256, account, ledger)
             else:
-                await self._sender.check(_request(_NOT_YET, recording.sha256), account, ledger)
-                url = await self._hosts.host(recording)
-            request = _request(url, recording.sha256)
-            return await submit(request, key=place.key, ledger=ledger, refusal=refusal)
+                place = await self._keys.claimed(key, recording.sha256, account, ledger)
+            try:
+                url = await self._address(recording, place, account, ledger, refusal)
+            except BaseException:
+                await self._keys.give_up(place, ledger)
+                raise
+            try:
+                request = _request(url, recording.sha256)
+                return await submit(request, key=place.key, ledger=ledger, refusal=refusal)
+            except ProducerError:  # a submit whose caller is cancelled may go on, and needs the claim
+                await self._keys.give_up(place, ledger)
+                raise
 
     async def repeated(self, submit: Submit, *, key: str, ledger: Ledger, refusal: ProducerError) -> Task:
         """The task of an earlier upload under a caller's key, whose file cannot be read any more. Nothing is sent.
@@ -99,56 +88,28 @@ class Uploads:
             ProducerError: ``refusal``, if nothing was uploaded under this key.
         """
         account = token_id(self._transport.token())
-        note = await self._note(ledger_key(key, account), ledger)
-        entry = None if note is None else await guarded(ledger.get(ledger_key(note.key, account)))
-        if note is None or entry is None:
+        place = await self._keys.claimed_before(key, account, ledger)
+        if place is None or place.entry is None:
             raise refusal
-        request = _request(_address(entry), note.sha256)
-        return await submit(request, key=note.key, ledger=ledger, refusal=refusal)
+        request = _request(_address_in(place.entry), place.sha256)
+        return await submit(request, key=place.key, ledger=ledger, refusal=refusal)
 
-    async def _place(self, sha256: str, account: str, ledger: Ledger, key: str | None) -> Filed:
-        """Where the upload belongs in the ledger. A caller's key belongs to it for good, also after seven days.
-
-        Raises:
-            SubmissionConflictError: the caller's key belongs to other content.
-        """
-        if key is None:
-            return await self._keys.filed(sha256, account, ledger)
-        named = ledger_key(key, account)
-        if (note := await self._note(named, ledger)) is not None:
-            entry = await guarded(ledger.get(ledger_key(note.key, account)))
-            if note.sha256 == sha256:
-                return Filed(note.key, entry)
-            if entry is not None:  # else the first content was never sent
-                raise SubmissionConflictError(key, read_answer(entry.answer).task_id if entry.answer else None)
-        place = await self._keys.filed(sha256, account, ledger)
-        await guarded(ledger.write_note(_name(named), {"key": place.key, "sha256": sha256}))
-        return place
-
-    @staticmethod
-    async def _note(named: str, ledger: Ledger) -> _Note | None:
-        """What was uploaded under a caller's key.
-
-        Raises:
-            LedgerError: the note of it is damaged. Without it, the recording might be paid for again.
-        """
-        note = await guarded(ledger.read_note(_name(named)))
-        if note is None:
-            return None
-        try:
-            return _Note.model_validate(note)
-        except ValidationError:
-            raise LedgerError(f"The ledger's note {_name(named)!r} is damaged.") from None
-
-
-def _name(named: str) -> str:
-    """The name of the note about a caller's key, which has the account before it."""
-    return f"recording of {named}"
+    async def _address(
+        self, recording: Recording, place: Filed, account: str, ledger: Ledger, refusal: ProducerError | None
+    ) -> str:
+        """The address of a recording: that of its last upload, or a new one."""
+        if place.entry is not None:
+            # Nothing is sent, unless whoever is sending it withdraws: then its address holds the same content.
+            return _address_in(place.entry)
+        if refusal is not None:
+            raise refusal
+        await self._sender.check(_request(_NOT_YET, recording.sha256), account, ledger)
+        return await self._hosts.host(recording)
 
 
 def _request(url: str, sha256: str) -> UploadRecording:
     return UploadRecording(audio_url=url, sha256=sha256)
 
 
-def _address(entry: Entry) -> str:
+def _address_in(entry: Entry) -> str:
     return str(entry.request.get("audio_url"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from producer_tools.client import ProducerClient
 from producer_tools.concurrency.clock import SystemClock
 from producer_tools.concurrency.sync import run_sync
-from producer_tools.doctor.entries import state_of, without_task_claims
+from producer_tools.doctor.entries import state_of, without_claims
 from producer_tools.doctor.opening import is_database, open_ledger
 from producer_tools.doctor.results import CheckResult
 from producer_tools.doctor.service import check_base_url, check_price, check_token
@@ -64,7 +64,7 @@ async def _check_ledger(place: str) -> CheckResult:
         return CheckResult("ledger", "not known", f"There is no file {place} yet; the first paid call makes it.")
     try:
         async with open_ledger(place) as opened:
-            unanswered = without_task_claims(await guarded(opened.entries(unanswered=True)))
+            unanswered = without_claims(await guarded(opened.entries(unanswered=True)))
     except LedgerError as error:
         return CheckResult("ledger", "bad", safe_text(error.message, _LONGEST_PATH))
     now = SystemClock().now()

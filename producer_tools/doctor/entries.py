@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from producer_tools.http.safe_text import safe_text
 from producer_tools.payment.entry import Entry
-from producer_tools.payment.settling import is_task_claim
 
 State = Literal["unknown", "being sent", "answered", "released"]
 
@@ -32,9 +31,9 @@ _FOUND = {
 }
 
 
-def without_task_claims(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries of requests, without those that only say which request a task belongs to."""
-    return [entry for entry in entries if not is_task_claim(entry)]
+def without_claims(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries of requests, without those that only say what a task or a key belongs to."""
+    return [entry for entry in entries if not entry.is_claim]
 
 
 def state_of(entry: Entry, now: float) -> State:

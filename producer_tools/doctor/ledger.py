@@ -89,7 +89,7 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 async def _list(ledger: Ledger, options: argparse.Namespace) -> int:
-    found = in_words.without_task_claims(await guarded(ledger.entries(unanswered=not options.all)))
+    found = in_words.without_claims(await guarded(ledger.entries(unanswered=not options.all)))
     now = SystemClock().now()
     shown = [entry for entry in found if options.all or in_words.state_of(entry, now) == "unknown"]
     if options.json:
@@ -160,7 +160,7 @@ async def _one(ledger: Ledger, key: str) -> Entry:
     Raises:
         _NotDoneError: there is none, or more than one.
     """
-    entries = in_words.without_task_claims(await guarded(ledger.entries()))
+    entries = in_words.without_claims(await guarded(ledger.entries()))
     found = [each for each in entries if each.key == key] or [each for each in entries if in_words.own_key(each) == key]
     if len(found) > 1:
         keys = ", ".join(each.key for each in found)

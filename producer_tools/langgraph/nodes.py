@@ -38,8 +38,10 @@ class SubmitNode(Node):
 
     When the step is run again, after a crash or by a retry, it finds the task in the ledger and sends nothing. The
     ledger is the client's, else the graph's store; it must outlive the process if the graph is to survive a crash. Time
-    travel (a replay or a fork) makes a new request, unless the state has a ``key``. A function that calls this node
-    several times must call it in the same order when it is run again; else set a ``key`` for each request.
+    travel (a replay or a fork) makes a new request, unless the state has a ``key``. If another branch of the thread has
+    run this node in a step with the same number, its task is returned, or the request is refused as a conflict: set
+    another ``key`` for each branch. A function that calls this node several times must call it in the same order when
+    it is run again; else set a ``key`` for each request.
 
     If the state's ``error`` says that the outcome of this request is unknown, the request belongs to that error's key:
     nothing is sent until ``client.adopt`` or ``client.release`` has settled it, and an adopted task is used.

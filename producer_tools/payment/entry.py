@@ -14,6 +14,18 @@ Source = Literal["answer", "callback", "listing", "person"]
 """Where an entry's answer came from: the service's answer, a callback, the listing of tasks, or a person."""
 
 
+TASK_CLAIM = "task of "
+"""How the fingerprint of a claim begins that says which request a task belongs to.
+
+A search writes it before it takes a task that it has found, so two searches never take one task for two requests.
+"""
+
+KEY_CLAIM = "key of "
+"""How the fingerprint of a claim begins that says which recording a caller's key belongs to.
+
+An upload writes it before it is paid for, so a key never pays for two recordings.
+"""
+
 _MOST_LEASE_SECONDS = 75.0
 """A lease is 15 seconds long, and the clocks of two machines may differ by a minute."""
 
@@ -67,6 +79,11 @@ class Entry:
     finding: Mapping[str, Any] | None = None
     owner: str = field(default_factory=_new_id)
     revision: str = field(default_factory=_new_id)
+
+    @property
+    def is_claim(self) -> bool:
+        """Whether it is no request: it only says what a task or a key belongs to, so that it belongs to one thing."""
+        return self.fingerprint.startswith((TASK_CLAIM, KEY_CLAIM))
 
     def is_being_sent(self, now: float) -> bool:
         """Whether its sender does not know the outcome yet, and still renews the lease.

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from producer_tools.concurrency.clock import Clock
 from producer_tools.errors import LedgerError, ProducerToolError
 from producer_tools.http.callbacks import CallbackReceiver
-from producer_tools.payment.entry import Entry, Source
+from producer_tools.payment.entry import TASK_CLAIM, Entry, Source
 from producer_tools.payment.ledger import Ledger, guarded
 from producer_tools.tasks.listing import Listing, SentRequest
 from producer_tools.telemetry import logger
@@ -26,17 +26,6 @@ _SHORTEST_SEARCH = 5.0
 _LAST_SEARCH = 1.0
 
 State = Literal["found", "not_found", "several", "not_listed", "unclear"]
-
-
-_CLAIM = "task of "
-
-
-def is_task_claim(entry: Entry) -> bool:
-    """Whether an entry is a claim, not a request: it only says which request a task that was found belongs to.
-
-    A search writes the claim before it takes the task. So two searches never take one task for two requests.
-    """
-    return entry.fingerprint.startswith(_CLAIM)
 
 
 class Finding(NamedTuple):
@@ -239,4 +228,4 @@ def _owned(entry: Entry, recent: Sequence[Entry]) -> set[str]:
 
 def _claim_fingerprint(entry: Entry) -> str:
     """The fingerprint of a claim of this entry."""
-    return f"{_CLAIM}{entry.key}"
+    return f"{TASK_CLAIM}{entry.key}"

@@ -14,7 +14,6 @@ from producer_tools.http.transport import Transport
 from producer_tools.payment.budget import account_scope
 from producer_tools.payment.entry import Entry, Spent
 from producer_tools.payment.ledger import Ledger, guarded
-from producer_tools.payment.settling import is_task_claim
 from producer_tools.tasks.lookups import LookUps
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import STUCK, Task
@@ -168,7 +167,7 @@ class Statements:
         found = [
             entry
             for entry in await guarded(ledger.entries(account=account, since=since))
-            if not is_task_claim(entry) and scope in (None, *entry.scopes) and _is_of_thread(entry, thread)
+            if not entry.is_claim and scope in (None, *entry.scopes) and _is_of_thread(entry, thread)
         ]
         ended = await self._looked_up(found, ledger)
         return Statement(tuple(self._line(ended.get(entry.key, entry)) for entry in found))

@@ -199,8 +199,6 @@ class Submissions:
             warning.cancel()
 
     async def _send_once(self, call: _Call) -> Task:
-        if call.is_abandoned:
-            raise asyncio.CancelledError
         with unfinished_work() as may_begin:
             if not may_begin:
                 raise ProducerError(

@@ -12,16 +12,12 @@ import pytest
 from producer_tools import (
     Budget,
     BudgetExceededError,
-    FileHostingError,
     InvalidArgumentError,
     Ledger,
-    LedgerError,
-    MemoryLedger,
     MissingTokenError,
     ProducerClient,
     ServiceUnavailableError,
     SqliteLedger,
-    SubmissionConflictError,
     SubmissionUnknownError,
     Task,
     api_token,
@@ -34,29 +30,6 @@ from tests.files.own_recordings import wav
 from tests.raw_server import answering, http
 
 DAY = 24 * 3600.0
-
-
-@pytest.fixture
-def clock() -> InstantClock:
-    return InstantClock()
-
-
-@pytest.fixture
-def take(tmp_path: Path) -> Path:
-    path = tmp_path / "take.wav"
-    path.write_bytes(wav())
-    return path
-
-
-@pytest.fixture
-def client_of(sandbox: ProducerSandbox, clock: InstantClock, tmp_path: Path) -> Callable[..., ProducerClient]:
-    """Makes a client as another process would have it: only the file of the ledger is shared."""
-
-    def make(token: str | None = None, **options: Any) -> ProducerClient:
-        ledger = SqliteLedger(tmp_path / "ledger.sqlite")
-        return ProducerClient(token or sandbox.api_token, sandbox.base_url, ledger=ledger, clock=clock, **options)
-
-    return make
 
 
 def key_of(content: bytes) -> str:
@@ -190,104 +163,6 @@ async def test_a_lost_answer_is_found_by_its_address(
     sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint="/producer/upload")
     task = await client.upload(take)
     assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
-
-
-async def test_a_callers_key_belongs_to_its_recording_for_good(
-    client_of: Callable[..., ProducerClient], sandbox: ProducerSandbox, clock: InstantClock, take: Path
-) -> None:
-    """A graph that is resumed after two weeks would otherwise pay for its upload again."""
-    async with client_of() as client:
-        first = await client.upload(take, key="call 1")
-        assert (await client.upload(take)).task_id == first.task_id, "the content has been paid for"
-        clock.time += 14 * DAY
-        assert (await client.upload(take, key="call 1")).task_id == first.task_id
-        assert len(sandbox.charges) == len(sandbox.file_hosts.received) == 1
-        take.write_bytes(wav(note=1))
-        with pytest.raises(SubmissionConflictError, match="call 1") as caught:
-            await client.upload(take, key="call 1")
-        assert caught.value.task_id == first.task_id, "it has been paid for, and nothing else may name it"
-    assert len(sandbox.charges) == len(sandbox.file_hosts.received) == 1
-
-
-async def test_a_callers_key_keeps_its_task_without_the_file(
-    client_of: Callable[..., ProducerClient], sandbox: ProducerSandbox, clock: InstantClock, take: Path
-) -> None:
-    """A graph that is resumed after its files were cleaned up would otherwise lose what it has paid for."""
-    async with client_of() as client:
-        first = await client.upload(take, key="call 1")
-        take.unlink()
-        clock.time += 14 * DAY
-        assert (await client.upload(take, key="call 1")).task_id == first.task_id
-        for key in ("call 2", None):
-            with pytest.raises(InvalidArgumentError, match="does not exist"):
-                await client.upload(take, key=key)
-        with api_token(sandbox.add_user().api_token), pytest.raises(InvalidArgumentError):
-            await client.upload(take, key="call 1")
-        take.write_text("no sound")
-        assert (await client.upload(take, key="call 1")).task_id == first.task_id
-    assert len(sandbox.charges) == 1
-
-
-async def test_without_the_file_an_unknown_outcome_is_not_hidden(
-    client_of: Callable[..., ProducerClient], sandbox: ProducerSandbox, take: Path
-) -> None:
-    """An error about the file would say that nothing was sent."""
-    sandbox.listing.answer = "forbidden"
-    sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint="/producer/upload")
-    async with client_of() as client:
-        with pytest.raises(SubmissionUnknownError):
-            await client.upload(take, key="call 1")
-        take.unlink()
-        with pytest.raises(SubmissionUnknownError):
-            await client.upload(take, key="call 1")
-        await client.release(key_of(wav()))
-        with pytest.raises(InvalidArgumentError):
-            await client.upload(take, key="call 1")
-
-
-async def test_a_callers_key_is_free_until_something_was_sent(
-    client: ProducerClient, sandbox: ProducerSandbox, take: Path
-) -> None:
-    """After a refusal at no cost, the user may make the recording anew: it would be refused as another one's."""
-    sandbox.file_hosts.api = sandbox.file_hosts.platform = "failing"
-    with pytest.raises(FileHostingError):
-        await client.upload(take, key="call 1")
-    sandbox.file_hosts.api = "works"
-    take.write_bytes(wav(note=1))
-    task = await client.upload(take, key="call 1")
-    assert (await client.upload(take, key="call 1")).task_id == task.task_id
-    assert len(sandbox.charges) == 1
-
-
-async def test_of_two_recordings_at_once_one_gets_the_key(
-    client: ProducerClient, sandbox: ProducerSandbox, take: Path, tmp_path: Path
-) -> None:
-    """As with every paid call: a key that is used for two recordings by mistake must not pay for both."""
-    other = tmp_path / "other.wav"
-    other.write_bytes(wav(note=1))
-    uploads = [client.upload(path, key="call 1") for path in (take, other)]
-    outcomes = await asyncio.gather(*uploads, return_exceptions=True)
-    assert sorted(type(each).__name__ for each in outcomes) == ["SubmissionConflictError", "Task"]
-    assert len(sandbox.charges) == 1
-
-
-@pytest.mark.parametrize("damaged", [{}, {"key": 5, "sha256": "x"}, {"sha256": "x"}, ["x"]])
-async def test_a_damaged_note_stops_the_upload(
-    damaged: Any, sandbox: ProducerSandbox, take: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It may have been paid for more than seven days ago. A KeyError would end the whole run of a graph."""
-    ledger = MemoryLedger()
-    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger) as client:
-        await client.upload(take, key="call 1")
-
-        async def read_note(name: str) -> Any:
-            return damaged if name.startswith("recording of ") else None
-
-        monkeypatch.setattr(ledger, "read_note", read_note)
-        with pytest.raises(LedgerError, match="damaged"):
-            await client.upload(take, key="call 1")
-        await client.upload(take)
-    assert len(sandbox.charges) == 1
 
 
 async def test_nothing_is_sent_of_a_file_that_cannot_be_uploaded(

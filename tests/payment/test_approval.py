@@ -1,6 +1,7 @@
 """Approvals: a person is asked before each paid call of an agent, and before no other."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from producer_tools import ProducerClient, ProducerCoverMusic, ProducerToolkit
+from producer_tools import ProducerClient, ProducerCoverMusic, ProducerToolkit, ProducerUploadAudio
 from producer_tools.approval import interrupt_on
 from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
 
@@ -50,6 +51,15 @@ def test_an_argument_cannot_imitate_a_line_of_the_description(end_of_line: str) 
     lines = config["description"](call, None, None).splitlines()
     assert [line for line in lines if line.startswith("model:")] == ["model: FUZZ-2.0"]
     assert all(line.isprintable() for line in lines)
+
+
+def test_a_refused_argument_cannot_imitate_a_line_either(tmp_path: Path) -> None:
+    """The reason quotes the argument: a person would read a price that is not that of the call."""
+    [config] = interrupt_on([ProducerUploadAudio(upload_dir=tmp_path)]).values()
+    call = {"name": "producer_upload_audio", "id": "c", "args": {"path": "a.wav\nabout 0.000 US dollars"}}
+    description = config["description"](call, None, None)
+    assert "will refuse this call, at no cost" in description
+    assert description.isprintable()
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ async def test_a_submit_outlives_its_caller(
     async with ProducerClient(account.sandbox.api_token, account.sandbox.base_url, ledger=ledger) as client:
         seen = len(account.sandbox.requests)
         await stop(client.submit(SONG, key="k"), reached(phase, account, ledger, seen))
+        assert client.paid_in_flight == 1, "a caller who is cancelled would have to wait for the answer"
         task = await client.submit(SONG, key="k")
     assert [charge.task_id for charge in account.new_charges()] == [task.task_id]
 

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from producer_tools import Ledger, MemoryLedger, ProducerClient, SubmissionUnknownError
+from producer_tools import (
+    BeingSentError,
+    Ledger,
+    MemoryLedger,
+    OutcomeKnownError,
+    ProducerClient,
+    SubmissionUnknownError,
+)
 from producer_tools.payment import sending
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.sending import begun
@@ -113,3 +120,54 @@ async def test_a_process_that_was_stopped_too_long_does_not_send(account: Accoun
     async with ProducerClient(token, base_url, ledger=Stopping(), clock=clock) as client:
         task = await client.submit(SONG, key="k")
     assert [charge.task_id for charge in account.new_charges()] == [task.task_id]
+
+
+@pytest.mark.parametrize("decision", ["release", "adopt"])
+async def test_a_request_that_is_being_sent_is_neither_released_nor_adopted(decision: str, ledger: Ledger) -> None:
+    """Its answer is on the way: a release would let it be paid for twice, and an adoption would hide its task."""
+    clock = InstantClock()
+    async with ProducerClient("token", "http://127.0.0.1:9", ledger=ledger, clock=clock) as client:
+        await ledger.begin(Entry(key="k", fingerprint="f", lease_until=clock.now() + 15))
+        before = await ledger.entries()
+        with pytest.raises(BeingSentError):
+            await (client.release("k") if decision == "release" else client.adopt("k", "t1"))
+        assert await ledger.entries() == before
+        clock.time += 16
+        await (client.release("k") if decision == "release" else client.adopt("k", "t1"))
+
+
+async def test_a_request_of_a_lost_ledger_can_be_settled_at_once(ledger: Ledger, account: Account) -> None:
+    """Nobody is sending it. A person would be told to wait, and a search would look only at tasks made since now."""
+    account.sandbox.listing.answer = "forbidden"
+    url, token = account.sandbox.base_url, account.sandbox.api_token
+    async with ProducerClient(token, url, ledger=ledger, clock=InstantClock()) as client:
+        with pytest.raises(SubmissionUnknownError):
+            await client.submit(SONG, key="k", was_sent=True)
+        (entry,) = await ledger.entries()
+        assert entry.begun_at == 0.0
+        await client.adopt("k", "t1")
+        assert (await client.submit(SONG, key="k", was_sent=True)).task_id == "t1"
+    account.sandbox.listing.answer = "works"
+    assert account.new_charges() == ()
+
+
+@pytest.mark.parametrize("decision", ["release", "adopt"])
+async def test_an_answer_that_comes_while_a_person_decides_counts(decision: str) -> None:
+    """The song would be paid for twice, or its task would be replaced; and it would be listed as released too."""
+
+    class Answered(MemoryLedger):
+        """The answer is written down just before the first change of the entry."""
+
+        async def replace(self, old: Entry, new: Entry | None) -> bool:
+            known = await self.get("k")
+            if known is not None and known.answer is None:
+                await super().replace(known, known.changed(answer={"task_id": "its own"}, source="answer"))
+            return await super().replace(old, new)
+
+    ledger = Answered()
+    await ledger.begin(Entry(key="k", fingerprint="f"))
+    async with ProducerClient("token", "http://127.0.0.1:9", ledger=ledger) as client:
+        with pytest.raises(OutcomeKnownError):
+            await (client.release("k") if decision == "release" else client.adopt("k", "another"))
+    (entry,) = await ledger.entries()
+    assert (entry.key, entry.answer) == ("k", {"task_id": "its own"})

@@ -55,6 +55,7 @@ WAYS: dict[str, Callable[[Any], Awaitable[Any]]] = {
 }
 SYNC_WAYS: dict[str, Callable[[Any], Any]] = {
     "invoke": lambda tool: tool.invoke(CALL),
+    "a call without an id": lambda tool: tool.invoke({**CALL, "id": None}),
     "batch": lambda tool: tool.batch([CALL]),
     "run": lambda tool: tool.run(dict(ARGUMENTS), tool_call_id="c1"),
     "a tool node": lambda tool: in_a_graph(tool).invoke(NODE),
