@@ -223,6 +223,9 @@ async def test_what_another_machine_has_reserved_counts_although_clocks_differ(s
     assert (await spent(store)).calls == 1
     clock.now += 181
     assert (await spent(store)).calls == 0, "the process died"
+    clock.now += HOUR
+    await StoreLedger(store).begin(call(1, clock), limits=NO_LIMIT)
+    assert len(store.search(("producer_tools", "spending"), limit=10)) == 3, "what it left would be read for ever"
 
 
 async def test_what_a_dead_process_with_a_wrong_clock_has_reserved_is_not_waited_for(clock: Time) -> None:
