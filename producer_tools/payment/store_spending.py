@@ -25,6 +25,9 @@ _LONGEST_PAUSE = 2.0
 _MANY = 100
 """So many items of single calls are put into lists."""
 
+_MOST_AT_ONCE = 1000
+"""At most so many, since the caller waits for it."""
+
 _SECONDS_UNTIL_LISTED = 600.0
 """A call that was refused is counted no longer, so it must not be in a list yet when its answer comes."""
 
@@ -130,7 +133,10 @@ class StoreSpending:
         await self._delete(counted.given_up)
         if sum(map(len, counted.old.values())) < _MANY:
             return
-        for namespace, calls in counted.old.items():
+        left = _MOST_AT_ONCE
+        for namespace, old in counted.old.items():
+            calls = old[:left]
+            left -= len(calls)
             if len(calls) > 1:
                 lists = counted.lists[namespace]
                 listed = _merged([_by_price(calls), *(item.value["calls"] for item in lists)])
