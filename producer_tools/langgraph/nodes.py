@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from producer_tools.approval import DECISIONS, describe_call
 from producer_tools.client import ProducerClient
+from producer_tools.client.arguments import check_key
 from producer_tools.errors import LedgerError, ProducerError, ProducerToolError, SubmissionUnknownError
 from producer_tools.files.downloads import DEFAULT_DIRECTORY, Downloader
 from producer_tools.http.faults import SAFE_TO_RETRY_IF_FREE
@@ -73,9 +74,14 @@ class SubmitNode(Node):
         return {**empty, "task": task_artifact(task), "error": None}
 
     def _filed(self, state: Mapping[str, Any], config: RunnableConfig) -> GraphKey:
-        """The key of the state's request."""
-        if state.get("key"):
-            return GraphKey(named_key(config, state["key"]))
+        """The key of the state's request.
+
+        Raises:
+            ConfigurationError: it is blank, or no text.
+        """
+        if (key := state.get("key")) is not None:
+            check_key(key)
+            return GraphKey(named_key(config, key))
         unknown = unknown_outcome(state)
         return GraphKey(unknown["key"]) if unknown and _is_unknown(state) else key_of_step(config)
 

@@ -32,7 +32,7 @@ class SqliteFile:
 
     The end of a transaction waits for the disk, for as long with one call as with many. So the calls that arrive while
     a transaction is under way wait, and then go together into the next one. The file is open only while there are such
-    calls: after that it can be copied, moved and deleted.
+    calls: after that it can be copied. Once it is moved or deleted, each further call raises.
 
     Args:
         path: the file; it is made when it is first needed.
@@ -52,7 +52,7 @@ class SqliteFile:
         If it raises, nothing of what it wrote stays.
 
         Raises:
-            LedgerError: the file is damaged, or another file has taken its place.
+            LedgerError: the file is damaged, or another one or none is in its place.
             sqlite3.Error: the file cannot be used.
         """
         call = _Call(work, Future(), sqlite_schema.deadline())
@@ -78,7 +78,7 @@ class SqliteFile:
             connection = self._begun(min(call.give_up_at for call in calls))
             calls = self._waiting.copy()  # more may have come while another process held the lock
             settle = _run_each(connection, calls)
-            self._check_place()
+            self._check_place()  # if it is another one, what was just written is gone
             for each in settle:
                 each()
         except BaseException as error:  # noqa: BLE001 - whatever it is, every thread must get it
@@ -96,21 +96,23 @@ class SqliteFile:
 
     def _begun(self, give_up_at: float) -> "sqlite3.Connection":
         """A connection to the file that holds its write lock."""
-        while self._connection is None or self._place_on_disk() != self._place:
-            self._close()
-            place = self._place_on_disk()
+        if self._id is not None:
+            self._check_place()
+        if self._connection is None:
             self._connection = sqlite_schema.connect(self.path, may_create=self._id is None)
-            self._place = place or self._place_on_disk()
         if self._id is None:
+            self._place = self._place_on_disk()
             self._id = sqlite_schema.prepare(self._connection, give_up_at)
         sqlite_schema.begin(self._connection, give_up_at)
-        # Another file in its place does not know what was paid for.
         if sqlite_schema.file_id(self._connection) != self._id:
             raise self._exchanged()
         return self._connection
 
     def _check_place(self) -> None:
-        """Check that what was just written is in the file that others find under the path.
+        """Check that the file under the path is still the one that this object has used first.
+
+        Another file does not know what was paid for. That is so for an older copy too. And the newest entries, which
+        SQLite keeps in a file beside it, would be written over parts of another file.
 
         Raises:
             LedgerError: it is not.
@@ -120,12 +122,12 @@ class SqliteFile:
 
     def _exchanged(self) -> LedgerError:
         return LedgerError(
-            f"The ledger's file {self.path} was moved or deleted while it was in use, or another file has taken its "
-            "place. Put the ledger's file back."
+            f"The ledger's file {self.path} was moved or deleted while it was in use, or another file or a copy has "
+            "taken its place. Move the ledger's file back, or end all processes that use it, and then restore it."
         )
 
     def _place_on_disk(self) -> tuple[int, int] | None:
-        """Which file stands under the path now; ``None`` if there is none."""
+        """The device and the number of the file under the path; ``None`` if there is none."""
         try:
             found = self.path.stat()
         except OSError:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _COLUMNS = "key, fingerprint, answer, details, checksum"
+_PAGE = 1000
 
 
 class SqliteLedger:
@@ -68,15 +70,20 @@ class SqliteLedger:
         return await in_thread(self._run, replace)
 
     async def entries(self, *, account: str | None = None, since: float = 0.0, unanswered: bool = False) -> list[Entry]:
-        """The entries in the order in which they were begun."""
-        where = "COALESCE(begun_at, 0) >= ?" + (" AND answer IS NULL" if unanswered else "")
-        query = f"SELECT {_COLUMNS} FROM submissions WHERE {where} ORDER BY begun_at"  # noqa: S608 - constants only
+        """The entries in the order in which they were begun.
 
-        def read(connection: "sqlite3.Connection") -> list[Entry]:
-            found = [sqlite_schema.entry_of(*row) for row in connection.execute(query, (since,))]
-            return [entry for entry in found if account in (None, entry.account)]
-
-        return await in_thread(self._run, read)
+        They are read in pages, between which others can use the file. An entry that is begun, changed or deleted
+        meanwhile may be missing or as it was before.
+        """
+        found: dict[str, tuple[Entry, int]] = {}
+        last: str | bytes | None = ""
+        while last is not None:
+            rows = await in_thread(self._run, partial(_page, first=last, since=since, unanswered=unanswered))
+            page = await in_thread(_entries_of, rows)
+            found.update((entry.key, (entry, place)) for entry, place in page if account in (None, entry.account))
+            last = rows[-1][0] if len(rows) == _PAGE else None
+        in_order = sorted(found.values(), key=lambda each: (each[0].begun_at, each[1]))
+        return [entry for entry, _ in in_order]
 
     async def spent(self, scope: str, day: int | None = None) -> Spent:
         """What the entries of a scope cost together."""
@@ -132,6 +139,22 @@ def begin(
         values = (stored_text(scope), entry.begun_at, entry.owner, entry.usd, entry.credits)
         connection.execute("INSERT INTO spending VALUES (?, ?, ?, ?, ?)", values)
     return None
+
+
+def _page(connection: "sqlite3.Connection", *, first: str | bytes, since: float, unanswered: bool) -> list[Any]:
+    """A page of rows in the order of the keys, which no change of an entry moves; from this key on."""
+    # The plus sign keeps SQLite from using the index of keys, with which it would read all that are answered too.
+    where, key = ("answer IS NULL AND ", "+key") if unanswered else ("", "key")
+    query = (
+        f"SELECT {_COLUMNS}, rowid FROM submissions WHERE {where}{key} >= ? AND COALESCE(begun_at, 0) >= ? "  # noqa: S608 - constants only
+        f"ORDER BY {key} LIMIT ?"
+    )
+    return connection.execute(query, (first, since, _PAGE)).fetchall()
+
+
+def _entries_of(rows: Sequence[Any]) -> list[tuple[Entry, int]]:
+    """The entries of a page, each with its place in the table."""
+    return [(sqlite_schema.entry_of(*columns), place) for *columns, place in rows]
 
 
 def _read(connection: "sqlite3.Connection", key: str) -> Entry | None:

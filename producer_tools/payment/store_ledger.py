@@ -30,7 +30,8 @@ class StoreLedger:
       revisions stay, and the one that has an answer counts.
     * To delete an entry, a caller deletes all its revisions but those with an answer or a longer lease.
 
-    What it writes is ASCII, since PostgreSQL refuses some characters.
+    What it writes is ASCII, since PostgreSQL refuses some characters. The clocks of its machines may differ by up to a
+    minute.
 
     Args:
         store: a LangGraph ``BaseStore``. An async store is used in its own event loop, a sync one in a thread.

@@ -25,6 +25,9 @@ _LONGEST_PAUSE = 2.0
 _MANY = 100
 """So many items of single calls are put into lists."""
 
+_MOST_AT_ONCE = 1000
+"""At most so many, since the caller waits for it."""
+
 _SECONDS_UNTIL_LISTED = 600.0
 """A call that was refused is counted no longer, so it must not be in a list yet when its answer comes."""
 
@@ -126,15 +129,22 @@ class StoreSpending:
         return fits
 
     async def _shorten(self, counted: "_Counted") -> None:
-        """Put old calls into lists, if there are many. Nothing is deleted before it is in a list."""
+        """Put old calls into lists, if there are many. Nothing that counts is deleted before it is in a list."""
+        await self._delete(counted.given_up)
         if sum(map(len, counted.old.values())) < _MANY:
             return
-        for namespace, calls in counted.old.items():
+        left = _MOST_AT_ONCE
+        for namespace, old in counted.old.items():
+            calls = old[:left]
+            left -= len(calls)
             if len(calls) > 1:
                 lists = counted.lists[namespace]
                 listed = _merged([_by_price(calls), *(item.value["calls"] for item in lists)])
                 await self._items.put(namespace, f"list {uuid4().hex}", {"calls": listed})
-                await asyncio.gather(*(self._items.delete(namespace, item.key) for item in (*calls, *lists)))
+                await self._delete([*calls, *lists])
+
+    async def _delete(self, items: Iterable[Any]) -> None:
+        await asyncio.gather(*(self._items.delete(item.namespace, item.key) for item in items))
 
     async def _write(self, entry: Entry, *, confirmed: bool) -> None:
         value = {
@@ -162,11 +172,13 @@ class _Counted:
     Attributes:
         old: by namespace, the items of confirmed calls that can be put into a list.
         lists: by namespace, the lists.
+        given_up: the items of calls that were never confirmed, long ago.
     """
 
     def __init__(self, items: Iterable[Any], now: float) -> None:
         self.old: defaultdict[tuple[str, ...], list[Any]] = defaultdict(list)
         self.lists: defaultdict[tuple[str, ...], list[Any]] = defaultdict(list)
+        self.given_up: list[Any] = []
         self._confirmed: defaultdict[str, set[str]] = defaultdict(set)
         self._reserved: dict[str, str] = {}
         removed: set[str] = set()
@@ -209,6 +221,8 @@ class _Counted:
                 self.old[tuple(item.namespace)].append(item)
         elif now - _SECONDS_TO_CONFIRM - _CLOCK_DIFFERENCE <= written_at <= now + _CLOCK_DIFFERENCE:
             self._reserved[value["owner"]] = _price(value)
+        elif written_at < now - _SECONDS_UNTIL_LISTED:
+            self.given_up.append(item)
 
 
 def _price(value: dict[str, Any]) -> str:

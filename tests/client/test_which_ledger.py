@@ -45,6 +45,24 @@ async def test_the_calls_ledger_wins_over_the_clients(sandbox: ProducerSandbox) 
     assert not await has_entry(clients, KEY)
 
 
+class LedgerWithLength(MemoryLedger):
+    """A ledger of the application's own that says how many entries it has, so it is false while it is empty."""
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+@pytest.mark.parametrize("is_calls", [True, False])
+async def test_an_empty_ledger_is_not_passed_over(is_calls: bool, sandbox: ProducerSandbox) -> None:
+    """Its first request would be written down elsewhere, and paid for again when it is made the next time."""
+    own = LedgerWithLength()
+    for _ in range(2):
+        async with client_of(sandbox, None if is_calls else own) as client:
+            await client.submit(SONG, key=KEY, ledger=own if is_calls else None)
+    assert len(sandbox.charges) == 1
+    assert await has_entry(own, KEY)
+
+
 @pytest.mark.parametrize("name", ["release", "adopt"])
 async def test_an_unknown_outcome_is_resolved_in_the_calls_ledger(name: str, sandbox: ProducerSandbox) -> None:
     calls = MemoryLedger()
@@ -67,7 +85,7 @@ async def test_without_any_ledger_memory_is_used(client: ProducerClient, sandbox
     assert client.graph_ledger(None) is None
 
 
-@pytest.mark.parametrize("own", [MemoryLedger(), None], ids=["the client's", "the store's"])
+@pytest.mark.parametrize("own", [LedgerWithLength(), None], ids=["the client's", "the store's"])
 async def test_in_a_graph_the_clients_ledger_wins_over_the_store(own: Ledger | None, sandbox: ProducerSandbox) -> None:
     store = InMemoryStore()
     async with client_of(sandbox, own) as client:

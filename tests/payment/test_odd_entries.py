@@ -1,16 +1,22 @@
 """Odd keys, leases of wrong clocks, and stores that fail: no request is taken for one that was sent."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import pytest
 from langgraph.store.memory import InMemoryStore
+from pydantic import ValidationError
 
 from producer_tools import (
     ConfigurationError,
     LedgerError,
     MemoryLedger,
     ProducerClient,
+    ProducerGenerateMusic,
     StoreLedger,
     SubmissionUnknownError,
 )
+from producer_tools.langgraph import SubmitNode
 from producer_tools.payment.entry import Entry
 from producer_tools.requests import GenerateMusic
 from tests.payment.calls import Account
@@ -18,11 +24,21 @@ from tests.payment.calls import Account
 SONG = GenerateMusic(prompt="a waltz")
 
 
-async def test_an_empty_key_is_an_error(account: Account) -> None:
-    """A key that the application failed to fill in would count as none: each call would be paid for."""
+@pytest.mark.parametrize("key", ["", " \t\n"])
+@pytest.mark.parametrize("entrance", ["submit", "upload", "tool", "node"])
+async def test_a_blank_key_is_an_error(entrance: str, key: str, account: Account) -> None:
+    """A key that the application failed to fill in would count as none, or be shared by all: each call is paid for."""
     async with ProducerClient(account.sandbox.api_token, account.sandbox.base_url) as client:
-        with pytest.raises(ConfigurationError, match="nothing was sent"):
-            await client.submit(SONG, key="")
+        state: Any = {"request": {"name": "generate_music", "args": {"prompt": "a waltz"}}, "key": key}
+        tool = ProducerGenerateMusic(client=client, handle_validation_error=False)
+        calls: dict[str, Callable[[], Awaitable[Any]]] = {
+            "submit": lambda: client.submit(SONG, key=key),
+            "upload": lambda: client.upload("song.mp3", key=key),
+            "tool": lambda: tool.ainvoke({"prompt": "x", "submission_key": key}),
+            "node": lambda: SubmitNode(client).ainvoke(state),
+        }
+        with pytest.raises((ConfigurationError, ValidationError), match=r"nothing was sent|submission_key"):
+            await calls[entrance]()
     assert not account.new_charges()
 
 

@@ -233,24 +233,45 @@ async def test_a_path_that_is_no_file_stops_the_request(where: str, tmp_path: Pa
     assert sandbox.charges == ()
 
 
-@pytest.mark.parametrize("replacement", ["none", "empty", "another ledger"])
+@pytest.mark.parametrize("replacement", ["none", "empty", "another ledger", "an older copy"])
 async def test_a_file_that_is_deleted_while_in_use_stops_the_request(
     path: Path, sandbox: ProducerSandbox, replacement: str
 ) -> None:
     """A new file in its place does not know what was paid for: each request would be paid for again, in silence."""
-    ledger = SqliteLedger(path)
+    ledger, copy = SqliteLedger(path), path.with_name("copy")
     async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger) as client:
+        await ledger.get("k")
+        shutil.copy(path, copy)
         await client.submit(SONG, key="k")
-        path.unlink()
+        path.rename(path.with_name("moved"))
         if replacement == "empty":
             path.touch()
+        elif replacement == "an older copy":
+            copy.rename(path)
         elif replacement == "another ledger":  # another process was started since
             await SqliteLedger(path).begin(entry())
+        before = path.read_bytes() if path.exists() else None
         for _ in range(2):
-            with pytest.raises(LedgerError, match="Nothing was sent"):
+            with pytest.raises(LedgerError, match=r"was moved or deleted while it was in use.* Nothing was sent"):
                 await client.submit(SONG, key="k")
+        assert len(sandbox.charges) == 1
+        assert before == (path.read_bytes() if path.exists() else None), "it is not the ledger's file"
+        path.with_name("moved").replace(path)
+        assert (await client.submit(SONG, key="k")).task_id == sandbox.charges[0].task_id
+
+
+async def test_another_ledger_that_is_copied_over_the_file_stops_the_request(
+    path: Path, sandbox: ProducerSandbox
+) -> None:
+    """The file system says that it is the same file."""
+    other = path.with_name("other")
+    await SqliteLedger(other).begin(entry())
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=SqliteLedger(path)) as client:
+        await client.submit(SONG, key="k")
+        shutil.copyfile(other, path)
+        with pytest.raises(LedgerError, match=r"another file .* has taken its place.* Nothing was sent"):
+            await client.submit(SONG, key="k")
     assert len(sandbox.charges) == 1
-    assert path.exists() is (replacement != "none"), "a new process would take the empty file for a new ledger"
 
 
 @pytest.mark.parametrize("replacement", ["none", "an older copy"])

@@ -100,6 +100,22 @@ async def test_a_budget_is_read_in_few_items(seconds_apart: float, clock: Time) 
     assert watched.read <= (3 if seconds_apart == 1.0 else 65)
 
 
+async def test_a_call_does_not_wait_until_thousands_of_calls_are_in_lists(
+    clock: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first budget of an old account would hold up its call for a minute, and then be too late."""
+    monkeypatch.setattr(store_spending, "_MOST_AT_ONCE", 150)
+    store = InMemoryStore()
+    calls = await made(store, clock, range(400))
+    clock.now += HOUR
+    for number, left in ((400, 250), (401, 100), (402, 0), (403, 0)):
+        calls.append(call(number, clock))
+        assert await StoreLedger(store).begin(calls[-1], limits=NO_LIMIT) is None
+        watched = MortalStore(store)
+        assert await StoreLedger(watched).spent(USER) == total(*calls)
+        assert watched.read == left + 1 + number - 399
+
+
 async def test_a_day_is_read_alone(clock: Time) -> None:
     """The budget of an account's day would become slower with each year."""
     store = InMemoryStore()
@@ -223,6 +239,9 @@ async def test_what_another_machine_has_reserved_counts_although_clocks_differ(s
     assert (await spent(store)).calls == 1
     clock.now += 181
     assert (await spent(store)).calls == 0, "the process died"
+    clock.now += HOUR
+    await StoreLedger(store).begin(call(1, clock), limits=NO_LIMIT)
+    assert len(store.search(("producer_tools", "spending"), limit=10)) == 3, "what it left would be read for ever"
 
 
 async def test_what_a_dead_process_with_a_wrong_clock_has_reserved_is_not_waited_for(clock: Time) -> None:
