@@ -53,7 +53,8 @@ class ProducerClient(PaidCalls, FreeCalls, Closing):
             precedence.
         base_url: default ``ACEDATACLOUD_API_BASE_URL``, else the service.
         session: an aiohttp session of the caller's. It is used only in its own event loop, and never closed. Its hooks
-            (`aiohttp.TraceConfig`, middlewares) see the header ``Authorization``, and so the token.
+            (`aiohttp.TraceConfig`, middlewares) see the header ``Authorization``, and so the token. What they raise is
+            raised without its traceback, and the log names the line.
         request_timeout: seconds for one paid request; default ``PRODUCER_REQUEST_TIMEOUT``, else 1800.
         lookup_timeout: seconds for one look-up of tasks, or ``request_timeout`` if that is shorter.
         poll_interval: seconds between two look-ups of one unfinished task. A look-up that comes sooner waits for the

@@ -1,7 +1,7 @@
 """Limits that hold across all event loops and threads of a process: semaphores, locks and rates, each by key."""
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -39,7 +39,8 @@ class Semaphore:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._holding: list[_Hold] = []
-        self._waiting: deque[_Hold] = deque()
+        # Thousands may wait. Each can be removed without a walk through the others, which a deque or a dict would need.
+        self._waiting: OrderedDict[_Hold, None] = OrderedDict()
 
     @property
     def free(self) -> int:
@@ -54,20 +55,21 @@ class Semaphore:
         hold = _Hold()
         try:
             with shared_state:
-                self._waiting.append(hold)
+                self._waiting[hold] = None
                 self._hand_over()
             if not hold.turn.done():
                 await self._wait(hold)
             yield
         finally:
             with shared_state:
-                self._waiting = deque(other for other in self._waiting if other is not hold)
+                self._waiting.pop(hold, None)
                 self._holding = [other for other in self._holding if other is not hold]
                 self._hand_over()
 
     async def _wait(self, hold: _Hold) -> None:
         turn = asyncio.wrap_future(hold.turn)
-        while not (await asyncio.wait([turn], timeout=_SECONDS_BETWEEN_CHECKS))[0]:
+        # Each check serves all who wait, so the more there are, the less often each one looks.
+        while not (await asyncio.wait([turn], timeout=_SECONDS_BETWEEN_CHECKS * (1 + len(self._waiting) // 100)))[0]:
             with shared_state:
                 self._hand_over()
 
@@ -75,7 +77,7 @@ class Semaphore:
         """Give free places to those who wait longest."""
         self._holding = [hold for hold in self._holding if hold.home.is_alive]
         while self._waiting and len(self._holding) < self._limit:
-            next_one = self._waiting.popleft()
+            next_one, _ = self._waiting.popitem(last=False)
             if next_one.home.is_alive:
                 self._holding.append(next_one)
                 next_one.turn.set_result(None)

@@ -114,10 +114,11 @@ class Downloader:
         if isinstance(task, str):
             task = await self._look_up(task, timeout_seconds)
         renewal = Renewal(task, self._client.get_task if may_renew else None)
-        wanted = wanted_files(task)
+        files = wanted_files(task)
         library = Library(await in_thread(self._directory.absolute))
         await _on_disk(sweep, library.directory)
-        wanted = [await _on_disk(library.described, file) for file in wanted]
+        # In one call, because a task may have thousands of files.
+        wanted = await _on_disk(lambda: [library.described(file) for file in files])
         places = asyncio.Semaphore(MOST_AT_ONCE)
         saving = [asyncio.ensure_future(self._save_or_fail(file, library, places, renewal)) for file in wanted]
         try:
@@ -131,9 +132,9 @@ class Downloader:
             _outcome(result, FailedFile(file.kind, renewal.url(file), late))
             for file, result in zip(wanted, results, strict=True)
         ]
-        files = await _finished(wanted, outcomes, library, renewal)
+        saved = await _finished(wanted, outcomes, library, renewal)
         failed = tuple(outcome.failed for outcome in outcomes if outcome.failed)
-        return Downloads(renewal.task, files, failed, str(library.directory))
+        return Downloads(renewal.task, saved, failed, str(library.directory))
 
     async def _look_up(self, task_id: str, seconds: float) -> Task:
         try:
@@ -193,10 +194,13 @@ async def _finished(
     wanted: list[Wanted], outcomes: list[_Outcome], library: Library, renewal: Renewal
 ) -> tuple[SavedFile, ...]:
     """The saved files, tagged and measured."""
-    all_files = [each.entry for outcome in outcomes for each in outcome.placed]
+    covers: dict[str, Entry] = {}
+    for entry in [each.entry for outcome in outcomes for each in outcome.placed]:
+        if entry.kind == "cover":
+            covers.setdefault(entry.song, entry)
 
     async def one(file: Wanted, placed: Placed) -> SavedFile:
-        entry = await finish(library, placed.entry, _lyrics(file), all_files)
+        entry = await finish(library, placed.entry, _lyrics(file), covers.get(placed.entry.song))
         if placed.is_new:
             path = library.directory / f"*{library.path(entry).suffix}"
             telemetry.saved(str(path), entry.bytes, entry.task_id)

@@ -19,31 +19,39 @@ class PollInterval:
     def __init__(self, interval: float, clock: Clock) -> None:
         self._interval = interval
         self._clock = clock
-        self._next: dict[tuple[str, str], float] = {}  # in the order of the times
+        # By task and token. The tasks are in the order of the latest times, and the tokens of a task in that of theirs.
+        self._next: dict[str, dict[str, float]] = {}
 
     def next_turn(self, token_id: str, task_id: str) -> float | None:
         """When the task may be looked up with this token (Unix seconds); ``None`` if it may be now."""
         with shared_state:
-            at = self._next.get((token_id, task_id))
+            at = self._next.get(task_id, {}).get(token_id)
             return None if at is None or at <= self._clock.now() else at
 
     def begin(self, token_id: str, task_ids: Collection[str]) -> None:
         """Record that these tasks are looked up now."""
         with shared_state:
             now = self._clock.now()
-            while self._next and self._next[oldest := next(iter(self._next))] <= now:
+            while self._next and _latest(self._next[oldest := next(iter(self._next))]) <= now:
                 del self._next[oldest]
             for task_id in task_ids:
-                self._next.pop((token_id, task_id), None)
-                self._next[token_id, task_id] = now + self._interval
+                of_task = self._next.pop(task_id, {})
+                self._next[task_id] = {each: at for each, at in of_task.items() if at > now and each != token_id}
+                self._next[task_id][token_id] = now + self._interval
 
     def forget(self, token_id: str, task_id: str) -> None:
         """Let a task be looked up at once with this token: it does not change any more."""
         with shared_state:
-            self._next.pop((token_id, task_id), None)
+            of_task = self._next.get(task_id, {})
+            of_task.pop(token_id, None)
+            if not of_task:
+                self._next.pop(task_id, None)
 
     def wake(self, task_id: str) -> None:
         """Let a task be looked up at once with any token: something has happened to it."""
         with shared_state:
-            for key in [key for key in self._next if key[1] == task_id]:
-                del self._next[key]
+            self._next.pop(task_id, None)
+
+
+def _latest(of_task: dict[str, float]) -> float:
+    return next(reversed(of_task.values()))

@@ -47,6 +47,7 @@ class _Look:
         task_id: the task.
         alone: whether the first who asked for it asked for no other task.
         group: those with which it starts.
+        of_task: those of the same task that can be joined.
         begun: whether its request is being made.
         askers: how many wait for its outcome.
         outcome: ``None`` if its loop was stopped before there was one; who still waits then asks again.
@@ -55,9 +56,14 @@ class _Look:
     task_id: str
     alone: bool
     group: "_Group"
+    of_task: "_LooksOfTask"
     begun: bool = False
     askers: int = 0
     outcome: "Future[Outcome | None]" = field(default_factory=Future)
+
+
+class _LooksOfTask(WeakValueDictionary[tuple[str, bool], _Look]):
+    """The look-ups of one task that can be joined, by the `token_id` and whether they are made at once."""
 
 
 @dataclass(eq=False)
@@ -107,7 +113,7 @@ class SharedLooks:
         self._clock = clock
         self._interval = PollInterval(interval, clock)
         # Held by those who wait and by the work itself, so that neither a closed loop nor a fork leaves anything here.
-        self._looks: WeakValueDictionary[tuple[str, str, bool], _Look] = WeakValueDictionary()
+        self._looks: WeakValueDictionary[str, _LooksOfTask] = WeakValueDictionary()
         self._groups: WeakValueDictionary[object, _Group] = WeakValueDictionary()
 
     async def each(
@@ -170,20 +176,22 @@ class SharedLooks:
         """Start look-ups of this task that wait for their interval. An answer under way may be too old to be shared."""
         with shared_state:
             self._interval.wake(task_id)
-            for key, look in list(self._looks.items()):
-                if look.task_id == task_id and look.begun:
-                    del self._looks[key]
-                elif look.task_id == task_id:
+            of_task = self._looks.get(task_id, _LooksOfTask())
+            for key, look in list(of_task.items()):
+                if look.begun:
+                    del of_task[key]
+                else:
                     look.group.home.call(self._start_now, look)
 
     def _join(self, token: SecretStr, task_id: str, *, alone: bool, at_once: bool) -> _Look:
         owner = token_id(token)
         with shared_state:
-            look = self._looks.get((owner, task_id, at_once))
+            of_task = self._looks.setdefault(task_id, _LooksOfTask())
+            look = of_task.get((owner, at_once))
             if look is None or not look.group.home.is_alive:
                 at = None if at_once else self._interval.next_turn(owner, task_id)
-                look = _Look(task_id, alone, self._group(token, owner, at, at_once=at_once))
-                self._looks[owner, task_id, at_once] = look
+                look = _Look(task_id, alone, self._group(token, owner, at, at_once=at_once), of_task)
+                of_task[owner, at_once] = look
                 look.group.looks[task_id] = look
             if not look.askers:
                 look.group.wanted += 1
@@ -199,9 +207,9 @@ class SharedLooks:
 
     def _set_aside(self, look: _Look) -> None:
         """Nobody can join it any more."""
-        key = (look.group.owner, look.task_id, look.group.at_once)
-        if self._looks.get(key) is look:
-            del self._looks[key]
+        key = (look.group.owner, look.group.at_once)
+        if look.of_task.get(key) is look:
+            del look.of_task[key]
         look.group.wanted -= 1
 
     def _stop_if_unwanted(self, group: _Group) -> None:

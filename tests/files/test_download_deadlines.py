@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
@@ -12,6 +12,8 @@ from typing import cast
 import pytest
 
 from producer_tools import AnswerError, Downloader, ProducerClient, ProducerDownloadResults, Task, api_token
+from producer_tools.concurrency.threads import in_thread
+from producer_tools.files import downloads
 from producer_tools.files.fetch import fetcher
 from producer_tools.tasks.results import Result
 from tests.files.song_server import SONG, reply, serving, song_at
@@ -41,9 +43,9 @@ async def test_a_task_of_many_files_opens_a_few_at_a_time(tmp_path: Path) -> Non
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with ProducerClient("t", url) as client:
-        downloads = await Downloader(client, tmp_path).save(songs_at([f"{url}/{n}" for n in range(60)]))
+        saved = await Downloader(client, tmp_path).save(songs_at([f"{url}/{n}" for n in range(60)]))
     server.close()
-    assert len(downloads.files) == len(saved_files(tmp_path)) == 60
+    assert len(saved.files) == len(saved_files(tmp_path)) == 60
     assert 0 < most <= fetcher.MOST_AT_ONCE
 
 
@@ -58,11 +60,11 @@ async def test_files_that_are_not_saved_in_time_are_named(silent_url: str, tmp_p
     async with serving({"/song": reply(SONG)}) as url, ProducerClient("t", url) as client:
         task = songs_at([f"{url}/song", *[f"{silent_url}/{n}" for n in range(40)]])
         began = time.monotonic()
-        downloads = await Downloader(client, tmp_path).save(task, timeout_seconds=0.3)
+        saved = await Downloader(client, tmp_path).save(task, timeout_seconds=0.3)
         assert time.monotonic() - began < 1.3
-    assert [file.url for file in downloads.files] == [f"{url}/song"]
-    assert {failed.url for failed in downloads.failed} == {f"{silent_url}/{n}" for n in range(40)}
-    assert {failed.error.code for failed in downloads.failed} == {"timeout"}
+    assert [file.url for file in saved.files] == [f"{url}/song"]
+    assert {failed.url for failed in saved.failed} == {f"{silent_url}/{n}" for n in range(40)}
+    assert {failed.error.code for failed in saved.failed} == {"timeout"}
     assert len(saved_files(tmp_path)) == 1
 
 
@@ -73,10 +75,10 @@ async def test_a_task_of_silent_files_does_not_hold_up_other_tasks(silent_url: s
         silent = asyncio.create_task(downloader.save(songs_at([f"{silent_url}/{n}" for n in range(40)])))
         while len(list(tmp_path.glob(".producer-*"))) < fetcher.MOST_AT_ONCE:
             await asyncio.sleep(0.001)
-        downloads = await downloader.save(song_at(f"{url}/song"), timeout_seconds=5)
+        saved = await downloader.save(song_at(f"{url}/song"), timeout_seconds=5)
         silent.cancel()
         await asyncio.gather(silent, return_exceptions=True)
-    assert len(downloads.files) == 1
+    assert len(saved.files) == 1
     assert len(saved_files(tmp_path)) == 1
 
 
@@ -148,3 +150,21 @@ async def test_names_that_are_never_resolved_do_not_hold_up_look_ups(
                 each.cancel()
             await asyncio.gather(*saving, return_exceptions=True)
     may_end.set()
+
+
+async def test_a_task_of_many_files_gets_to_its_downloads_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a wait for a thread for each file, a call of five seconds ended before it had fetched one of 2,000."""
+    calls: list[object] = []
+
+    async def counted(call: Callable[..., object], *arguments: object) -> object:
+        calls.append(call)
+        return await in_thread(call, *arguments)
+
+    monkeypatch.setattr(downloads, "in_thread", counted)
+    async with ProducerClient("t", "http://127.0.0.1:9") as client:
+        task = songs_at([f"http://127.0.0.1:9/{n}" for n in range(500)])
+        saved = await Downloader(client, tmp_path).save(task, timeout_seconds=0)
+    assert len(saved.failed) == 500
+    assert len(calls) < 50

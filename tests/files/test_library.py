@@ -217,7 +217,7 @@ def save_and_die(directory: Path, step: str) -> None:
     part.restart()
     part.write(SONG)
     placed = library.place(part, wanted, TYPES["wav"][0])
-    asyncio.run(finishing.finish(library, placed.entry, None, []))
+    asyncio.run(finishing.finish(library, placed.entry, None, None))
 
 
 @pytest.mark.enable_socket  # processes are started over a Unix socket

@@ -111,7 +111,7 @@ async def test_a_hook_of_the_callers_session_that_fails(
         lambda: ProducerClient(TOKEN, request_timeout="soon"),  # type: ignore[arg-type]  # a mistake
         lambda: ProducerClient(TOKEN, ledger=5),  # type: ignore[arg-type]  # a mistake
         lambda: ProducerClient(TOKEN, budget=5),  # type: ignore[arg-type]  # a mistake
-        lambda: ProducerToolkit(api_token=TOKEN),
+        lambda: ProducerToolkit(api_token=TOKEN),  # type: ignore[call-arg]  # a mistake
         lambda: producer_tools.api_token(TOKEN.encode()).__enter__(),  # type: ignore[arg-type]  # a mistake
         lambda: ProducerSandbox(api_token=TOKEN, port=-1),
     ],

@@ -5,6 +5,9 @@ from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from typing import Any
 
+from pydantic import SecretStr
+
+from producer_tools.tasks.shared_looks import SharedLooks
 from producer_tools.tasks.task import Task
 from producer_tools.tasks.watcher import Watcher
 from tests.clocks import ManualClock
@@ -65,3 +68,35 @@ async def test_callbacks_are_not_each_followed_by_a_walk_through_all_tasks() -> 
             watcher.wake(task_id)
             assert (await events.get()).task_id == task_id
     assert tasks.looked_at < 10 * MANY
+
+
+async def test_a_callback_is_not_followed_by_a_walk_through_all_look_ups() -> None:
+    """With 10,000 look-ups under way, each of 10,000 callbacks would hold the lock of all users for milliseconds."""
+    hashed = 0
+
+    class CountedId(str):
+        """A task id that counts how often it is compared or looked for."""
+
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal hashed
+            hashed += 1
+            return str.__eq__(self, other)
+
+        def __hash__(self) -> int:
+            return str.__hash__(self)
+
+    async def ask(task_ids: list[str], /, **_: bool) -> dict[str, Task]:
+        return {task_id: Task(task_id=task_id, state="pending") for task_id in task_ids}
+
+    looks = SharedLooks(ask, ManualClock(), INTERVAL)
+    ids = [CountedId(f"task {number}") for number in range(MANY)]
+    for _ in range(2):  # the second look-ups wait for the poll interval
+        asking = asyncio.create_task(looks.each(SecretStr("token"), ids, lambda *_: None))
+        await asyncio.wait([asking], timeout=0.01)
+    hashed = 0
+    for number in range(MANY):
+        looks.wake(f"task {number}")
+    assert hashed < 10 * MANY
+    await asking

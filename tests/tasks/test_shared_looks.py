@@ -108,7 +108,7 @@ async def test_callers_in_several_event_loops_share_a_look_up() -> None:
 
 def _askers(client: ProducerClient) -> int:
     looks = client._lookups._shared_looks._looks  # noqa: SLF001 - nothing else shows that a thread waits
-    return sum(look.askers for look in list(looks.values()))
+    return sum(look.askers for of_task in list(looks.values()) for look in list(of_task.values()))
 
 
 @pytest.mark.parametrize("close", [True, False], ids=["closed", "cancelled"])

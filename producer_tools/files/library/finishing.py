@@ -1,6 +1,5 @@
 """Finishes the files of a task: writes their tags and covers, measures them, and completes their lines in the index."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from producer_tools import telemetry
@@ -17,14 +16,14 @@ _places = Semaphore(2)
 """Files that are tagged and measured at the same time in this process: each takes a processor core for a second."""
 
 
-async def finish(library: Library, entry: Entry, lyrics: str | None, files: Sequence[Entry]) -> Entry:
+async def finish(library: Library, entry: Entry, lyrics: str | None, cover: Entry | None) -> Entry:
     """Tag and measure a file if that was not done before. What fails is logged, and the file stays as it was.
 
     Args:
         library: where the file is.
         entry: what is known of it.
         lyrics: of the song, for the tags.
-        files: all files of the task; one of them may be the song's cover.
+        cover: the song's cover, if the task has one.
 
     Returns:
         What is known of it now.
@@ -33,7 +32,6 @@ async def finish(library: Library, entry: Entry, lyrics: str | None, files: Sequ
         return entry  # an archive that could not be unpacked
     if entry.state == "saved" and (entry.kind not in _KINDS or (entry.tagged and _is_measured(entry))):
         return entry
-    cover = next((each for each in files if each.kind == "cover" and each.song == entry.song), None)
     async with _places.hold():
         return await in_thread(_finish, library, entry, lyrics, cover)
 
