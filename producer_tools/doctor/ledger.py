@@ -124,7 +124,7 @@ async def _adopt(ledger: Ledger, options: argparse.Namespace) -> int:
 async def _release(ledger: Ledger, options: argparse.Namespace) -> int:
     entry, now = await _one(ledger, options.key), SystemClock().now()
     if in_words.state_of(entry, now) == "unknown" and not options.yes:  # else release itself says what is wrong
-        about = f"{in_words.own_key(entry)}\n{in_words.in_short(entry)}, begun {in_words.age(entry, now)} ago"
+        about = f"{in_words.shown_key(entry)}\n{in_words.in_short(entry)}, begun {in_words.age(entry, now)} ago"
         if not is_confirmed(f"{about}\n\n{_RELEASE}"):
             raise _NotDoneError("You did not confirm it, so nothing was changed.")
     await _changed(entry, _without_a_token().release(entry.key, ledger=ledger))
@@ -135,6 +135,8 @@ async def _release(ledger: Ledger, options: argparse.Namespace) -> int:
 async def _settle(ledger: Ledger, options: argparse.Namespace) -> int:
     async with ProducerClient() as client:
         account = token_id(resolve_token(None))
+        if not options.json:
+            print("Searching the account's tasks. This may take a minute ...", file=sys.stderr)
         settled = await client.settle(ledger=ledger)
     now = SystemClock().now()
     unknown = [each for each in await guarded(ledger.entries(unanswered=True)) if not each.is_being_sent(now)]
@@ -144,7 +146,7 @@ async def _settle(ledger: Ledger, options: argparse.Namespace) -> int:
         _print_json({"settled": found, "unknown_of_other_accounts": others})
     else:
         for each in settled:
-            print(f"{each.key}: {in_words.found_in_words(each.finding._asdict())}")
+            print(f"{in_words.in_a_line(each.key)}: {in_words.found_in_words(each.finding._asdict())}")
             print(*(f"  task {task_id}\n" for task_id in each.finding.task_ids), sep="", end="")
         print(f"Searched: {len(settled)}. Still unknown: {len(unknown)}, {others} of them of other accounts.")
     return NOT_DONE if unknown else DONE

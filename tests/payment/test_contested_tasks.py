@@ -191,7 +191,9 @@ async def test_two_searches_at_once_do_not_take_one_task(
 ) -> None:
     """Two callers would have one song, and the search of one of them would say that it was found."""
     service.listing.delay_seconds = 1000
+    began = clock.now()
     await lose(service, client, SONG, "a", Fault.RESET_AFTER_WORK)
+    clock.time = began + 1  # both are sent at the same time
     await lose(service, client, SONG, "b", Fault.RESET_BEFORE_WORK)
     service.listing.delay_seconds = 0
     taken: list[str | None] = []
