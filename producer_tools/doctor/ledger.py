@@ -12,7 +12,7 @@ from producer_tools.concurrency.clock import SystemClock
 from producer_tools.concurrency.sync import run_sync
 from producer_tools.doctor import entries as in_words
 from producer_tools.doctor.opening import open_ledger, without_urls
-from producer_tools.doctor.terminal import allow_any_text, is_confirmed
+from producer_tools.doctor.terminal import allow_any_text, is_confirmed, without_warnings
 from producer_tools.errors import ConfigurationError, LedgerError, ProducerError
 from producer_tools.errors.missing_extra import how_to_install
 from producer_tools.http.safe_text import safe_text
@@ -71,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     allow_any_text()
     try:
-        return run_sync(partial(_run, options))
+        with without_warnings():
+            return run_sync(partial(_run, options))
     except (_NotDoneError, ProducerError) as error:
         text = error.message if isinstance(error, LedgerError | ConfigurationError) else str(error)
         print(f"{_PROGRAM}: {safe_text(' '.join(text.split()), 1000)}", file=sys.stderr)
