@@ -27,7 +27,7 @@ from producer_tools.requests import AUDIOS, DELIVERY, LYRICS, TASKS, UPLOAD, VID
 _PAGE = 50
 _MOST_PAGES = 20
 _DOUBTS = 3
-_TYPES = {endpoint.rpartition("/")[2] for endpoint in (AUDIOS, LYRICS, UPLOAD, VIDEOS, WAV)}
+_TYPES = [endpoint.rpartition("/")[2] for endpoint in (AUDIOS, LYRICS, UPLOAD, VIDEOS, WAV)]
 
 # The default of each field of a song's request (spec), which the service may write down; ``None`` if it has none.
 _DEFAULTS: Mapping[str, Any] = {
