@@ -131,6 +131,8 @@ class Listing:
         Raises:
             AnswerError: the answer may be a fault that passes.
         """
+        if self.is_refused(account):
+            return
         self._doubts[account] += 1
         if account in self._working or self._doubts[account] < _DOUBTS:
             raise _odd_answer()
