@@ -17,7 +17,7 @@ from producer_tools.doctor.opening import without_urls
 from producer_tools.doctor.results import CheckResult
 from producer_tools.doctor.service import LISTED_PRICE, shown
 from producer_tools.doctor.song import REQUEST, make_song
-from producer_tools.doctor.terminal import allow_any_text, is_confirmed
+from producer_tools.doctor.terminal import allow_any_text, is_confirmed, without_warnings
 from producer_tools.errors import ConfigurationError
 from producer_tools.files.downloads import DEFAULT_DIRECTORY
 from producer_tools.http.safe_text import without_token
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     allow_any_text()
     try:
-        with ExitStack() as stack:
+        with without_warnings(), ExitStack() as stack:
             return _run(_client(stack, is_sandbox=options.sandbox), options)
     except ConfigurationError as error:
         print(f"{_PROGRAM}: {error.message}", file=sys.stderr)

@@ -12,6 +12,9 @@ from producer_tools.payment.entry import Entry
 
 State = Literal["unknown", "being sent", "answered", "released"]
 
+# A terminal shows what stands after one of these in another order, and so something else than what is there.
+_WRITING_DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "�")
+
 _LONGEST_KEY = 24
 _LONGEST_TEXT = 200
 _TITLE = 32
@@ -57,8 +60,13 @@ def own_key(entry: Entry) -> str:
 
 
 def shown_key(entry: Entry) -> str:
-    """The idempotency key as a terminal may show it."""
-    return _line(own_key(entry), longest=None)
+    """The idempotency key as a terminal may show it, without the account."""
+    return in_a_line(own_key(entry))
+
+
+def in_a_line(text: str) -> str:
+    """A text as a terminal may show it: it cannot give the terminal orders, or change how others are shown."""
+    return _line(text, longest=None)
 
 
 def candidates(entry: Entry) -> list[str]:
@@ -180,4 +188,4 @@ def age(entry: Entry, now: float) -> str:
 
 def _line(value: object, *, longest: int | None = _LONGEST_TEXT, strip: bool = True) -> str:
     text = " ".join(str(value).split()) if strip else str(value)
-    return safe_text(text, longest or len(text) + 50)
+    return safe_text(text, longest or len(text) + 50).translate(_WRITING_DIRECTIONS)

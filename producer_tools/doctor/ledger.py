@@ -12,7 +12,7 @@ from producer_tools.concurrency.clock import SystemClock
 from producer_tools.concurrency.sync import run_sync
 from producer_tools.doctor import entries as in_words
 from producer_tools.doctor.opening import open_ledger, without_urls
-from producer_tools.doctor.terminal import allow_any_text, is_confirmed
+from producer_tools.doctor.terminal import allow_any_text, is_confirmed, without_warnings
 from producer_tools.errors import ConfigurationError, LedgerError, ProducerError
 from producer_tools.errors.missing_extra import how_to_install
 from producer_tools.http.safe_text import safe_text
@@ -71,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     allow_any_text()
     try:
-        return run_sync(partial(_run, options))
+        with without_warnings():
+            return run_sync(partial(_run, options))
     except (_NotDoneError, ProducerError) as error:
         text = error.message if isinstance(error, LedgerError | ConfigurationError) else str(error)
         print(f"{_PROGRAM}: {safe_text(' '.join(text.split()), 1000)}", file=sys.stderr)
@@ -124,7 +125,7 @@ async def _adopt(ledger: Ledger, options: argparse.Namespace) -> int:
 async def _release(ledger: Ledger, options: argparse.Namespace) -> int:
     entry, now = await _one(ledger, options.key), SystemClock().now()
     if in_words.state_of(entry, now) == "unknown" and not options.yes:  # else release itself says what is wrong
-        about = f"{in_words.own_key(entry)}\n{in_words.in_short(entry)}, begun {in_words.age(entry, now)} ago"
+        about = f"{in_words.shown_key(entry)}\n{in_words.in_short(entry)}, begun {in_words.age(entry, now)} ago"
         if not is_confirmed(f"{about}\n\n{_RELEASE}"):
             raise _NotDoneError("You did not confirm it, so nothing was changed.")
     await _changed(entry, _without_a_token().release(entry.key, ledger=ledger))
@@ -135,6 +136,8 @@ async def _release(ledger: Ledger, options: argparse.Namespace) -> int:
 async def _settle(ledger: Ledger, options: argparse.Namespace) -> int:
     async with ProducerClient() as client:
         account = token_id(resolve_token(None))
+        if not options.json:
+            print("Searching the account's tasks. This may take a minute ...", file=sys.stderr)
         settled = await client.settle(ledger=ledger)
     now = SystemClock().now()
     unknown = [each for each in await guarded(ledger.entries(unanswered=True)) if not each.is_being_sent(now)]
@@ -144,7 +147,7 @@ async def _settle(ledger: Ledger, options: argparse.Namespace) -> int:
         _print_json({"settled": found, "unknown_of_other_accounts": others})
     else:
         for each in settled:
-            print(f"{each.key}: {in_words.found_in_words(each.finding._asdict())}")
+            print(f"{in_words.in_a_line(each.key)}: {in_words.found_in_words(each.finding._asdict())}")
             print(*(f"  task {task_id}\n" for task_id in each.finding.task_ids), sep="", end="")
         print(f"Searched: {len(settled)}. Still unknown: {len(unknown)}, {others} of them of other accounts.")
     return NOT_DONE if unknown else DONE

@@ -74,6 +74,8 @@ def _check_file(path: Path) -> None:
     try:
         if path.is_dir():
             raise LedgerError(f"{path} is a directory, not the file of a ledger.")
+        if path.exists() and not path.is_file():  # opening a named pipe would wait for ever
+            raise LedgerError(f"{path} is not a file, so there is no ledger in it.")
         with path.open("rb") as file:
             head = file.read(len(_SQLITE_HEADER))
         if head != _SQLITE_HEADER:

@@ -18,7 +18,7 @@ from producer_tools.errors import ProducerToolError, RetiredError, ServiceUnavai
 from producer_tools.http.faults import is_service_failure
 from producer_tools.http.safe_text import safe_text
 from producer_tools.payment.entry import Entry
-from producer_tools.payment.ledger import Ledger
+from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.service_state import RUN_SECONDS, Failure, ServiceState, in_short
 from producer_tools.requests import AUDIOS
 from producer_tools.tasks.failures import failed_by_service
@@ -29,6 +29,8 @@ from producer_tools.telemetry import logger
 _SECONDS_BETWEEN_READS = 5.0
 # A ledger that does not answer must not hold a call up. By the machine's time, as every timeout.
 _LONGEST_NOTE_SECONDS = 2.0
+# Longer than it takes to read a note and write it. By the machine's time, for the same reason.
+_SECONDS_TO_AGREE = 0.5
 _MOST_REMEMBERED = 10_000
 _MOST_NAMED = 2
 _LONGEST_KEY = 500
@@ -135,8 +137,23 @@ class Availability:
         if not (await self._known(entry, ledger)).is_down:
             return
         state = await self._change(entry.endpoint, lambda state: state.with_trial(entry.owner, self._clock.now()))
+        if state.trial == entry.owner and type(ledger) is not MemoryLedger:
+            state = await self._agreed(entry.endpoint, state)
         if state.is_down and state.trial != entry.owner:
             raise self._down(state, entry)
+
+    async def _agreed(self, endpoint: str, state: ServiceState) -> ServiceState:
+        """The state after a pause in which other processes may have started a trial in the same moment.
+
+        The last one to write its trial down carries it out, whatever the clocks of the others show.
+        """
+        await asyncio.sleep(_SECONDS_TO_AGREE)
+        noted = (await self._read()).get(endpoint)
+        if noted is None or not noted.trial:
+            return state
+        with shared_state:
+            self._states[endpoint] = noted
+        return self._state(endpoint)
 
     async def _known(self, entry: Entry, ledger: Ledger) -> ServiceState:
         """What is known of the endpoint of a request.
@@ -183,7 +200,7 @@ class Availability:
         return self._states.get(endpoint, ServiceState()).at(self._clock.now())
 
     async def _change(self, endpoint: str, change: Callable[[ServiceState], ServiceState]) -> ServiceState:
-        """Change what everyone knows of an endpoint. The last writer wins, so two clients may try the service at once.
+        """Change what everyone knows of an endpoint. The last writer wins.
 
         Returns:
             The state after the change.
@@ -205,19 +222,20 @@ class Availability:
         if self._clock.now() - self._read_at >= _SECONDS_BETWEEN_READS:
             await self._read()
 
-    async def _read(self) -> None:
-        """Learn what others have seen since the last look."""
+    async def _read(self) -> dict[str, ServiceState]:
+        """Learn what others have seen since the last look, and return what the ledger has of each endpoint."""
         self._read_at = now = self._clock.now()
         note = await self._with_ledger(lambda: self._ledger.read_note(self._note))
         try:
             read = {str(endpoint): ServiceState.from_note(state, now) for endpoint, state in (note or {}).items()}
         except Exception as fault:  # noqa: BLE001 - a damaged note is no reason to stop a call
             logger.warning("The ledger's note %r cannot be read: %s", self._note, type(fault).__name__)
-            return
+            return {}
         with shared_state:
             for endpoint, state in read.items():
                 if state.changed_at >= self._states.get(endpoint, ServiceState()).changed_at:
                     self._states[endpoint] = state
+        return read
 
     async def _with_ledger(self, call: Callable[[], Awaitable[T]]) -> T | None:
         """The result of a call to the ledger; ``None`` if it fails or takes too long.

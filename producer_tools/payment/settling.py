@@ -100,8 +100,9 @@ class Settler:
 
     async def _search_once(self, entry: Entry, ledger: Ledger) -> Finding:
         finding = Finding("unclear")
-        for look in (self._listed, self._called_back):  # whoever knows the address can post ids that cause errors
-            # A ledger that fails here leaves the outcome unknown, since the request was sent.
+        for look in (self._called_back, self._listed):
+            # Whoever knows a callback address can post ids that cause errors, and the listing may still answer. A
+            # ledger that fails here leaves the outcome unknown, since the request was sent.
             with suppress(ProducerToolError):
                 found = await look(entry, SentRequest(entry.endpoint, entry.request), ledger)
                 finding = found or finding

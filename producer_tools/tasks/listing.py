@@ -27,7 +27,7 @@ from producer_tools.requests import AUDIOS, DELIVERY, LYRICS, TASKS, UPLOAD, VID
 _PAGE = 50
 _MOST_PAGES = 20
 _DOUBTS = 3
-_TYPES = {endpoint.rpartition("/")[2] for endpoint in (AUDIOS, LYRICS, UPLOAD, VIDEOS, WAV)}
+_TYPES = [endpoint.rpartition("/")[2] for endpoint in (AUDIOS, LYRICS, UPLOAD, VIDEOS, WAV)]
 
 # The default of each field of a song's request (spec), which the service may write down; ``None`` if it has none.
 _DEFAULTS: Mapping[str, Any] = {
@@ -131,6 +131,8 @@ class Listing:
         Raises:
             AnswerError: the answer may be a fault that passes.
         """
+        if self.is_refused(account):
+            return
         self._doubts[account] += 1
         if account in self._working or self._doubts[account] < _DOUBTS:
             raise _odd_answer()

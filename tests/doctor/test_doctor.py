@@ -14,8 +14,10 @@ from producer_tools import ProducerClient
 from producer_tools.doctor import CheckResult, diagnose, diagnose_sync
 from producer_tools.doctor import __main__ as program
 from producer_tools.doctor.__main__ import main
+from producer_tools.doctor.ledger import main as ledger_main
 from producer_tools.http.transport import PublicAnswer, Transport
 from producer_tools.sandbox import ProducerSandbox
+from producer_tools.telemetry import logger
 from tests.clocks import InstantClock
 from tests.doctor.ledger_file import entry, write
 from tests.raw_server import RESET, Reply, answering, http
@@ -70,6 +72,31 @@ async def test_a_base_url_that_is_not_the_service_gets_no_token(reply: Reply, me
     assert checks["token"].state == "not known"
     assert checks["listed price"].state == "not known"
     assert not any(TOKEN.encode() in request for request in server.requests)
+
+
+@pytest.mark.parametrize("program_main", [main, ledger_main])
+def test_repeated_requests_do_not_fill_the_terminal(
+    program_main: Any,
+    sandbox: ProducerSandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Without a log handler, Python prints each warning: ten lines on one service that does not answer."""
+    place = write(tmp_path / "songs.sqlite", [entry("order-1")])
+    post = Transport.post
+
+    async def warning(self: Transport, *args: Any, **options: Any) -> Any:
+        logger.warning("The request failed and is sent again.")
+        return await post(self, *args, **options)
+
+    monkeypatch.setattr(Transport, "post", warning)
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", sandbox.api_token)
+    monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", sandbox.base_url)
+    program_main([place, "settle"] if program_main is ledger_main else ["--directory", str(tmp_path)])
+    assert not caplog.records
+    logger.warning("The application's log goes on.")
+    assert caplog.records
 
 
 async def test_a_base_url_that_nothing_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,13 +209,19 @@ def test_without_rich_it_names_the_extra(ledger: str, monkeypatch: pytest.Monkey
     assert main([ledger, "show", "unknown"]) == 0
 
 
-@pytest.mark.parametrize("command", [["adopt", "t1"], ["release", "--yes"]])
-def test_a_key_cannot_give_the_terminal_orders(command: list[str], tmp_path: Path, capsys: Printed) -> None:
-    """A key may hold what a user typed: it could rename the window, or overwrite what was printed before."""
-    key = "\x1b]0;title\x07order"
-    place = write(tmp_path / "songs.sqlite", [entry(key)])
-    name, argument = command
-    assert main([place, name, key, argument]) == 0
-    printed = capsys.readouterr().out
+@pytest.mark.parametrize("command", [[], ["show"], ["adopt", "t1"], ["release", "--yes"], ["release"], ["settle"]])
+def test_a_key_cannot_give_the_terminal_orders(
+    command: list[str], sandbox: ProducerSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    """A key may hold what a user typed: it could rename the window, or overwrite or reorder what is printed."""
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", sandbox.api_token)
+    monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", sandbox.base_url)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
+    sandbox.listing.answer = "forbidden"
+    key = "\x1b]0;title\x07order\u202e1"
+    place = write(tmp_path / "songs.sqlite", [entry(key, token_id(sandbox.api_token))])
+    name, rest = command[:1], command[1:]
+    main([place, *name, *([key] if name not in ([], ["settle"]) else []), *rest])
+    printed = "".join(capsys.readouterr())
     assert "order" in printed
-    assert not {"\x1b", "\x07"} & set(printed)
+    assert not {"\x1b", "\x07", "\u202e"} & set(printed)

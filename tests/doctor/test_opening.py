@@ -1,5 +1,6 @@
 """A program opens only a ledger that exists, says in one line why it cannot, and never shows a password."""
 
+import os
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -33,6 +34,10 @@ def _with_a_damaged_row(path: Path) -> None:
         connection.execute("UPDATE submissions SET details = replace(details, 'jazz', 'rock')")
 
 
+def _named_pipe(path: Path) -> None:
+    os.mkfifo(path)  # to open it would wait until another program writes
+
+
 def _with_a_damaged_page(path: Path) -> None:
     write(path, of_each_kind()[:1])
     path.write_bytes(path.read_bytes()[:100] + bytes(4000))
@@ -49,8 +54,9 @@ def _with_a_damaged_page(path: Path) -> None:
         (_of_a_later_version, "schema version 99"),
         (_with_a_damaged_row, "damaged"),
         (_with_a_damaged_page, "damaged"),
+        pytest.param(_named_pipe, "is not a file", marks=pytest.mark.skipif(os.name != "posix", reason="no pipes")),
     ],
-    ids=["absent", "directory", "empty", "text", "other", "later", "row", "page"],
+    ids=["absent", "directory", "empty", "text", "other", "later", "row", "page", "pipe"],
 )
 def test_what_is_no_ledger_is_left_as_it_is(
     make: Callable[[Path], object], message: str, tmp_path: Path, capsys: Printed

@@ -162,6 +162,28 @@ async def test_a_forged_callback_does_not_keep_the_listing_from_finding_the_task
         assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
 
 
+async def test_a_listing_without_an_answer_does_not_hide_what_a_callback_has_brought(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each search would wait for the list until its time is over, and never look at the callbacks."""
+
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    receiver, clock = CallbackReceiver("http://127.0.0.1:9/producer"), InstantClock()
+    with ProducerSandbox(clock=clock) as sandbox:
+        sandbox.listing.answer = "forbidden"
+        async with ProducerClient(sandbox.api_token, sandbox.base_url, callbacks=receiver, clock=clock) as client:
+            sandbox.fail_next(Fault.RESET_AFTER_WORK)
+            with pytest.raises(SubmissionUnknownError):
+                await client.submit(SONG, key="key")
+            (charge,) = sandbox.charges
+            address = key_of(receiver.address(ledger_key("key", token_id(sandbox.api_token))))
+            receiver.receive(address, json.dumps({"task_id": charge.task_id}).encode())
+            monkeypatch.setattr("producer_tools.tasks.listing.Listing.find", hang)
+            assert (await asyncio.wait_for(client.submit(SONG, key="key"), 4)).task_id == charge.task_id
+
+
 async def test_without_a_callback_in_time_the_outcome_stays_unknown(sent: list[dict[str, Any]]) -> None:
     """A callback that comes after the submit has given up is accepted and does no harm."""
     receiver = CallbackReceiver("http://127.0.0.1:9")

@@ -3,12 +3,13 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.store.memory import InMemoryStore
 
 from producer_tools import (
     BadRequestError,
@@ -22,6 +23,7 @@ from producer_tools import (
     RetiredError,
     ServiceUnavailableError,
     SqliteLedger,
+    StoreLedger,
     SubmissionUnknownError,
     Task,
 )
@@ -67,7 +69,8 @@ class Down:
 
 
 @pytest.fixture
-async def down() -> AsyncIterator[Down]:
+async def down(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Down]:
+    monkeypatch.setattr("producer_tools.payment.availability._SECONDS_TO_AGREE", 0.05)
     clock = ManualClock()
     with ProducerSandbox(render_seconds=0, clock=clock, silent=True) as sandbox:
         sandbox.listing.answer = "forbidden"
@@ -223,12 +226,17 @@ async def test_a_retired_action_is_not_sent_again(down: Down) -> None:
     assert await down.song(client) == "complete"
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "store"])
 async def test_clients_of_one_ledger_share_what_they_saw(down: Down, tmp_path: Path, kind: str) -> None:
     """If this fails, each worker of a fleet finds out by itself, at three songs each."""
     path = tmp_path / "ledger.db"
-    memory = MemoryLedger()
-    one, two = (down.client(memory if kind == "memory" else SqliteLedger(path)) for _ in range(2))
+    memory, store = MemoryLedger(), InMemoryStore()
+    make: dict[str, Callable[[], Ledger]] = {
+        "memory": lambda: memory,
+        "sqlite": lambda: SqliteLedger(path),
+        "store": lambda: StoreLedger(store),
+    }
+    one, two = (down.client(make[kind]()) for _ in range(2))
     with down.sandbox.outage("no_capacity"):
         assert await down.songs(one, 2) == ["failed"] * 2
         assert await down.songs(two, 2) == ["failed", DOWN]
@@ -241,6 +249,27 @@ async def test_clients_of_one_ledger_share_what_they_saw(down: Down, tmp_path: P
     down.clock.advance(1)
     await two.get_task(str(trial.task_id))
     assert await down.song(one) == "pending"
+
+
+class _SlowToRead(MemoryLedger):
+    """A ledger whose notes may be changed while an answer is on its way, as in a database."""
+
+    async def read_note(self, name: str) -> Mapping[str, Any] | None:
+        note = await super().read_note(name)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return note
+
+
+async def test_of_several_trials_in_one_moment_only_one_is_sent(down: Down) -> None:
+    """All workers of a fleet wait for the same minute to end, and each would try the service."""
+    ledger = _SlowToRead()
+    clients = [down.client(ledger, failures_until_down=1) for _ in range(3)]
+    with down.sandbox.outage("no_capacity", submits=1):
+        await down.song(clients[0])
+    down.clock.advance(60)
+    assert sorted(await asyncio.gather(*map(down.song, clients))) == ["complete", DOWN, DOWN]
+    assert down.songs_sent == 2
 
 
 class _CountingLedger(MemoryLedger):

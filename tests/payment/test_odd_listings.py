@@ -88,6 +88,7 @@ async def test_a_request_is_recognised_however_it_is_written(
         {"created_at": "2027-01-15T08:00:00Z"},
         {"created_at": None},
         {"request": "{}"},
+        {"request": None, "type": ["audios"]},
     ],
 )
 async def test_a_record_that_proves_nothing_is_only_a_candidate(

@@ -123,6 +123,20 @@ async def test_a_service_that_does_not_list_is_not_asked_again(
     assert len(service.charges) == 2
 
 
+@pytest.mark.parametrize("answer", ["bad_request", "invalid_token", "forbidden", "no_api"])
+async def test_a_refused_list_takes_no_time(
+    answer: Any, client: ProducerClient, service: ProducerSandbox, clock: InstantClock
+) -> None:
+    """The account has tasks, so the refusal looked like a fault that passes, and each lost answer took seconds."""
+    await client.submit(GenerateMusic(prompt="an old song"))
+    clock.time += 100
+    service.listing.answer = answer
+    lose_answer(service)
+    with pytest.raises(SubmissionUnknownError):
+        await client.submit(SONG, key="k")
+    assert clock.slept == []
+
+
 async def test_a_search_that_fails_leaves_what_was_found_before(
     client: ProducerClient, service: ProducerSandbox
 ) -> None:
