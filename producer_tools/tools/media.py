@@ -1,6 +1,8 @@
 """The tools that upload audio, and make a video or a WAV file of a song."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import TimeoutError as NotInTimeError
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +32,10 @@ def _folder(path: Path | str) -> Path:
 
 UploadDir = Annotated[Path | str, AfterValidator(_folder)]
 """A folder whose files a model may upload."""
+
+
+_LONGEST_READ = 1.0
+"""Seconds for which an event loop stands still while a file is read. A network drive may not answer at all."""
 
 
 class ProducerUploadAudio(SubmittingTool):
@@ -71,13 +77,17 @@ class ProducerUploadAudio(SubmittingTool):
     def facts(self, request: Any) -> Mapping[str, str]:
         """The type, size and hash of the file that would be sent.
 
+        In a running event loop, which stands still meanwhile, a file that takes more than a second is not waited for.
+
         Raises:
             InvalidArgumentError: it cannot be uploaded.
             ConfigurationError: ``upload_dir`` is gone, or cannot be read.
         """
         if not isinstance(request, UploadAudioOrFile) or request.path is None:
             return {}
-        recording = run_sync(partial(in_thread, self._read, request.path))
+        recording = _read_in_time(partial(self._read, request.path))
+        if recording is None:
+            return {"file": f"not read within {_LONGEST_READ:g} s, so its type, size and hash are not known"}
         size = f"{len(recording.content):,} bytes of {recording.content_type}"
         return {"file": f"{size}, SHA-256 {recording.sha256[:12]}"}
 
@@ -107,3 +117,16 @@ class ProducerGenerateWav(SubmittingTool):
         "the radio, further processing. Larger than mp3, with no loss against the compressed file. Paid."
     )
     args_schema: type[BaseModel] = requests.GenerateWav
+
+
+def _read_in_time(read: Callable[[], Recording]) -> Recording | None:
+    """The recording; ``None`` if an event loop is running and has waited long enough for it."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return read()
+    # A LangGraph development server ends a run that reads a file in its event loop, so a thread reads it.
+    try:
+        return run_sync(partial(in_thread, read), _LONGEST_READ)
+    except NotInTimeError:
+        return None

@@ -65,9 +65,12 @@ async def test_the_same_content_is_sent_and_paid_once(
     assert len(sandbox.charges) == 2
 
 
-async def test_calls_at_once_send_the_file_once(client: ProducerClient, sandbox: ProducerSandbox, take: Path) -> None:
+@pytest.mark.parametrize("keys", [(None, None, None), ("call 1", "call 2", None)])
+async def test_calls_at_once_send_the_file_once(
+    keys: tuple[str | None, ...], client: ProducerClient, sandbox: ProducerSandbox, take: Path
+) -> None:
     """An agent may call a tool twice in one message: each would send up to 25 MB."""
-    tasks = await asyncio.gather(*(client.upload(take) for _ in range(3)))
+    tasks = await asyncio.gather(*(client.upload(take, key=key) for key in keys))
     assert len({task.task_id for task in tasks}) == len(sandbox.charges) == len(sandbox.file_hosts.received) == 1
 
 
@@ -129,11 +132,12 @@ async def test_after_a_failed_task_it_is_sent_again(take: Path, clock: InstantCl
     failed = http(error) if at_once else http({"task_id": "t1"})
     looked_up = http({"items": [{"id": "t1", "finished_at": 2.0, "response": error}]})
     done = http({"task_id": "t2", "data": {"audio_id": "a"}})
-    replies = [hosted, failed, looked_up, hosted, failed, looked_up, hosted, done]
-    async with answering(*replies) as server, ProducerClient("t" * 32, server.base_url, clock=clock) as client:
-        tasks = [await client.upload(take) for _ in range(4)]
-    assert [task.task_id for task in tasks] == ["t1", "t1", "t2", "t2"]
-    assert sum(b"POST /producer/upload" in request for request in server.requests) == 3
+    replies = [hosted, failed, looked_up] * 3 + [hosted, done]
+    options: dict[str, Any] = {"clock": clock, "failures_until_down": 9}
+    async with answering(*replies) as server, ProducerClient("t" * 32, server.base_url, **options) as client:
+        tasks = [await client.upload(take) for _ in range(5)]
+    assert [task.task_id for task in tasks] == ["t1", "t1", "t1", "t2", "t2"]
+    assert sum(b"POST /producer/upload" in request for request in server.requests) == 4
 
 
 async def test_an_unknown_outcome_is_settled_as_any_other(

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import socket
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -147,6 +148,15 @@ def test_a_large_file_is_refused_without_reading_it(tmp_path: Path) -> None:
     path.write_bytes(largest)
     assert read_recording(path).content == largest
     path.write_bytes(largest + b"\0")
+    assert "25 MB" in refusal(path)
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recording that is still being made would be sent without its end. Files of the system name no size at all."""
+    path = tmp_path / "take.wav"
+    path.write_bytes(wav().ljust(LARGEST_RECORDING + 1, b"\0"))
+    kind_and_size = (stat.S_IFREG, *[0] * 9)
+    monkeypatch.setattr(os, "fstat", lambda _: os.stat_result(kind_and_size))
     assert "25 MB" in refusal(path)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,8 +29,10 @@ from producer_tools import (
 )
 from producer_tools.approval import describe, interrupt_on
 from producer_tools.errors import ConfigurationError
+from producer_tools.files.uploads.recordings import Recording, read_inside
 from producer_tools.requests.media import UploadAudioOrFile
 from producer_tools.sandbox import ProducerSandbox
+from producer_tools.tools import media
 from tests.files.own_recordings import wav
 from tests.langgraph.fake_model import FakeModel
 
@@ -218,9 +221,26 @@ def test_the_approval_names_the_file_its_size_and_the_price(tool: ProducerUpload
     assert "at no cost" in describe(tool, call())
 
 
-async def test_an_approval_may_be_described_in_a_running_event_loop(tool: ProducerUploadAudio) -> None:
-    """LangChain's middleware describes an async agent's calls there, where reading a file would block all users."""
+async def test_an_approval_may_be_described_in_a_running_event_loop(
+    tool: ProducerUploadAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LangChain's middleware describes an async agent's calls there: a drive that does not answer would stop all."""
     assert SHA[:12] in describe(tool, call(path="demos/riff.wav"))
+    assert "will refuse this call, at no cost" in describe(tool, call(path="gone.wav"))
+    may_read = threading.Event()
+
+    def slowly(*given: Any) -> Recording:
+        may_read.wait()
+        return read_inside(*given)
+
+    monkeypatch.setattr(media, "read_inside", slowly)
+    monkeypatch.setattr(media, "_LONGEST_READ", 0.01)
+    try:
+        text = describe(tool, call(path="demos/riff.wav"))
+    finally:
+        may_read.set()
+    assert text.endswith("\nfile: not read within 0.01 s, so its type, size and hash are not known")
+    assert SHA[:12] in await asyncio.to_thread(describe, tool, call(path="demos/riff.wav"))
 
 
 @pytest.mark.parametrize(("decision", "sent"), [({"type": "approve"}, 1), ({"type": "reject", "message": "no"}, 0)])
