@@ -16,13 +16,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _MOST_THREADS = 32
+MOST_LARGE = 2
+"""Calls of `in_large_thread` that run at the same time."""
 
 
-def _new_threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="producer-tools")
+def _new_threads(most: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(most, thread_name_prefix="producer-tools")
 
 
-_threads = _new_threads()  # each thread is started when it is first needed
+_threads, _large = _new_threads(_MOST_THREADS), _new_threads(MOST_LARGE)  # a thread starts when it is first needed
 
 
 async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -34,8 +36,19 @@ async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
     The call must not wait for another call of this function, as `run_sync` may: when all threads are taken by such
     calls, they wait for ever.
     """
-    run = partial(copy_context().run, partial(call, *args, **kwargs))
-    thread = asyncio.get_running_loop().run_in_executor(_threads, run)
+    return await _in(_threads, partial(call, *args, **kwargs))
+
+
+async def in_large_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Like `in_thread`, for a call that needs much memory. Few threads carry out all of them.
+
+    The C library keeps what a thread has freed for that thread. With 32 threads, that would be 32 times as much.
+    """
+    return await _in(_large, partial(call, *args, **kwargs))
+
+
+async def _in(threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    thread = asyncio.get_running_loop().run_in_executor(threads, partial(copy_context().run, call))
     cancelled: asyncio.CancelledError | None = None
     while not thread.done():
         try:
@@ -50,8 +63,8 @@ async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
 
 def _reset_after_fork() -> None:
     """Start afresh in a forked child, which has none of its parent's threads."""
-    global _threads  # noqa: PLW0603 - one for the whole process
-    _threads = _new_threads()
+    global _threads, _large  # noqa: PLW0603 - one for the whole process
+    _threads, _large = _new_threads(_MOST_THREADS), _new_threads(MOST_LARGE)
 
 
 if hasattr(os, "register_at_fork"):
