@@ -63,7 +63,7 @@ async def _in(threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
 
 def _reset_after_fork() -> None:
     """Start afresh in a forked child, which has none of its parent's threads."""
-    global _threads, _large  # noqa: PLW0603 - one for the whole process
+    global _threads, _large
     _threads, _large = _new_threads(_MOST_THREADS), _new_threads(MOST_LARGE)
 
 
