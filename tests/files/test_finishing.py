@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -105,6 +106,7 @@ async def test_a_song_that_cannot_be_decoded_is_called_so_and_not_decoded_again(
     for downloaded in (True, False):
         song, _ = (await save(tmp_path, SONG)).files
         assert (song.downloaded, song.findings) == (downloaded, ("it has no audio that can be decoded",))
+        assert replace(song, duration_seconds=135.0).findings == song.findings, "that it is too short says nothing more"
     assert len(measurements) == 1
 
 
