@@ -18,16 +18,34 @@ T = TypeVar("T")
 
 _MOST_THREADS = 32
 _MOST_NAMES = 16
+MOST_LARGE = 2
+"""Calls of `in_large_thread` that run at the same time."""
 
 
-def _new_threads() -> tuple[ThreadPoolExecutor, ThreadPoolExecutor]:
-    return (
-        ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="producer-tools"),
-        ThreadPoolExecutor(_MOST_NAMES, thread_name_prefix="producer-tools names"),
+class _Pools(NamedTuple):
+    """The threads; each starts when it is first needed.
+
+    Attributes:
+        small: for `in_thread`.
+        large: for `in_large_thread`.
+        names: for `addresses_of`.
+    """
+
+    small: ThreadPoolExecutor
+    large: ThreadPoolExecutor
+    names: ThreadPoolExecutor
+
+
+def _new_pools() -> _Pools:
+    return _Pools(
+        *(
+            ThreadPoolExecutor(most, thread_name_prefix="producer-tools")
+            for most in (_MOST_THREADS, MOST_LARGE, _MOST_NAMES)
+        )
     )
 
 
-_threads, _name_threads = _new_threads()  # each thread is started when it is first needed
+_pools = _new_pools()
 
 
 class Address(NamedTuple):
@@ -47,8 +65,19 @@ async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
     The call must not wait for another call of this function, as `run_sync` may: when all threads are taken by such
     calls, they wait for ever.
     """
-    run = partial(copy_context().run, partial(call, *args, **kwargs))
-    thread = asyncio.get_running_loop().run_in_executor(_threads, run)
+    return await _in(_pools.small, partial(call, *args, **kwargs))
+
+
+async def in_large_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Like `in_thread`, for a call that needs much memory. Few threads carry out all of them.
+
+    The C library keeps what a thread has freed for that thread. With 32 threads, that would be 32 times as much.
+    """
+    return await _in(_pools.large, partial(call, *args, **kwargs))
+
+
+async def _in(threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    thread = asyncio.get_running_loop().run_in_executor(threads, partial(copy_context().run, call))
     cancelled: asyncio.CancelledError | None = None
     while not thread.done():
         try:
@@ -75,13 +104,13 @@ async def addresses_of(host: str, port: int, family: socket.AddressFamily) -> li
         found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
         return [Address(kind, protocol, str(address[0])) for kind, _, protocol, _, address in found]
 
-    return await asyncio.get_running_loop().run_in_executor(_name_threads, find)
+    return await asyncio.get_running_loop().run_in_executor(_pools.names, find)
 
 
 def _reset_after_fork() -> None:
     """Start afresh in a forked child, which has none of its parent's threads."""
-    global _threads, _name_threads
-    _threads, _name_threads = _new_threads()
+    global _pools
+    _pools = _new_pools()
 
 
 if hasattr(os, "register_at_fork"):

@@ -27,6 +27,7 @@ MODULES = (
     "ledgers",
     "fleets",
     "memory",
+    "saving",
     "music",
 )
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"

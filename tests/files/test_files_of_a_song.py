@@ -59,6 +59,8 @@ async def test_stems_say_which_song_they_are_from(client: ProducerClient, tmp_pa
     assert [each.title for each in read] == ["First Day (vocals)", "First Day (instrumental)"]
     assert {(each.audio_id, each.model) for each in read} == {(original.audio_id, "FUZZ-2.0")}
     assert all(file.measured for file in files)
+    (video,) = await saved(client, tmp_path, GenerateVideo(audio_id=str(original.audio_id)))
+    assert video.name == "First Day.mp4", "the video shows the whole song, and none of its stems"
 
 
 async def test_an_answer_that_is_final_at_once_names_its_song_too(

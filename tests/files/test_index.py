@@ -10,7 +10,7 @@ import pytest
 
 from producer_tools import DownloadError
 from producer_tools.files.audio.measured import Measured
-from producer_tools.files.library.index import Entry, Index
+from producer_tools.files.library.index import Entry, Index, index_of
 from tests.crash.processes import quick_starts
 from tests.saved_files import INDEX, lines_of_index
 
@@ -71,8 +71,9 @@ def test_a_last_line_without_its_line_break_counts(tmp_path: Path) -> None:
         b'{"state": "later"}\n',
         b"\0" * 500_000 + b"\n",
         b"\n",
+        b" " * 256 * 1024 + entry("a", bytes=9).model_dump_json().encode() + b"\n",
     ],
-    ids=["no text", "null", "no facts", "nested", "another version", "a line that is too long", "an empty line"],
+    ids=["no text", "null", "no facts", "nested", "another version", "too long", "empty", "the end of one too long"],
 )
 def test_a_damaged_line_loses_nothing_else(junk: bytes, tmp_path: Path) -> None:
     """The songs of all other lines would be downloaded again."""
@@ -145,6 +146,15 @@ def test_an_index_that_an_editor_has_rewritten_is_read_anew(tmp_path: Path) -> N
     assert [(found := read.get(key)) and found.name for key in "abc"] == ["shorte.m4a", "b.m4a", "b.m4a"]
 
 
+def test_each_line_is_on_the_disk_before_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a loss of power, a file would be there that the index does not know."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_size))
+    add(tmp_path, entry("a"), entry("b"))
+    lengths = [len(line) for line in (tmp_path / INDEX).read_bytes().splitlines(keepends=True)]
+    assert synced == [lengths[0], sum(lengths)]
+
+
 def test_each_line_is_one_line_for_every_program(tmp_path: Path) -> None:
     """Python's splitlines, for one, also breaks at characters that JSON allows in a text."""
     known = entry(title="a\u2028b", prompt="c\x85d\u2029e")
@@ -185,22 +195,35 @@ def test_processes_and_threads_write_at_once(tmp_path: Path) -> None:
     assert keys == {f"{name}{number}" for name in "abcd" for number in range(20)}
 
 
-def fork_while_it_is_changed(directory: Path) -> None:
-    reading, writing = os.pipe()
-    with Index(directory).changing() as write:
-        child = os.fork()
-        if not child:
-            os.close(writing)
-            os.read(reading, 1)  # until the parent has ended
-            os._exit(0)
-        write(entry("a"))
-    add(directory, entry("b"))
+def fork_while_a_thread_changes_it(directory: Path) -> None:
+    held, go_on = threading.Event(), threading.Event()
+
+    def change() -> None:
+        with index_of(directory).changing() as write:
+            held.set()
+            go_on.wait()
+            write(entry("a"))
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    held.wait()
+    child = os.fork()
+    if not child:
+        with index_of(directory).changing() as write:
+            write(entry("b"))
+        os._exit(0)
+    go_on.set()
+    thread.join()
+    os.waitpid(child, 0)
 
 
 @pytest.mark.enable_socket
-def test_a_process_that_was_forked_meanwhile_does_not_keep_the_lock(tmp_path: Path) -> None:
-    """A server that starts a worker at the wrong moment could save nothing more until the worker ends."""
-    process = quick_starts().Process(target=fork_while_it_is_changed, args=(tmp_path,), daemon=True)
+def test_a_process_that_is_forked_meanwhile_waits_only_for_the_lock(tmp_path: Path) -> None:
+    """A worker that a server starts at the wrong moment could never save anything, nor could the server until it ends.
+
+    The child has the locks of all threads of its parent, and only the one that has forked.
+    """
+    process = quick_starts().Process(target=fork_while_a_thread_changes_it, args=(tmp_path,), daemon=True)
     process.start()
     process.join(10)
     assert process.exitcode == 0

@@ -255,3 +255,9 @@ def test_a_file_of_another_person_is_not_called_ai_made(tmp_path: Path) -> None:
     """A recording of one's own beside a song would be labelled wrongly."""
     own = SavedFile("audio", str(tmp_path / "own.wav"), 0, "audio/wav")
     assert "Made with AI" not in written(own, tmp_path).text
+
+
+def test_a_file_that_only_says_that_it_is_ai_made_is_called_so(tmp_path: Path) -> None:
+    """A program that has converted it may have left out the ids, and a page that is given away must still say so."""
+    converted = SavedFile("audio", str(tmp_path / "a.m4a"), 0, "audio/mp4", ai_made=True)
+    assert "Made with AI" in written(converted, tmp_path).text

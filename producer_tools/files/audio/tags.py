@@ -2,8 +2,9 @@
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from producer_tools import telemetry
 from producer_tools.files.audio.headers import TAGGED_TYPES, can_tag, content_type_of, open_with_mutagen
@@ -53,7 +54,7 @@ class Tags:
     prompt: str | None = None
     task_id: str | None = None
     audio_id: str | None = None
-    ai_made: bool = True
+    ai_made: bool = field(default=True, kw_only=True)
 
 
 def write_tags(path: Path, content_type: str, tags: Tags, cover: bytes | None) -> bool:
@@ -103,12 +104,13 @@ def read_tags(path: Path, *, of_anyone: bool = False) -> Tags | None:
         if not tags:
             return None
         read = read_mp4 if content_type == "audio/mp4" else read_id3
-        if read(tags, _SOURCE_TYPE) == AI_MADE:
-            return Tags(**_safe({name: read(tags, name) for name in _LONGEST}))
-        if not of_anyone:
+        is_ours = read(tags, _SOURCE_TYPE) == AI_MADE
+        if not (is_ours or of_anyone):
             return None
-        ai_made = (read(tags, "comment") or "").startswith(MADE_WITH_AI)
-        return Tags(**_safe({name: read(tags, name) for name in _KNOWN_TO_PLAYERS}), ai_made=ai_made)
+        ai_made = is_ours or (read(tags, "comment") or "").startswith(MADE_WITH_AI)
+        names = _LONGEST if is_ours else _KNOWN_TO_PLAYERS
+        texts: dict[str, Any] = _safe({name: read(tags, name) for name in names})
+        return Tags(**texts, ai_made=ai_made)
     except Exception:  # noqa: BLE001 - mutagen raises exceptions of many kinds for a broken file
         return None
 

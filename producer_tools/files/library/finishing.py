@@ -4,7 +4,7 @@ from pathlib import Path
 
 from producer_tools import telemetry
 from producer_tools.concurrency.limits import Semaphore
-from producer_tools.concurrency.threads import in_thread
+from producer_tools.concurrency.threads import MOST_LARGE, in_large_thread
 from producer_tools.files.audio.decoding import can_decode
 from producer_tools.files.audio.measuring import measure
 from producer_tools.files.audio.tags import Tags, read_tags, write_tags
@@ -12,8 +12,8 @@ from producer_tools.files.library.index import Entry
 from producer_tools.files.library.library import Library
 
 _KINDS = ("audio", "wav", "video", "stem")
-_places = Semaphore(2)
-"""Files that are tagged and measured at the same time in this process: each takes a processor core for a second."""
+_places = Semaphore(MOST_LARGE)
+"""Files that are tagged and measured at once in this process: each takes a processor core for a second, and 40 MB."""
 
 
 async def finish(library: Library, entry: Entry, lyrics: str | None, cover: Entry | None) -> Entry:
@@ -33,7 +33,7 @@ async def finish(library: Library, entry: Entry, lyrics: str | None, cover: Entr
     if entry.state == "saved" and (entry.kind not in _KINDS or (entry.tagged and _is_measured(entry))):
         return entry
     async with _places.hold():
-        return await in_thread(_finish, library, entry, lyrics, cover)
+        return await in_large_thread(_finish, library, entry, lyrics, cover)
 
 
 def _finish(library: Library, entry: Entry, lyrics: str | None, cover: Entry | None) -> Entry:

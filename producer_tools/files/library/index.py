@@ -125,6 +125,7 @@ class Index:
         self._directory = directory
         self._path = directory / INDEX_NAME
         self._lock = threading.RLock()
+        self._file_read: os.stat_result | None = None
         self._forget()
 
     def get(self, key: str) -> Entry | None:
@@ -256,7 +257,7 @@ class Index:
     def _forget(self) -> None:
         self._read_to = 0
         self._last_line = b""
-        self._file_read: os.stat_result | None = None
+        self._file_read = None
         self._lines: dict[str, bytes] = {}  # as objects, they would take three times the memory
         self._of_songs: dict[tuple[str, Kind], str] = {}
         self._names: dict[str, str] = {}

@@ -122,6 +122,13 @@ def test_a_normalised_file_is_not_called_clipped(tmp_path: Path, wave: Wave) -> 
     assert found.clipped_share == pytest.approx(0, abs=0.0001)
 
 
+@pytest.mark.parametrize(("length", "clipped"), [(2, 0), (3, 3), (4, 4)])
+def test_three_samples_in_a_row_at_full_scale_are_clipped(tmp_path: Path, length: int, clipped: int) -> None:
+    wave = tone(0.01, channels=1)
+    wave[100 : 100 + length] = 1
+    assert wav(tmp_path, wave).clipped_share == pytest.approx(clipped / len(wave), abs=0.00001)
+
+
 def test_one_clipped_channel_counts_for_half(tmp_path: Path) -> None:
     wave = tone(12)
     wave[:, 0] = 1
