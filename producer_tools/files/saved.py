@@ -177,7 +177,9 @@ def _look_into(path: Path) -> tuple[Kind, str, int]:
             kinds = [(kind, types) for kind, types in TYPES.items() if kind not in left_out]
             found = [(kind, each) for kind, types in kinds for each in types if each.matches(head)]
             if not found:
-                raise InvalidArgumentError({"path": f"this is no song, video, cover or stems archive: {path}"})
+                raise InvalidArgumentError(
+                    {"path": f"this is no M4A, MP3, WAV or MP4 file, cover or stems archive: {path}"}
+                )
             kind, file_type = found[-1]  # a video, or a WAV file, is of the kind "audio" too
             if not file_type.is_whole(file, size):
                 raise InvalidArgumentError({"path": f"this file is cut off: {path}"})

@@ -33,7 +33,7 @@ _EMBEDDED: dict[Kind, int] = {
 }
 """The most bytes that a file of each kind may have to be embedded."""
 
-_BARS_FROM: tuple[Kind, ...] = ("audio", "wav")
+_BARS_FROM: tuple[Kind, ...] = ("audio", "wav", "video")
 """The kinds of files whose waveform is drawn."""
 
 _FAILED_CARD = f"{CARD};border-left:4px solid rgba(217,83,79,.9)"

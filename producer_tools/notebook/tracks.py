@@ -24,6 +24,9 @@ _HEARD = ("audio", "wav", "video", "stem")
 _SONGS, _PICTURES = {".m4a", ".mp3", ".wav", ".mp4"}, {".jpg", ".jpeg", ".png", ".webp"}
 """What is read of a directory, by the extensions of its files."""
 
+_LONGEST = 86_400.0
+"""Seconds. No song has a day."""
+
 
 @dataclass(frozen=True)
 class Track:
@@ -199,6 +202,11 @@ def _track(group: Sequence[SavedFile], result: Result) -> Track:
         model=result.get("model") or first("model"),
         style=result.get("style") or "",
         lyrics=result.get("lyrics") or result.get("lyric") or first("lyrics") or "",
-        seconds=played.measured.duration_seconds if played.measured else first("duration_seconds"),
+        seconds=_sensible(played.measured.duration_seconds if played.measured else first("duration_seconds")),
         is_ai_made=bool(result) or any(map(first, ("ai_made", "model", "task_id", "audio_id", "url"))),
     )
+
+
+def _sensible(seconds: float | None) -> float | None:
+    """A length that a page can draw. A service and a state may name any number, also none (NaN)."""
+    return seconds if seconds is not None and 0 < seconds <= _LONGEST else None

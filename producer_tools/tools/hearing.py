@@ -62,9 +62,7 @@ def _says_so(model: Runnable[Any, Any]) -> bool:
 def _uses_responses_api(model: Runnable[Any, Any], options: Mapping[str, Any]) -> bool:
     try:
         chooses = getattr(model, "_use_responses_api", None)  # of langchain-openai, and of packages that build on it
-        if callable(chooses):
-            tools = [tool if isinstance(tool, Mapping) else {} for tool in options.get("tools") or ()]
-            return bool(chooses({**options, "tools": tools}))
-        return getattr(model, "use_responses_api", None) is True
+        tools = [tool if isinstance(tool, Mapping) else {} for tool in options.get("tools") or ()]
+        return callable(chooses) and bool(chooses({**options, "tools": tools}))
     except Exception:  # noqa: BLE001 - a model that is chosen when it is called may lack settings until then
         return False

@@ -19,7 +19,7 @@ from producer_tools.langgraph import Song, keep, review_with, vary
 from producer_tools.sandbox import ProducerSandbox
 from tests.langgraph.fake_model import FakeModel, calling
 from tests.langgraph.runner import MakeAlbum, Runner, error_codes, is_json, paid_task_ids, sync_and_async
-from tests.tools.songs_on_disk import played, song
+from tests.tools.songs_on_disk import played, song, wav
 
 WALTZ = {"wishes": ["a waltz"]}
 
@@ -195,6 +195,24 @@ async def test_a_review_can_be_called_directly(tmp_path: Path) -> None:
     assert review.invoke(reviewed) is None
     assert await review.ainvoke(reviewed) is None
     assert [len(played(messages)) for messages in model.calls] == [1, 1]
+
+
+async def test_the_first_song_of_a_take_is_what_is_judged(tmp_path: Path) -> None:
+    """It is the one that goes on the album. The sound or the loudness of another one would decide about it."""
+    what = Measured(4.0, loudness_lufs=-30.5)
+    files = [song(tmp_path / "b.wav", wav(0.3)), song(tmp_path / "a.wav", wav(0.2), measured=what)]
+    take = {"results": [{"audio_id": "a"}, {"audio_id": "b"}], "files": files}
+    model = keeping(profile={"audio_inputs": True})
+    review = review_with(model, listen=True)
+    await review.ainvoke({"wish": "a waltz", "takes": [take]})
+    assert played(model.calls[0]) == [wav(0.2)]
+    content: Any = model.calls[0][1].content
+    assert json.loads(content[0]["text"])["file"]["loudness_lufs"] == -30.5
+
+    (tmp_path / "a.wav").unlink()
+    await review.ainvoke({"wish": "a waltz", "takes": [take]})
+    assert "cannot hear" in model.calls[1][0].text
+    assert json.loads(model.questions[1])["file"]["loudness_lufs"] == -30.5
 
 
 class DeafWithTools(FakeModel):

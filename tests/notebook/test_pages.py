@@ -1,5 +1,6 @@
 """Songs on a page that plays offline: what is in it, and what never is."""
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -249,6 +250,16 @@ def test_what_is_no_song_is_refused(songs: Any, problem: str, tmp_path: Path) ->
     with pytest.raises(InvalidArgumentError, match=problem):
         write_page(songs, tmp_path / "page.html")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, -5.0, 0.0, 1e308])
+def test_an_impossible_length_is_left_out(seconds: float, tmp_path: Path) -> None:
+    """One wrong number of the service would cost the whole page."""
+    odd = replace(saved_file(tmp_path / "a.m4a", b"cannot be decoded"), duration_seconds=seconds)
+    shown = written([odd, compare(odd, odd)], tmp_path)
+    assert [each.attributes["data-seconds"] for each in shown.elements if "data-seconds" in each.attributes] == [
+        "0.000", "0.000"
+    ]  # fmt: skip
 
 
 def test_a_file_of_another_person_is_not_called_ai_made(tmp_path: Path) -> None:

@@ -1,14 +1,37 @@
 """Waveforms in the cards of saved songs, of every format."""
 
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import pytest
 
-from producer_tools import Downloads
-from tests.notebook.page import SONG, bar_heights, complete, embedded, page, saved_file, saved_wav
+from producer_tools import Downloads, SavedFile
+from producer_tools.notebook import compare
+from producer_tools.tasks.results import Result
+from tests.files.audio.songs import save, tone
+from tests.notebook.page import AUDIO, SONG, bar_heights, complete, embedded, page, saved_file, saved_wav
 
 SILENCE, LOUD = bytes(2), b"\0\x80"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "key"), [(".m4a", "audio_url"), (".mp3", "audio_url"), (".wav", "file_url"), (".mp4", "video_url")]
+)
+def test_every_format_has_a_waveform(suffix: str, key: str, tmp_path: Path) -> None:
+    """One could not see in a card, a comparison or a page where a song is quiet."""
+    wave = np.concatenate([tone(0.5, level=0.05), tone(0.5, level=0.8)])
+    file = replace(SavedFile.from_path(save(tmp_path / f"song{suffix}", wave)), url=AUDIO)
+    downloads = Downloads(complete(cast("Result", {"title": "First Day", key: AUDIO})), (file,))
+    bars = bar_heights(downloads)
+    assert max(bars[:70]) < 30
+    assert min(bars[-70:-10]) > 90
+    assert [len(take.peaks or ()) for take in compare(file, downloads).takes] == [180, 180]
+    html = downloads.to_html(tmp_path / "page.html").read_text("utf-8")
+    assert len(re.findall(r"M\d+ \d+v", html)) == 2 * 180
 
 
 @pytest.mark.parametrize("channels", [1, 2])

@@ -7,7 +7,7 @@ import pytest
 from langchain.chat_models import init_chat_model
 from langchain_core.runnables import ConfigurableField, Runnable, RunnableLambda
 
-from producer_tools import Listener
+from producer_tools import Listener, ProducerListModels
 from tests.langgraph.fake_model import FakeModel
 from tests.tools.songs_on_disk import conversation, played, saved, song
 
@@ -76,12 +76,13 @@ def test_a_model_that_only_might_take_audio_is_played_none(model: Runnable[Any, 
         (OpenAI(answers=[]), True),
         (OpenAI(answers=[]).bind(tools=[{"type": "function"}]), True),
         (OpenAI(answers=[]).bind(tools=[TOOL]), False),
+        (OpenAI(answers=[]).bind(tools=[print, ProducerListModels(), TOOL]), False),
         (OpenAI(answers=[]).bind(tools=[TOOL]).with_retry(), False),
         (OpenAI(answers=[]).bind(truncation="auto").bind(stop=["x"]), False),
         (HEARING.with_fallbacks([OpenAI(answers=[]).bind(tools=[TOOL])]), False),
         (OpenAI(answers=[]).bind(tools=[TOOL]) | RunnableLambda(str), False),
     ],
-    ids=["no tools", "a function", "web search", "retries", "two options", "a fallback", "a parser"],
+    ids=["no tools", "a function", "web search", "several", "retries", "two options", "a fallback", "a parser"],
 )
 def test_the_options_of_a_call_can_choose_an_api_without_audio(
     model: Runnable[Any, Any], plays: bool, tmp_path: Path

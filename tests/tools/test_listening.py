@@ -114,6 +114,7 @@ def test_each_song_is_played_once(directory: Path) -> None:
     cover = song(directory / "a.png", b"\x89PNG", audio_id="a1", kind="cover")
     messages = add_audio(conversation(saved(lossless, audio, cover), saved(audio)), HEARING, directory)
     assert played(messages) == [wav(0.2)]
+    assert played(add_audio(conversation(saved(audio, lossless)), HEARING, directory)) == [wav(0.2)]
     assert played(add_audio(conversation(saved(lossless)), HEARING, directory)) == [wav(0.3)]
 
 
@@ -199,6 +200,18 @@ def m4a(path: Path) -> bytes:
             plane.update(bytes(plane.buffer_size))
         container.mux([*stream.encode(frame), *stream.encode(None)])
     return path.read_bytes()
+
+
+def test_an_mp3_is_played_as_it_is(directory: Path, tmp_path: Path) -> None:
+    """LangChain makes OpenAI's name of the format from the type, and OpenAI refuses ``mpeg``."""
+    pytest.importorskip("av")
+    from tests.files.audio.songs import save, tone  # noqa: PLC0415 - needs av
+
+    mp3 = save(tmp_path / "a.mp3", tone(0.5)).read_bytes()
+    messages = add_audio(conversation(saved(song(directory / "a.mp3", mp3))), HEARING, directory)
+    assert played(messages) == [mp3]
+    content: Any = messages[-1].content
+    assert content[-1]["mime_type"] == "audio/mp3"
 
 
 def test_an_m4a_is_converted(directory: Path, tmp_path: Path) -> None:
