@@ -109,7 +109,7 @@ async def addresses_of(host: str, port: int, family: socket.AddressFamily) -> li
 
 def _reset_after_fork() -> None:
     """Start afresh in a forked child, which has none of its parent's threads."""
-    global _pools
+    global _pools  # noqa: PLW0603 - one set for the whole process
     _pools = _new_pools()
 
 
