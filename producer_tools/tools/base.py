@@ -124,14 +124,14 @@ class ProducerTool(BaseTool):
     def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> dict[str, Any]:
         """The arguments of `_arun`: the validated request.
 
-        LangChain would fill in the defaults, also for nulls. But a request that is sent again is recognised by what was
-        asked, and a default may change in the meantime.
+        LangChain would fill in the defaults. But a request that is sent again is recognised by what was asked, and a
+        default may change in the meantime.
         """
         given = dict(cast("dict[str, Any]", tool_input))  # `_arguments` has made a dict of it
         if tool_call_id is not None:
             fields = self._schema.model_fields.items()
             given |= {name: tool_call_id for name, field in fields if is_injected(field, InjectedToolCallId)}
-        return {"request": self._schema.model_validate({k: v for k, v in given.items() if v is not None})}
+        return {"request": self._schema.model_validate(given)}
 
     def _filter_injected_args(self, tool_input: dict[str, Any]) -> dict[str, Any]:
         """The arguments that callbacks are told. LangChain would inspect the schema's annotations in each call."""

@@ -142,12 +142,14 @@ async def test_a_call_that_fails_leaves_the_key_to_another_call(
     monkeypatch.setattr(FileHosts, "host", first_fails)
     url, token, other = sandbox.base_url, sandbox.api_token, tmp_path / "other.wav"
     other.write_bytes(wav(note=1))
-    async with ProducerClient(token, url, ledger=ledger) as one, ProducerClient(token, url, ledger=ledger) as two:
-        uploads = [asyncio.create_task(client.upload(take, key="call 1")) for client in (one, two)]
-        (failed,), (goes_on,) = await asyncio.wait(uploads, return_when=asyncio.FIRST_COMPLETED)
-        assert isinstance(failed.exception(), FileHostingError)
-        with pytest.raises(SubmissionConflictError):
-            await one.upload(other, key="call 1")
-        is_refused.set()
-        await goes_on
+    clients = [ProducerClient(token, url, ledger=ledger) for _ in range(3)]
+    uploads = [asyncio.create_task(client.upload(take, key="call 1")) for client in clients[:2]]
+    (failed,), (goes_on,) = await asyncio.wait(uploads, return_when=asyncio.FIRST_COMPLETED)
+    assert isinstance(failed.exception(), FileHostingError)
+    with pytest.raises(SubmissionConflictError):
+        await clients[2].upload(other, key="call 1")
+    is_refused.set()
+    await goes_on
+    for client in clients:
+        await client.aclose()
     assert len(sandbox.charges) == 1
