@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 import producer_tools
-from producer_tools import CallbackReceiver, ProducerClient
+from producer_tools import CallbackReceiver, ProducerClient, TaskNotFoundError
 from producer_tools.concurrency.sync import run_sync
 from producer_tools.http.transport import Transport
 from producer_tools.requests import GenerateMusic
@@ -102,9 +102,9 @@ def test_a_loop_is_forgotten_when_it_ends() -> None:
     """What the last run leaves would stay as long as the client lives, with its sockets."""
     with ProducerSandbox(render_seconds=0) as sandbox:
         client = ProducerClient(sandbox.api_token, sandbox.base_url, clock=InstantClock(), poll_interval=0)
-        asyncio.run(use(client))
         before = alive()
-        asyncio.run(use(client))
+        with pytest.raises(TaskNotFoundError):
+            asyncio.run(client.get_task("t"))
         assert not alive() - before
 
 

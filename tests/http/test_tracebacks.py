@@ -10,6 +10,7 @@ import pytest
 
 import producer_tools
 from producer_tools import ConfigurationError, ProducerClient, ProducerToolkit
+from producer_tools.files.uploads.recordings import Recording
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 from tests.clocks import InstantClock
@@ -21,6 +22,7 @@ CALLS: dict[str, Callable[[ProducerClient], Awaitable[object]]] = {
     "submit": lambda client: client.submit(GenerateMusic(prompt="x"), key="k"),
     "look-up": lambda client: client.get_task("t"),
     "look-up of many": lambda client: client.get_tasks(["t"]),
+    "upload": lambda client: client.upload(lambda: Recording("a.mp3", "audio/mpeg", b"x", "0" * 64)),
 }
 
 
