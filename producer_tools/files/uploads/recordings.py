@@ -118,7 +118,7 @@ def read_inside(directory: str | os.PathLike[str], path: str) -> Recording:
         ) from None
     opened = _opened_below if _HAS_DIR_FD else _opened_if_unlinked
     with _errors_about(path):
-        return _recording(opened(root, parts), path, is_own=True)
+        return _recording(opened(root, parts), path, one_name=True)
 
 
 def _opened_below(root: Path, parts: list[str]) -> int:
@@ -165,19 +165,19 @@ def _problem_of(error: OSError | ValueError) -> str:
     return "does not exist, or is not a file that can be read"
 
 
-def _recording(descriptor: int, path: str, *, is_own: bool = False) -> Recording:
+def _recording(descriptor: int, path: str, *, one_name: bool = False) -> Recording:
     """Read and check an open file, and close it.
 
     Args:
         descriptor: of the open file.
         path: as it was given, for errors.
-        is_own: whether it must have this name only: the other name of a hard link may be anywhere.
+        one_name: whether it must have this name only: the other name of a hard link may be anywhere.
     """
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _refused(path, _NOT_A_FILE)
-        if is_own and status.st_nlink > 1:
+        if one_name and status.st_nlink > 1:
             raise _refused(path, "is not allowed: it has a second name (a hard link). Put a copy into the folder")
         if status.st_size > LARGEST_RECORDING:
             raise _refused(path, _too_large(status.st_size))
@@ -238,8 +238,12 @@ def _has_samples(content: bytes) -> bool:
 
     Their number is not looked at: a program that was ended while it recorded has left none.
     """
-    starts = {name: start for name, start, _ in chunks(io.BytesIO(content), len(content))}
-    return b"fmt " in starts and starts.get(b"data", len(content)) < len(content)
+    is_described = False
+    for name, start, _ in chunks(io.BytesIO(content), len(content)):
+        if name == b"data":
+            return is_described and start < len(content)
+        is_described = is_described or name == b"fmt "
+    return False
 
 
 def _problem_of_mp4(content: bytes) -> str | None:
