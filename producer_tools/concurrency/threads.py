@@ -37,15 +37,14 @@ class _Pools(NamedTuple):
 
 
 def _new_pools() -> _Pools:
-    return _Pools(
-        *(
-            ThreadPoolExecutor(most, thread_name_prefix="producer-tools")
-            for most in (_MOST_THREADS, MOST_LARGE, _MOST_NAMES)
-        )
-    )
+    return _Pools(small=_pool(_MOST_THREADS), large=_pool(MOST_LARGE), names=_pool(_MOST_NAMES))
 
 
-_pools = _new_pools()
+def _pool(most: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(most, thread_name_prefix="producer-tools")
+
+
+pools = _new_pools()
 
 
 class Address(NamedTuple):
@@ -65,7 +64,7 @@ async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
     The call must not wait for another call of this function, as `run_sync` may: when all threads are taken by such
     calls, they wait for ever.
     """
-    return await _in(_pools.small, partial(call, *args, **kwargs))
+    return await _in(pools.small, partial(call, *args, **kwargs))
 
 
 async def in_large_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -73,7 +72,7 @@ async def in_large_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kw
 
     The C library keeps what a thread has freed for that thread. With 32 threads, that would be 32 times as much.
     """
-    return await _in(_pools.large, partial(call, *args, **kwargs))
+    return await _in(pools.large, partial(call, *args, **kwargs))
 
 
 async def _in(threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
@@ -104,13 +103,13 @@ async def addresses_of(host: str, port: int, family: socket.AddressFamily) -> li
         found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
         return [Address(kind, protocol, str(address[0])) for kind, _, protocol, _, address in found]
 
-    return await asyncio.get_running_loop().run_in_executor(_pools.names, find)
+    return await asyncio.get_running_loop().run_in_executor(pools.names, find)
 
 
 def _reset_after_fork() -> None:
     """Start afresh in a forked child, which has none of its parent's threads."""
-    global _pools  # noqa: PLW0603 - one set for the whole process
-    _pools = _new_pools()
+    global pools  # noqa: PLW0603 - one set for the whole process
+    pools = _new_pools()
 
 
 if hasattr(os, "register_at_fork"):

@@ -234,7 +234,7 @@ async def test_a_person_sees_the_file_that_would_be_sent(
     """
     (tmp_path / "riff.wav").write_bytes(wav())
     toolkit, person = ProducerToolkit(client=client, upload_dir=tmp_path, download_dir=tmp_path), Person("decline")
-    monkeypatch.setattr(threads, "_threads", ThreadPoolExecutor(1))
+    monkeypatch.setattr(threads, "pools", threads.pools._replace(small=ThreadPoolExecutor(1)))
     async with in_memory(to_mcp(toolkit.get_tools(), approve=True), elicitation_callback=person) as session:
         await session.call_tool("producer_upload_audio", {"path": "riff.wav"})
     assert "file: 844 bytes of audio/wav" in person.asked[0]
