@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
+from traceback import walk_tb
 from typing import Any
 
 import aiohttp
@@ -157,20 +158,34 @@ def refusal(
     )
 
 
-def connection_fault(fault: Exception, server: str, *, paid: bool) -> ProducerToolError:
+def connection_fault(fault: Exception, server: str, *, paid: bool, of_hook: bool = False) -> ProducerToolError:
     """The error for a call that aiohttp could not complete.
 
     Args:
         fault: what aiohttp, asyncio or the operating system raised.
         server: who was called, for the message: ``the service``.
         paid: whether the call costs money.
+        of_hook: whether a hook of the caller's session has raised it, perhaps after the request was sent.
     """
+    kind = SubmissionUnknownError if paid else AnswerError
+    if of_hook:
+        hook = f"a hook or middleware of the given aiohttp session raised {type(fault).__name__}"
+        return kind("session_hook", f"No answer from {server} was read: {hook}.")
     if isinstance(fault, _NOTHING_SENT):
         return ServiceUnreachableError("connection_error", f"No connection to {server}: {fault}")
-    kind = SubmissionUnknownError if paid else AnswerError
     if isinstance(fault, asyncio.TimeoutError):
         return kind("timeout", f"No complete answer from {server} in time.")
     return kind("connection_error", f"The connection to {server} broke during the answer ({type(fault).__name__}).")
+
+
+def is_of_hook(fault: BaseException) -> bool:
+    """Whether a call of an aiohttp session has failed in code that is not aiohttp's: in a hook or middleware.
+
+    A hook that reports to another server may fail as a request does that was never sent.
+    """
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(fault.__traceback__)]
+    # The first frame is the caller's, and the functions of this module call the hooks.
+    return not all(name.startswith("aiohttp.") and name != "aiohttp.tracing" for name in modules[1:])
 
 
 def without_frames(fault: BaseException) -> BaseException:

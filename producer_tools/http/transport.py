@@ -20,6 +20,7 @@ from producer_tools.errors import ProducerToolError
 from producer_tools.http.answers import as_submitted, describe_unreadable, has_results, read_object
 from producer_tools.http.faults import (
     connection_fault,
+    is_of_hook,
     refusal,
     retry_after,
     unreadable,
@@ -275,10 +276,8 @@ class Transport:
     ) -> _Outcome:
         """Return the answer, or the error to raise.
 
-        The error is returned, and raised by the caller outside the ``except`` block, so that aiohttp's exception is
-        not its context: that one holds the request's headers, and with them the token. The same holds for a
-        cancellation from outside, such as a timeout of the caller's, and for what the caller's session raises, such as
-        an error in one of its hooks.
+        Its caller raises it outside the ``except`` block, so that aiohttp's exception is not its context: that one has
+        the request's headers, and with them the token. The same holds for a cancellation, and for errors of hooks.
         """
         session = usable(self._borrowed) if self._borrowed else await self._sessions.current()
         try:
@@ -293,8 +292,10 @@ class Transport:
                 status, wait, raw = response.status, retry_after(response.headers), await _read(response)
         except _TooLargeError as fault:
             return unreadable(name, str(fault), paid=paid)
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as fault:
-            return connection_fault(fault, f"the service ({name})", paid=paid)
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ProducerToolError) as fault:
+            # Hooks of the caller's session may raise errors of ours too, which say nothing of this request.
+            of_hook = self._borrowed is not None and is_of_hook(fault)
+            return connection_fault(fault, f"the service ({name})", paid=paid, of_hook=of_hook)
         except asyncio.CancelledError as cancelled:
             return cancelled
         except Exception as fault:  # noqa: BLE001 - the caller raises it
