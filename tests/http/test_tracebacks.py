@@ -41,7 +41,7 @@ def assert_no_token(error: BaseException) -> None:
 
 def stopped_client(base_url: str) -> ProducerClient:
     """A client whose submits, which go on without their callers, end soon."""
-    return ProducerClient(base_url=base_url, request_timeout=0.05, clock=InstantClock())
+    return ProducerClient(base_url=base_url, request_timeout=0.3, clock=InstantClock())
 
 
 @pytest.mark.parametrize("reply", [SILENCE, Unfinished(http(b"{", cut=10))], ids=["silence", "half an answer"])
@@ -60,7 +60,7 @@ async def test_a_call_that_is_stopped_from_outside(
         if not by_timeout:
             calling.cancel("from outside")
         with pytest.raises((asyncio.CancelledError, asyncio.TimeoutError)) as caught:
-            await asyncio.wait_for(calling, 0.02)
+            await asyncio.wait_for(calling, 0.005)
     assert_no_token(caught.value)
 
 
