@@ -103,8 +103,8 @@ def error_class(status: int, code: str, *, paid: bool) -> type[ProducerToolError
     return SubmissionUnknownError if paid else ServerError
 
 
-def may_concern_one_task(error: ProducerToolError) -> bool:
-    """Whether a refused look-up of several tasks may have been refused because of one of them.
+def refusal_may_concern_one_task(error: ProducerToolError) -> bool:
+    """Whether an error is a refused look-up of several tasks that may have been refused because of one of them.
 
     It was not if the service refuses the token, the endpoint or the number of calls, or has failed.
     """
@@ -116,8 +116,8 @@ def may_concern_one_task(error: ProducerToolError) -> bool:
     )
 
 
-def may_be_caused_by_one_task(error: ProducerToolError) -> bool:
-    """Whether a look-up of several tasks that failed may work without one of them.
+def failure_may_concern_one_task(error: ProducerToolError) -> bool:
+    """Whether an error is a failed look-up of several tasks that may have failed because of one of them.
 
     The service may fail on its record, or the record may be so long that the answer cannot be read.
     """
