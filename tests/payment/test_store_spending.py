@@ -104,7 +104,7 @@ async def test_a_call_does_not_wait_until_thousands_of_calls_are_in_lists(
     clock: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first budget of an old account would hold up its call for a minute, and then be too late."""
-    monkeypatch.setattr(store_spending, "_MOST_AT_ONCE", 150)
+    monkeypatch.setattr(store_spending, "_MOST_TO_LIST", 150)
     store = InMemoryStore()
     calls = await made(store, clock, range(400))
     clock.now += HOUR
