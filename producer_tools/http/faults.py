@@ -1,6 +1,7 @@
 """Which error each failure of a call becomes: refusals of the service, broken connections, unreadable answers."""
 
 import asyncio
+import os
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -177,6 +178,20 @@ def without_frames(fault: BaseException) -> BaseException:
     """The error without the traceback so far, and without those that it came from: frames of aiohttp hold the token."""
     fault.__cause__ = fault.__context__ = None
     return fault.with_traceback(None)
+
+
+def type_and_line(error: Exception) -> str:
+    """The type of an error and the line that raised it, such as ``ValueError (users.py, line 7)``.
+
+    Without the line if the frame that caught the error has raised it. The message, which may hold a token, is left out.
+    """
+    name, traceback = type(error).__name__, error.__traceback__ and error.__traceback__.tb_next
+    if traceback is None:
+        return name
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    file = os.path.basename(traceback.tb_frame.f_code.co_filename)  # noqa: PTH119 - a name, not a file
+    return f"{name} ({file}, line {traceback.tb_lineno})"
 
 
 def unreadable(endpoint: str, reason: str, *, paid: bool) -> ProducerToolError:
