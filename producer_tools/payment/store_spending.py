@@ -95,7 +95,7 @@ class StoreSpending:
         """Count an entry no longer."""
         for scope in entry.scopes:
             await self._items.delete(_of_day(scope, entry), entry.owner)
-            if time.time() - entry.begun_at > _SECONDS_UNTIL_LISTED / 2:
+            if time.time() - entry.begun_at > _SECONDS_UNTIL_LISTED / 2:  # the half, because clocks differ
                 await self._remove_old(scope, entry.owner)
 
     async def _remove_old(self, scope: str, owner: str) -> None:
@@ -160,7 +160,7 @@ class StoreSpending:
 
 
 class _Counted:
-    """What some items say that was spent, and is about to be.
+    """What was spent and is about to be spent, by some items.
 
     Args:
         items: the items.
@@ -169,7 +169,7 @@ class _Counted:
     Attributes:
         old: by namespace, the items of confirmed calls that can be put into a list.
         lists: by namespace, the lists.
-        given_up: the items of calls that were never confirmed, long ago.
+        given_up: the items of calls that were reserved long ago and never confirmed.
     """
 
     def __init__(self, items: Iterable[Any], now: float) -> None:
