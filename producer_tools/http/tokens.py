@@ -14,6 +14,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
 from producer_tools.errors import ConfigurationError, MissingTokenError
+from producer_tools.http.faults import type_and_line
 
 TOKEN_VARIABLE = "ACEDATACLOUD_API_TOKEN"  # noqa: S105 - the variable's name, not a token
 
@@ -227,18 +228,7 @@ async def _answer_of(function: TokenFunction) -> SecretStr | str:
         if any(kind.__name__ == "GraphBubbleUp" for kind in type(error).__mro__):
             raise  # LangGraph's, which core does not need: the function has asked the user to log in, by an interrupt
         # Its message may hold a token, so only its place is shown.
-        return f"raised {type(error).__name__}{place_of(error)}"
+        return f"raised {type_and_line(error)}"
     if answer is not None and not isinstance(answer, str | SecretStr):
         return f"returned an object of the type {type(answer).__name__}"
     return secret(answer) or "returned no token"
-
-
-def place_of(error: Exception) -> str:
-    """The line that raised an error, such as `` (users.py, line 7)``; empty if it is that of the call itself."""
-    traceback = error.__traceback__ and error.__traceback__.tb_next
-    if traceback is None:
-        return ""
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    code = traceback.tb_frame.f_code
-    return f" ({os.path.basename(code.co_filename)}, line {traceback.tb_lineno})"  # noqa: PTH119 - a name, not a file

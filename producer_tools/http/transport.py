@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
@@ -23,6 +23,7 @@ from producer_tools.http.faults import (
     is_of_hook,
     refusal,
     retry_after,
+    type_and_line,
     unreadable,
     without_frames,
     work_may_have_begun,
@@ -30,16 +31,7 @@ from producer_tools.http.faults import (
 from producer_tools.http.safe_text import LONGEST_ID, safe_text
 from producer_tools.http.sessions import LoopSessions, usable
 from producer_tools.http.settings import Settings
-from producer_tools.http.tokens import (
-    OwnToken,
-    ask,
-    is_answered,
-    is_in_block,
-    place_of,
-    resolve_token,
-    token_id,
-    token_of_call,
-)
+from producer_tools.http.tokens import OwnToken, ask, is_answered, is_in_block, resolve_token, token_id, token_of_call
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes that are read of one answer; 50 finished records with long lyrics take less than a sixteenth of it."""
@@ -136,18 +128,14 @@ class Transport:
         timeout = self._paid_timeout if paid else self._free_timeout
         url = self._base_url + endpoint
         exchange = partial(self._exchange, url, endpoint, {"json": body}, token, timeout, paid=paid)
-        with telemetry.request("POST", url, endpoint) as facts:
-            outcome = await (self._outlive(exchange) if paid else exchange())
-            _note(outcome, facts)
-        if isinstance(outcome, BaseException):
-            raise without_frames(outcome)
-        error = _error_in(outcome, endpoint, token, paid=paid)
-        answer = outcome.body or {}
-        if paid and (submitted := _task_to_look_up(outcome.status, answer, error)):
+        answer = await _observed(partial(self._outlive, exchange) if paid else exchange, url, endpoint)
+        body = answer.body or {}
+        error = _error_in(answer, endpoint, token, paid=paid)
+        if paid and (submitted := _task_to_look_up(answer.status, body, error)):
             return submitted
         if error is not None:
             raise error
-        return answer
+        return body
 
     async def post_file(self, url: str, name: str, content_type: str, content: bytes) -> dict[str, Any]:
         """Send a file, which costs nothing, and return the JSON object of the answer, with a mark for the token.
@@ -169,14 +157,11 @@ class Transport:
         form = aiohttp.FormData()
         form.add_field("file", io.BytesIO(content), filename=name, content_type=content_type)
         timeout = self._timeout(total=self._free_seconds + len(content) / _SLOWEST_BYTES_PER_SECOND)
-        with telemetry.request("POST", url, URL(url).path) as facts:
-            outcome = await self._exchange(url, url, {"data": form}, token, timeout, paid=False)
-            _note(outcome, facts)
-        if isinstance(outcome, BaseException):
-            raise without_frames(outcome)
-        if error := _error_in(outcome, url, token, paid=False):
+        exchange = partial(self._exchange, url, url, {"data": form}, token, timeout, paid=False)
+        answer = await _observed(exchange, url, URL(url).path)
+        if error := _error_in(answer, url, token, paid=False):
             raise error
-        return outcome.body or {}
+        return answer.body or {}
 
     async def prepare(self) -> None:
         """Start the background loop of paid requests. No request is sent yet, so a cancellation here costs nothing."""
@@ -299,20 +284,25 @@ class Transport:
         except asyncio.CancelledError as cancelled:
             return cancelled
         except Exception as fault:  # noqa: BLE001 - the caller raises it
-            telemetry.logger.warning("A request failed with %s%s.", type(fault).__name__, place_of(fault))
+            telemetry.logger.warning("A request failed with %s.", type_and_line(fault))
             return fault
         answer = read_object(raw, token)
         return _Answer(status, answer, describe_unreadable(raw) if answer is None else "", wait)
 
 
-def _note(outcome: _Outcome, facts: telemetry.RequestFacts) -> None:
-    """Record what became of a request, for its log record and its span."""
-    if isinstance(outcome, _Answer):
-        trace_id = (outcome.body or {}).get("trace_id")
-        facts.status = outcome.status
-        facts.trace_id = safe_text(" ".join(trace_id.split()), LONGEST_ID) if isinstance(trace_id, str) else None
-    else:
-        facts.error = outcome.code if isinstance(outcome, ProducerToolError) else type(outcome).__name__
+async def _observed(exchange: Callable[[], Awaitable[_Outcome]], url: str, name: str) -> _Answer:
+    """The answer of an exchange, or its error is raised; with a log record and a span of what became of the request."""
+    with telemetry.request("POST", url, name) as facts:
+        outcome = await exchange()
+        if isinstance(outcome, _Answer):
+            trace_id = (outcome.body or {}).get("trace_id")
+            facts.status = outcome.status
+            facts.trace_id = safe_text(" ".join(trace_id.split()), LONGEST_ID) if isinstance(trace_id, str) else None
+        else:
+            facts.error = outcome.code if isinstance(outcome, ProducerToolError) else type(outcome).__name__
+    if isinstance(outcome, BaseException):
+        raise without_frames(outcome)
+    return outcome
 
 
 def _error_in(answer: _Answer, endpoint: str, token: SecretStr, *, paid: bool) -> ProducerToolError | None:

@@ -29,7 +29,7 @@ from producer_tools.telemetry import logger
 _SECONDS_BETWEEN_READS = 5.0
 # A ledger that does not answer must not hold a call up. By the machine's time, as every timeout.
 _LONGEST_NOTE_SECONDS = 2.0
-# Longer than it takes to read a note and write it. By the machine's time, for the same reason.
+# Longer than it takes to read a note and write it. By the machine's time too.
 _SECONDS_TO_AGREE = 0.5
 _MOST_REMEMBERED = 10_000
 _MOST_NAMED = 2
@@ -69,7 +69,7 @@ class Availability:
         self._states: dict[str, ServiceState] = {}
         self._read_at = float("-inf")
         self._retired: dict[tuple[str, str], str] = {}
-        self._late: asyncio.Future[Any] | None = None
+        self._late_call: asyncio.Future[Any] | None = None
         # When and where each task was submitted here, and None once its end was counted.
         self._tasks: dict[str, _Submitted | None] = {}
 
@@ -137,15 +137,15 @@ class Availability:
         if not (await self._known(entry, ledger)).is_down:
             return
         state = await self._change(entry.endpoint, lambda state: state.with_trial(entry.owner, self._clock.now()))
-        if state.trial == entry.owner and type(ledger) is not MemoryLedger:
+        if state.trial == entry.owner and type(ledger) is not MemoryLedger:  # no other process uses one
             state = await self._agreed(entry.endpoint, state)
         if state.is_down and state.trial != entry.owner:
             raise self._down(state, entry)
 
     async def _agreed(self, endpoint: str, state: ServiceState) -> ServiceState:
-        """The state after a pause in which other processes may have started a trial in the same moment.
+        """The state after a pause, because other processes may have started a trial in the same moment.
 
-        The last one to write its trial down carries it out, whatever the clocks of the others show.
+        The trial that was written down last is carried out, whatever the clocks of the others show.
         """
         await asyncio.sleep(_SECONDS_TO_AGREE)
         noted = (await self._read()).get(endpoint)
@@ -223,7 +223,7 @@ class Availability:
             await self._read()
 
     async def _read(self) -> dict[str, ServiceState]:
-        """Learn what others have seen since the last look, and return what the ledger has of each endpoint."""
+        """Learn what others have seen since the last look, and return what the ledger's note says of each endpoint."""
         self._read_at = now = self._clock.now()
         note = await self._with_ledger(lambda: self._ledger.read_note(self._note))
         try:
@@ -240,24 +240,24 @@ class Availability:
     async def _with_ledger(self, call: Callable[[], Awaitable[T]]) -> T | None:
         """The result of a call to the ledger; ``None`` if it fails or takes too long.
 
-        A ledger in a locked file does not let a call end early. So it goes on without those who asked for it, and as
-        long as it does, no other is begun.
+        A call to a ledger in a locked file cannot be stopped. So it goes on when nobody waits for it any more, and no
+        other one is begun until it ends.
         """
-        loop = asyncio.get_running_loop()
-        if self._late is not None and self._late.get_loop() is loop and not self._late.done():
+        late = self._late_call
+        if late is not None and late.get_loop() is asyncio.get_running_loop() and not late.done():
             return None
-        work = asyncio.ensure_future(call())
-        work.add_done_callback(_retrieve)
+        calling = asyncio.ensure_future(call())
+        calling.add_done_callback(_take_error)
         try:
-            await asyncio.wait([work], timeout=_LONGEST_NOTE_SECONDS)
-            if work.done():
-                return work.result()
+            await asyncio.wait([calling], timeout=_LONGEST_NOTE_SECONDS)
+            if calling.done():
+                return calling.result()
             reason = f"no answer within {_LONGEST_NOTE_SECONDS:g} seconds"
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is no reason to stop a call
             reason = f"{type(fault).__name__}: {fault}"
         finally:
-            if not work.done():
-                self._late = work
+            if not calling.done():
+                self._late_call = calling
         logger.warning("The ledger did not share whether the service works: %s", reason)
         return None
 
@@ -290,10 +290,10 @@ def _about_unknown(state: ServiceState, account: str) -> str:
     return f"These submits have an unknown outcome and may have been charged: {named}{more}."
 
 
-def _retrieve(work: asyncio.Future[Any]) -> None:
-    """Take the error of a call that nobody waits for any more; asyncio would report that nobody did."""
-    if not work.cancelled():
-        work.exception()
+def _take_error(calling: asyncio.Future[Any]) -> None:
+    """Take the error of a call, which perhaps nobody waits for any more: asyncio would report it."""
+    if not calling.cancelled():
+        calling.exception()
 
 
 def _action(entry: Entry) -> tuple[str, str]:
