@@ -163,7 +163,7 @@ class Index:
             DownloadError: ``no_write_access`` or ``disk_full``.
         """
         with self._lock, self._faults():
-            file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _SAFELY | _BINARY, 0o666)
+            file = _open_safely(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY)
             try:
                 _check_regular(file)
                 _lock(file, "LOCK_EX")
@@ -201,12 +201,12 @@ class Index:
     def _read_new_lines(self) -> None:
         """Read what was added since the last time; everything if it is another file now."""
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | _SAFELY | _BINARY)
+            file = open(self._path, "rb", opener=_open_safely)  # noqa: PTH123 - a path takes no opener
         except FileNotFoundError:
             self._forget()
             return
-        with os.fdopen(descriptor, "rb") as file:
-            status = _check_regular(descriptor)
+        with file:
+            status = _check_regular(file.fileno())
             if not self._is_the_same(file, status):
                 self._forget()
             if status.st_size > self._read_to:
@@ -270,6 +270,11 @@ class Index:
             yield
         except OSError as fault:
             raise _no_file() if fault.errno in _NO_FILE else disk_error(fault, self._directory) from fault
+
+
+def _open_safely(path: str | os.PathLike[str], flags: int) -> int:
+    """Open what is no link, and never wait. Whether it is a file is to be checked then."""
+    return os.open(path, flags | _SAFELY, 0o666)
 
 
 def _lock(file: int, operation: Literal["LOCK_EX", "LOCK_UN"]) -> None:
