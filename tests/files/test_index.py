@@ -198,6 +198,14 @@ def test_processes_and_threads_write_at_once(tmp_path: Path) -> None:
     assert keys == {f"{name}{number}" for name in "abcd" for number in range(20)}
 
 
+def test_all_who_use_a_directory_have_the_same_index(tmp_path: Path) -> None:
+    """Where files cannot be locked, only that keeps two threads of a server from giving one name to two songs."""
+    used = index_of(tmp_path / "ann")
+    for number in range(20):
+        index_of(tmp_path / f"another {number}")
+    assert index_of(tmp_path / "ann") is used
+
+
 def fork_while_a_thread_changes_it(directory: Path) -> None:
     held, go_on = threading.Event(), threading.Event()
 

@@ -16,9 +16,11 @@ from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
 from typing import Annotated, Literal
+from weakref import WeakValueDictionary
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from producer_tools.concurrency.shared_state import shared_state
 from producer_tools.errors import DownloadError
 from producer_tools.files.audio.measured import Measured
 from producer_tools.files.directory import disk_error
@@ -283,17 +285,27 @@ def _lock(file: int, operation: Literal["LOCK_EX", "LOCK_UN"]) -> None:
             fcntl.flock(file, getattr(fcntl, operation))
 
 
+_in_use: WeakValueDictionary[Path, Index] = WeakValueDictionary()
+
+
 @lru_cache(maxsize=8)
 def index_of(directory: Path) -> Index:
-    """The index of a directory, the same for all who ask: it is read once, and then only what was added.
+    """The index of a directory, the same for all who use it: it is read once, and then only what was added.
 
-    It takes some kilobyte of memory for each file that it knows.
+    It takes some kilobyte of memory for each file that it knows, so only the last eight are kept when nobody uses them.
     """
-    return Index(directory)
+    with shared_state:
+        return _in_use.setdefault(directory, Index(directory))
 
 
-if hasattr(os, "register_at_fork"):  # a thread that the child does not have may have held the lock of one
-    os.register_at_fork(after_in_child=index_of.cache_clear)
+def _reset_after_fork() -> None:
+    """Start afresh in a forked child: a thread that it does not have may have held the lock of an index."""
+    index_of.cache_clear()
+    _in_use.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 def _check_regular(file: int) -> os.stat_result:
