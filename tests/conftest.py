@@ -29,8 +29,10 @@ def _no_blocking_call() -> Iterator[None]:
     The sandbox may block. It stands in for a service, and has a thread and an event loop of its own.
     """
     with blockbuster_ctx("producer_tools", excluded_modules=["producer_tools.sandbox"]) as calls:
-        # A sync call in a running loop stops that loop: its docstring says so.
-        calls.functions["threading.Lock.acquire"].can_block_in("producer_tools/concurrency/sync.py", "run_sync")
+        # Sync calls that stop a running loop: their docstrings say so.
+        waiting = calls.functions["threading.Lock.acquire"]
+        waiting.can_block_in("producer_tools/concurrency/sync.py", "run_sync")
+        waiting.can_block_in("producer_tools/concurrency/threads.py", "wait_for_thread")
         for call in calls.functions.values():
             call.can_block_in("producer_tools/files/saved.py", "_repr_html_")  # a notebook calls no async method
             # Called in the cells of notebooks; their docstrings say that they block.

@@ -40,7 +40,7 @@ _unfinished: dict["Future[Any]", asyncio.AbstractEventLoop] = {}
 _process_is_ending = False
 
 
-def run_sync(call: Callable[[], Awaitable[T]], timeout: float | None = None) -> T:
+def run_sync(call: Callable[[], Awaitable[T]]) -> T:
     """Run ``call`` in the background loop, and return or raise what it returns or raises.
 
     It works from any thread, also while an event loop is running in it (a notebook). That loop then stands still until
@@ -49,11 +49,10 @@ def run_sync(call: Callable[[], Awaitable[T]], timeout: float | None = None) -> 
 
     Raises:
         RuntimeError: it was called from the background loop itself (an async callback), where it would wait forever.
-        concurrent.futures.TimeoutError: the call took more than ``timeout`` seconds, and was cancelled.
     """
     future = _started().portal.start_task_soon(outcome_of, call)
     try:
-        outcome = future.result(timeout)
+        outcome = future.result()
     except BaseException:
         future.cancel()
         raise

@@ -75,6 +75,17 @@ async def in_large_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kw
     return await _in(pools.large, partial(call, *args, **kwargs))
 
 
+def wait_for_thread(seconds: float, call: Callable[[], T]) -> T:
+    """Run a blocking call in a thread, and wait for it at most so long. A running event loop stands still meanwhile.
+
+    It is for sync code that a library calls in an event loop. Elsewhere, `in_thread` lets the loop go on.
+
+    Raises:
+        concurrent.futures.TimeoutError: it took longer. It may go on in its thread.
+    """
+    return pools.small.submit(copy_context().run, call).result(seconds)
+
+
 async def _in(threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
     thread = asyncio.get_running_loop().run_in_executor(threads, partial(copy_context().run, call))
     cancelled: asyncio.CancelledError | None = None

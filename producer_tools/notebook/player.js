@@ -148,10 +148,11 @@ class Deck {
     this.fault.textContent = `${take} be played here`;
     if (this.able.length) {
       this.measure();
+      if (this.playing) this.ended();
       return;
     }
     this.pause();
-    if (this.album.step) this.album.next(this, this.album.step);
+    if (this.album.step && this.album.current === this) this.album.next(this, this.album.step);
   }
 
   paint(at = this.position) {

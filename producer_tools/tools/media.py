@@ -12,8 +12,7 @@ from typing_extensions import Self
 
 from producer_tools import requests
 from producer_tools.concurrency.paths import absolute_path
-from producer_tools.concurrency.sync import run_sync
-from producer_tools.concurrency.threads import in_thread
+from producer_tools.concurrency.threads import wait_for_thread
 from producer_tools.errors import InvalidArgumentError, ProducerError
 from producer_tools.files.uploads.recordings import Recording, read_inside
 from producer_tools.payment.graph_keys import GraphKey
@@ -127,6 +126,6 @@ def _read_in_time(read: Callable[[], Recording]) -> Recording | None:
         return read()
     # A LangGraph development server ends a run that reads a file in its event loop, so a thread reads it.
     try:
-        return run_sync(partial(in_thread, read), _LONGEST_READ)
+        return wait_for_thread(_LONGEST_READ, read)
     except NotInTimeError:
         return None

@@ -120,6 +120,10 @@ ODD: dict[str, tuple[Kind, bytes]] = {
     "mp3 without a header": ("audio", mp3_file(header=b"LAME")),
     "mp3 with a header that names nothing": ("audio", mp3_file(named=0)),
     "mp3 whose header counts the tag before it": ("audio", ID3 + mp3_file(named=4170 + len(ID3))),
+    "mp3 whose header counts a tag, with an old one at the end": (
+        "audio", ID3 + mp3_file(named=4170 + len(ID3)) + b"TAG".ljust(128)
+    ),
+    "mp3 whose header counts a shorter tag": ("audio", ID3 * 2 + mp3_file(named=4170 + len(ID3))),
     "mp3 with an old tag at the end": ("audio", XING + b"TAG".ljust(128)),
     "an empty zip in the end record's words": ("stems", ZIP + bytes(20)),
     "png with something behind it": ("cover", PNG + b"more"),
@@ -140,6 +144,19 @@ def test_headers_without_end_end(kind: Kind) -> None:
     for head in (FTYP + box(b"free", b"") * 200_000, PNG[:33] + png_chunk(b"tEXt", b"") * 150_000, b"ID3" * 99, b"\0"):
         for file_type in TYPES[kind]:
             file_type.is_whole(io.BytesIO(head), len(head))
+
+
+@pytest.mark.parametrize(
+    ("kind", "beginning", "part", "end"),
+    [("cover", b"\xff\xd8", b"\xff\xe0\0\2", b"\xff\xd9"), ("cover", PNG[:33], png_chunk(b"tEXt", b""), PNG[-12:])],
+    ids=["jpeg", "png"],
+)
+def test_a_picture_of_very_many_parts_is_not_read_to_its_end(
+    kind: Kind, beginning: bytes, part: bytes, end: bytes
+) -> None:
+    """One of 20 MB would keep a processor core busy for seconds, at the cost of all other threads."""
+    assert is_whole(kind, beginning + part * 1000 + end)
+    assert not is_whole(kind, beginning + part * 150_000 + end)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mutagen.id3 import USLT
+from mutagen.id3 import COMM, ID3, TXXX, USLT
 from mutagen.mp3 import MP3
 from mutagen.mp4 import MP4
 from mutagen.wave import WAVE
@@ -70,6 +70,24 @@ def test_a_song_that_another_program_has_written_anew(comment: str, ai_made: boo
     file = SavedFile.from_path(path)
     assert (file.title, file.lyrics, file.task_id, file.model) == ("Song", "la", None, None)
     assert file.ai_made is ai_made
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [COMM(lang="eng", desc="", text=["Made with AI"]), TXXX(desc="comment", text=["Made with AI: FUZZ-2.0"])],
+    ids=["another language", "ffmpeg"],
+)
+def test_an_mp3_that_another_program_has_written_anew(frame: Any, tmp_path: Path) -> None:
+    """A page would not say that an AI has made the song, only because it was converted to MP3."""
+    path = save(tmp_path / "a.mp3", tone(0.5))
+    other = MP3(path)
+    other.tags = ID3()
+    other.tags.add(COMM(lang="eng", desc="iTunNORM", text=["00000AAA"]))
+    other.save()
+    assert not SavedFile.from_path(path).ai_made
+    other.tags.add(frame)
+    other.save()
+    assert SavedFile.from_path(path).ai_made
 
 
 def archive() -> bytes:

@@ -116,8 +116,11 @@ def test_a_link_is_neither_read_nor_written_through(tmp_path: Path) -> None:
 def test_something_else_in_its_place_is_an_error(make: Any, tmp_path: Path) -> None:
     """A pipe would be waited for without end, and the user must learn what to move away."""
     make(tmp_path / INDEX)
-    with pytest.raises(DownloadError, match="no_write_access"):
-        Index(tmp_path).get("k")
+    before = os.listdir("/dev/fd")
+    for _ in range(2):
+        with pytest.raises(DownloadError, match="no_write_access"):
+            Index(tmp_path).get("k")
+    assert os.listdir("/dev/fd") == before, "a server would run out of them"
     with pytest.raises(DownloadError, match="no_write_access"):
         add(tmp_path, entry())
 
@@ -193,6 +196,14 @@ def test_processes_and_threads_write_at_once(tmp_path: Path) -> None:
     assert [process.exitcode for process in processes] == [0, 0]
     keys = {line["key"] for line in lines_of_index(tmp_path)}
     assert keys == {f"{name}{number}" for name in "abcd" for number in range(20)}
+
+
+def test_all_who_use_a_directory_have_the_same_index(tmp_path: Path) -> None:
+    """Where files cannot be locked, only that keeps two threads of a server from giving one name to two songs."""
+    used = index_of(tmp_path / "ann")
+    for number in range(20):
+        index_of(tmp_path / f"another {number}")
+    assert index_of(tmp_path / "ann") is used
 
 
 def fork_while_a_thread_changes_it(directory: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from producer_tools import Downloads, SavedFile
 from producer_tools.notebook import compare, write_page
 from producer_tools.tasks.results import Result
+from tests.files.audio.songs import save
+from tests.files.audio.songs import tone as tone_of
 from tests.notebook.documents import tone
 from tests.notebook.page import COVER, complete, saved_file
 from tests.notebook.servers import chromium_page, need
@@ -200,6 +203,34 @@ def test_a_take_that_cannot_be_played_is_named_and_the_other_one_plays(tmp_path:
         wait_until(page, lambda at: at[1] > 0.3)
         page.get_by_role("radio", name="B: b").check()
         assert page.evaluate(MUTED) == [True, False]
+
+
+def test_a_song_that_breaks_elsewhere_leaves_alone_what_plays(tmp_path: Path) -> None:
+    """Whoever looks into another song would find that the one they hear has stopped, and a third one plays."""
+    songs = [tone(tmp_path / "a.wav", 1), tone(tmp_path / "b.wav", 60, audio_id="b"),
+             broken(tmp_path / "c.m4a", "c"), tone(tmp_path / "d.wav", 60, audio_id="d")]  # fmt: skip
+    with opened(write_page(songs, tmp_path / "p.html")) as page:
+        page.get_by_role("button", name="Play a", exact=True).click()
+        wait_until(page, lambda at: at[1] > 0.3)
+        page.get_by_role("slider", name="Position in c").click()
+        page.evaluate("() => document.querySelectorAll('audio')[2].load()")  # as some browsers do by themselves
+        page.get_by_text("Cannot be played here").wait_for()
+        before = page.evaluate(PLAYED)[1]
+        wait_until(page, lambda at: at[1] > before + 0.3)
+        assert page.evaluate(PLAYED)[3] == 0
+
+
+def test_a_comparison_ends_where_the_longer_take_breaks(tmp_path: Path) -> None:
+    """Its button would say for ever that it plays, and the next songs of a page would not follow."""
+    song = save(tmp_path / "b.m4a", tone_of(4, 0.3))
+    content = bytearray(song.read_bytes())
+    middle, index = len(content) // 2, content.find(b"moov") - 4
+    content[middle:index] = Random(1).randbytes(index - middle)
+    path = write_page(compare(tone(tmp_path / "a.wav", 0.5), saved_file(song, bytes(content))), tmp_path / "p.html")
+    with opened(path) as page:
+        page.locator(".controls .play").click()
+        page.get_by_text("B cannot be played here").wait_for()
+        page.get_by_role("button", name="Play a and b").wait_for()
 
 
 def test_without_scripts_the_browsers_own_players_are_named(tmp_path: Path) -> None:

@@ -243,6 +243,22 @@ async def test_an_approval_may_be_described_in_a_running_event_loop(
     assert SHA[:12] in await asyncio.to_thread(describe, tool, call(path="demos/riff.wav"))
 
 
+async def test_an_approval_may_be_described_just_before_the_submit(
+    tool: ProducerUploadAudio, sandbox: ProducerSandbox
+) -> None:
+    """A sync call runs ``before_submit`` in the package's own event loop, and any text of it may be shown there."""
+    told: list[str] = []
+
+    async def ask() -> None:
+        told.append(describe(tool, call(path="demos/riff.wav")))
+
+    asking = tool.model_copy(update={"before_submit": ask})
+    message = await asyncio.to_thread(asking.invoke, call(path="demos/riff.wav"))
+    assert message.status == "success"
+    assert len(sandbox.charges) == 1
+    assert SHA[:12] in told[0]
+
+
 @pytest.mark.parametrize(("decision", "sent"), [({"type": "approve"}, 1), ({"type": "reject", "message": "no"}, 0)])
 async def test_nothing_is_sent_before_a_person_agrees(
     decision: dict[str, Any], sent: int, tool: ProducerUploadAudio, sandbox: ProducerSandbox

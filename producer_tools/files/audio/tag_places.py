@@ -64,9 +64,15 @@ def write_id3(tags: "ID3", texts: Mapping[str, str], cover: bytes | None) -> Non
 
 
 def read_id3(tags: "ID3", name: str) -> str | None:
-    """The text of this name. Other programs write lyrics under the name of a language."""
-    frame = next(iter(tags.getall("USLT")), None) if name == "lyrics" else tags.get(_frame(name, "").HashKey)
-    return None if frame is None else str(frame)
+    """The text of this name; of comments, of which a file may have several, each in a line.
+
+    Other programs write lyrics and comments under the name of a language, and ffmpeg has a place of its own for comments.
+    """
+    places = {"lyrics": ("USLT",), "comment": ("COMM", "TXXX:comment")}.get(name) or (_frame(name, "").HashKey,)
+    texts = [str(frame) for place in places for frame in tags.getall(place)]
+    if name == "comment":
+        return "\n".join(texts) or None
+    return next(iter(texts), None)
 
 
 def _atom(name: str) -> str:

@@ -107,7 +107,8 @@ def read_tags(path: Path, *, of_anyone: bool = False) -> Tags | None:
         is_ours = read(tags, _SOURCE_TYPE) == AI_MADE
         if not (is_ours or of_anyone):
             return None
-        ai_made = is_ours or (read(tags, "comment") or "").startswith(MADE_WITH_AI)
+        comments = (read(tags, "comment") or "").splitlines()
+        ai_made = is_ours or any(comment.startswith(MADE_WITH_AI) for comment in comments)
         names = _LONGEST if is_ours else _KNOWN_TO_PLAYERS
         texts: dict[str, Any] = _safe({name: read(tags, name) for name in names})
         return Tags(**texts, ai_made=ai_made)

@@ -78,7 +78,7 @@ def mp3(file: BinaryIO, size: int) -> bool:
     if len(frame) < _FIRST_FRAME:
         return False  # not even the frame that may hold the header
     length = _named_by_first_frame(frame)
-    if start and length == size:  # some encoders count the tags before the frames too
+    if size - start < length <= size:  # some encoders count the tags before the frames too
         return ends_with_whole_frame(file, size)
     return not _says_length(length) or start + length <= size
 
@@ -139,9 +139,10 @@ def jpeg(file: BinaryIO, size: int) -> bool:
     """The marker that ends a picture is there."""
     content = _read(file, 0, size)
     position = 2
-    while found := _JPEG_MARKER.search(content, position):
-        if found.group() == _JPEG_END:
-            return True
+    for _ in range(_MOST_PARTS):
+        found = _JPEG_MARKER.search(content, position)
+        if found is None or found.group() == _JPEG_END:
+            return found is not None
         # The segment may hold a small picture of its own, with such a marker.
         position = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
     return False

@@ -16,9 +16,11 @@ from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
 from typing import Annotated, Literal
+from weakref import WeakValueDictionary
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from producer_tools.concurrency.shared_state import shared_state
 from producer_tools.errors import DownloadError
 from producer_tools.files.audio.measured import Measured
 from producer_tools.files.directory import disk_error
@@ -163,7 +165,7 @@ class Index:
             DownloadError: ``no_write_access`` or ``disk_full``.
         """
         with self._lock, self._faults():
-            file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _SAFELY | _BINARY, 0o666)
+            file = _open_safely(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY)
             try:
                 _check_regular(file)
                 _lock(file, "LOCK_EX")
@@ -201,12 +203,12 @@ class Index:
     def _read_new_lines(self) -> None:
         """Read what was added since the last time; everything if it is another file now."""
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | _SAFELY | _BINARY)
+            file = open(self._path, "rb", opener=_open_safely)  # noqa: PTH123 - a path takes no opener
         except FileNotFoundError:
             self._forget()
             return
-        with os.fdopen(descriptor, "rb") as file:
-            status = _check_regular(descriptor)
+        with file:
+            status = _check_regular(file.fileno())
             if not self._is_the_same(file, status):
                 self._forget()
             if status.st_size > self._read_to:
@@ -272,23 +274,38 @@ class Index:
             raise _no_file() if fault.errno in _NO_FILE else disk_error(fault, self._directory) from fault
 
 
+def _open_safely(path: str | os.PathLike[str], flags: int) -> int:
+    """Open what is no link, and never wait. Whether it is a file is to be checked then."""
+    return os.open(path, flags | _SAFELY, 0o666)
+
+
 def _lock(file: int, operation: Literal["LOCK_EX", "LOCK_UN"]) -> None:
     if fcntl is not None:
         with suppress(OSError):  # a file system without locks
             fcntl.flock(file, getattr(fcntl, operation))
 
 
+_in_use: WeakValueDictionary[Path, Index] = WeakValueDictionary()
+
+
 @lru_cache(maxsize=8)
 def index_of(directory: Path) -> Index:
-    """The index of a directory, the same for all who ask: it is read once, and then only what was added.
+    """The index of a directory, the same for all who use it: it is read once, and then only what was added.
 
-    It takes some kilobyte of memory for each file that it knows.
+    It takes some kilobyte of memory for each file that it knows, so only the last eight are kept when nobody uses them.
     """
-    return Index(directory)
+    with shared_state:
+        return _in_use.setdefault(directory, Index(directory))
 
 
-if hasattr(os, "register_at_fork"):  # a thread that the child does not have may have held the lock of one
-    os.register_at_fork(after_in_child=index_of.cache_clear)
+def _reset_after_fork() -> None:
+    """Start afresh in a forked child: a thread that it does not have may have held the lock of an index."""
+    index_of.cache_clear()
+    _in_use.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 def _check_regular(file: int) -> os.stat_result:
