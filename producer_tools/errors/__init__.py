@@ -139,7 +139,7 @@ class RetiredError(ServiceUnavailableError):
 class ServiceUnreachableError(ProducerToolError):
     """No connection could be made, so nothing was sent."""
 
-    advice = "Nothing was sent and nothing was charged: you may repeat the call."
+    advice = "Nothing was sent and nothing was charged: you may repeat the call. producer-doctor shows what is wrong."
     advice_to_model = "Nothing was sent and nothing was charged. Call once more; if it fails again, tell the user."
 
 

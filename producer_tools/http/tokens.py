@@ -1,6 +1,7 @@
 """Which token a call carries: that of an ``api_token`` block, that of the client, or that of the environment."""
 
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,6 +21,9 @@ TOKEN_VARIABLE = "ACEDATACLOUD_API_TOKEN"  # noqa: S105 - the variable's name, n
 
 NO_USER_TOKEN = "no_user_token"  # noqa: S105 - an error's code, not a token
 """The error's code where a call is for a user, and there is no user's token."""
+
+_WRAPPED = re.compile(r"""["'`]|bearer\s""", re.IGNORECASE)
+"""How a token begins that was copied with its surroundings, from a header or from a file of variables."""
 
 TokenFunction = Callable[[RunnableConfig], str | SecretStr | Awaitable[str | SecretStr | None] | None]
 """Returns the token of the user for whom a LangGraph run is, given the run's config; ``None`` if there is none."""
@@ -129,6 +133,11 @@ def resolve_token(own: OwnToken, *, require_user_token: bool = False) -> SecretS
         )
     if not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
         raise ConfigurationError("invalid_token", "The API token contains characters that an HTTP header cannot carry.")
+    if _WRAPPED.match(token.get_secret_value()):
+        raise ConfigurationError(
+            "invalid_token",
+            "The API token begins with 'Bearer ' or with a quotation mark, so nothing was sent. Give the token alone.",
+        )
     return token
 
 

@@ -228,7 +228,10 @@ async def test_a_file_that_stays_locked_stops_the_request(
 @pytest.mark.parametrize("where", ["a directory", "a missing directory"])
 async def test_a_path_that_is_no_file_stops_the_request(where: str, tmp_path: Path, sandbox: ProducerSandbox) -> None:
     path = tmp_path if where == "a directory" else tmp_path / "missing" / "ledger.sqlite"
-    with pytest.raises(LedgerError, match=f"{path} cannot be used: unable to open.* Nothing was sent"):
+    hint = (
+        "It is a directory: name a file" if where == "a directory" else f"There is no directory {path.parent}: make it"
+    )
+    with pytest.raises(LedgerError, match=f"{path} cannot be used: unable to open.* {hint}.* Nothing was sent"):
         await submit(sandbox, path)
     assert sandbox.charges == ()
 
