@@ -1,6 +1,7 @@
 """Which ledger a call uses: its own argument, else the client's, else the graph's store, else memory."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from langgraph.prebuilt import ToolNode
 from langgraph.store.memory import InMemoryStore
 
 from producer_tools import (
+    Budget,
     Ledger,
     MemoryLedger,
     ProducerClient,
     ProducerGenerateMusic,
+    SqliteLedger,
     StoreLedger,
     SubmissionUnknownError,
 )
@@ -83,6 +86,21 @@ async def test_without_any_ledger_memory_is_used(client: ProducerClient, sandbox
     assert await client.submit(SONG, key=KEY) == await client.submit(SONG, key=KEY)
     assert len(sandbox.charges) == 1
     assert client.graph_ledger(None) is None
+
+
+async def test_a_lasting_budget_in_memory_is_warned_of(
+    client: ProducerClient, tmp_path: Path, sandbox: ProducerSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process that is started each hour would spend the budget of a day each hour, in silence."""
+    with Budget(max_calls=5, per="day"):
+        async with client_of(sandbox, SqliteLedger(tmp_path / "ledger.sqlite")) as lasting:
+            await lasting.submit(SONG)
+        assert not caplog.records
+        for _ in range(2):
+            await client.submit(SONG)
+    with Budget(max_calls=5):
+        await client.submit(SONG)
+    assert [record.message for record in caplog.records if "begins from 0" in record.message] == [caplog.messages[0]]
 
 
 @pytest.mark.parametrize("own", [FalseLedger(), None], ids=["the client's", "the store's"])
