@@ -97,7 +97,7 @@ async def test_a_ledger_that_cannot_share_stops_no_call(down: Down) -> None:
         assert await down.songs(client, 4) == ["failed"] * 3 + [DOWN]
 
 
-async def test_a_locked_ledger_does_not_hold_a_look_up_up(
+async def test_a_locked_ledger_does_not_delay_a_look_up(
     down: Down, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite waits 30 seconds for a locked file, and its thread cannot be stopped: each look-up took a minute."""
