@@ -101,7 +101,7 @@ async def test_a_locked_ledger_does_not_delay_a_look_up(
     down: Down, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite waits 30 seconds for a locked file, and its thread cannot be stopped: each look-up took a minute."""
-    monkeypatch.setattr("producer_tools.payment.availability._LONGEST_NOTE_SECONDS", 0.01)
+    monkeypatch.setattr("producer_tools.payment.shared_note._LONGEST_SECONDS", 0.01)
     client = down.client(SqliteLedger(tmp_path / "ledger.sqlite"))
     with down.sandbox.outage("no_capacity", submits=1):
         task = await client.submit(SONG)
