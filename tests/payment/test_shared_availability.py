@@ -113,6 +113,36 @@ async def test_a_locked_ledger_does_not_delay_a_look_up(
             assert looked_up.state == "failed"
 
 
+class _HangingLedger(MemoryLedger):
+    """A ledger that does not answer for its note, and cannot be stopped, as one in a locked file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+        self.answers = asyncio.Event()
+
+    async def read_note(self, name: str) -> Mapping[str, Any] | None:
+        self.reads += 1
+        await self.answers.wait()
+        return None
+
+
+async def test_a_ledger_that_hangs_is_not_asked_again_meanwhile(down: Down, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look-up would take another thread for as long as the file is locked, until no ledger has one left."""
+    monkeypatch.setattr("producer_tools.payment.shared_note._LONGEST_SECONDS", 0.01)
+    ledger = _HangingLedger()
+    client = down.client(ledger)
+    for _ in range(3):
+        down.clock.advance(5)
+        assert await down.song(client) == "complete"
+    assert ledger.reads == 1
+    ledger.answers.set()
+    await asyncio.sleep(0)
+    down.clock.advance(5)
+    assert await down.song(client) == "complete"
+    assert ledger.reads == 2
+
+
 @pytest.mark.parametrize(
     "state",
     [
