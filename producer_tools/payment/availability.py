@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.shared_state import shared_state
@@ -20,6 +20,7 @@ from producer_tools.http.safe_text import safe_text
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.service_state import RUN_SECONDS, Failure, ServiceState, in_short
+from producer_tools.payment.shared_note import SharedNote
 from producer_tools.requests import AUDIOS
 from producer_tools.tasks.failures import failed_by_service
 from producer_tools.tasks.stuck import STUCK_AFTER
@@ -27,9 +28,7 @@ from producer_tools.tasks.task import STUCK, Task
 from producer_tools.telemetry import logger
 
 _SECONDS_BETWEEN_READS = 5.0
-# A ledger that does not answer must not hold a call up. By the machine's time, as every timeout.
-_LONGEST_NOTE_SECONDS = 2.0
-# Longer than it takes to read a note and write it. By the machine's time too.
+# Longer than it takes to read a note and write it. By the machine's time, as every timeout.
 _SECONDS_TO_AGREE = 0.5
 _MOST_REMEMBERED = 10_000
 _MOST_NAMED = 2
@@ -48,7 +47,6 @@ class _Submitted(NamedTuple):
 
 
 AnswerT = TypeVar("AnswerT", bound=_Answer)
-T = TypeVar("T")
 
 
 class Availability:
@@ -62,14 +60,12 @@ class Availability:
     """
 
     def __init__(self, base_url: str, clock: Clock, ledger: Ledger, failures_until_down: int) -> None:
-        self._note = f"service {base_url}"
+        self._note = SharedNote(f"service {base_url}", ledger)
         self._clock = clock
-        self._ledger = ledger
         self._limit = failures_until_down
         self._states: dict[str, ServiceState] = {}
         self._read_at = float("-inf")
         self._retired: dict[tuple[str, str], str] = {}
-        self._late_call: asyncio.Future[Any] | None = None
         # When and where each task was submitted here, and None once its end was counted.
         self._tasks: dict[str, _Submitted | None] = {}
 
@@ -161,7 +157,7 @@ class Availability:
         Raises:
             RetiredError: the request was answered with 410 before.
         """
-        self._ledger = ledger
+        self._note.ledger = ledger
         if (before := self._retired.get(_action(entry))) is not None:
             raise RetiredError(
                 "retired",
@@ -215,7 +211,7 @@ class Availability:
             after = replace(after, changed_at=max(self._clock.now(), before.changed_at))
             self._states[endpoint] = after
             note = {each: state.to_note() for each, state in self._states.items()}
-        await self._with_ledger(lambda: self._ledger.write_note(self._note, note))
+        await self._note.write(note)
         return after
 
     async def _read_now_and_then(self) -> None:
@@ -225,41 +221,17 @@ class Availability:
     async def _read(self) -> dict[str, ServiceState]:
         """Learn what others have seen since the last look, and return what the ledger's note says of each endpoint."""
         self._read_at = now = self._clock.now()
-        note = await self._with_ledger(lambda: self._ledger.read_note(self._note))
+        note = await self._note.read()
         try:
             read = {str(endpoint): ServiceState.from_note(state, now) for endpoint, state in (note or {}).items()}
         except Exception as fault:  # noqa: BLE001 - a damaged note is no reason to stop a call
-            logger.warning("The ledger's note %r cannot be read: %s", self._note, type(fault).__name__)
+            logger.warning("The ledger's note %r cannot be read: %s", self._note.name, type(fault).__name__)
             return {}
         with shared_state:
             for endpoint, state in read.items():
                 if state.changed_at >= self._states.get(endpoint, ServiceState()).changed_at:
                     self._states[endpoint] = state
         return read
-
-    async def _with_ledger(self, call: Callable[[], Awaitable[T]]) -> T | None:
-        """The result of a call to the ledger; ``None`` if it fails or takes too long.
-
-        A call to a ledger in a locked file cannot be stopped. So it goes on when nobody waits for it any more, and no
-        other one is begun until it ends.
-        """
-        late = self._late_call
-        if late is not None and late.get_loop() is asyncio.get_running_loop() and not late.done():
-            return None
-        calling = asyncio.ensure_future(call())
-        calling.add_done_callback(_take_error)
-        try:
-            await asyncio.wait([calling], timeout=_LONGEST_NOTE_SECONDS)
-            if calling.done():
-                return calling.result()
-            reason = f"no answer within {_LONGEST_NOTE_SECONDS:g} seconds"
-        except Exception as fault:  # noqa: BLE001 - whatever it is, it is no reason to stop a call
-            reason = f"{type(fault).__name__}: {fault}"
-        finally:
-            if not calling.done():
-                self._late_call = calling
-        logger.warning("The ledger did not share whether the service works: %s", reason)
-        return None
 
     def _remember(self, task_id: str, submitted: _Submitted | None) -> None:
         self._tasks.pop(task_id, None)
@@ -288,12 +260,6 @@ def _about_unknown(state: ServiceState, account: str) -> str:
     named = ", ".join(in_short(key.removeprefix(f"{account}/")) for key in keys[:_MOST_NAMED])
     more = "" if len(keys) <= _MOST_NAMED else f" and {len(keys) - _MOST_NAMED} more"
     return f"These submits have an unknown outcome and may have been charged: {named}{more}."
-
-
-def _take_error(calling: asyncio.Future[Any]) -> None:
-    """Take the error of a call, which perhaps nobody waits for any more: asyncio would report it."""
-    if not calling.cancelled():
-        calling.exception()
 
 
 def _action(entry: Entry) -> tuple[str, str]:

@@ -147,10 +147,10 @@ class Settler:
             return Finding("several" if len(candidates) > 1 and not is_contested else "unclear", tuple(candidates))
         if now < latest:
             return Finding("unclear")
-        near = await self._listing.may_have_become(entry.account, sent, since, until)
+        possible = await self._listing.possible_tasks(entry.account, sent, since, until)
         if not await self._listing.lists_own(entry.account):
             return Finding("not_listed")
-        free = await self._free(entry, sent, [task_id for task_id in near if task_id not in owned], ledger)
+        free = await self._free(entry, sent, [task_id for task_id in possible if task_id not in owned], ledger)
         return Finding("unclear" if free else "not_found", free)
 
     @staticmethod

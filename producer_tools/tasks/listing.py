@@ -115,8 +115,8 @@ class Listing:
             offset += len(records)  # the service's pages may be shorter than the limit
         raise AnswerError("too_many_tasks", f"The account has more than {len(read)} tasks of that time.")
 
-    async def may_have_become(self, account: str, sent: SentRequest, since: float, until: float) -> list[str]:
-        """The ids of the newest tasks that rule out that a request has no task, although `find` does not return them.
+    async def possible_tasks(self, account: str, sent: SentRequest, since: float, until: float) -> list[str]:
+        """The ids of the newest tasks that a request may have become, although `find` does not return them.
 
         The service's clock may differ from this machine's: then an equal request is outside of the time that was
         searched. Or the service may write a request down in another way, or leave it out of the list.
@@ -146,6 +146,8 @@ class Listing:
 
     async def is_own(self, account: str, task_id: str, sent: SentRequest) -> bool | None:
         """Whether a task that was found is one of this account, made by this request.
+
+        If it is, the service is known to list this account's tasks.
 
         Args:
             account: the hash of the token of this call.

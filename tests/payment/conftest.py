@@ -38,6 +38,12 @@ def service(clock: InstantClock) -> Iterator[ProducerSandbox]:
         yield sandbox
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a SQLite ledger may be made."""
+    return tmp_path / "ledger.sqlite"
+
+
 @pytest.fixture(params=["memory", "sqlite", "store"])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
     """A new ledger of each kind."""

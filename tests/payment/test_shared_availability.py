@@ -97,11 +97,11 @@ async def test_a_ledger_that_cannot_share_stops_no_call(down: Down) -> None:
         assert await down.songs(client, 4) == ["failed"] * 3 + [DOWN]
 
 
-async def test_a_locked_ledger_does_not_hold_a_look_up_up(
+async def test_a_locked_ledger_does_not_delay_a_look_up(
     down: Down, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite waits 30 seconds for a locked file, and its thread cannot be stopped: each look-up took a minute."""
-    monkeypatch.setattr("producer_tools.payment.availability._LONGEST_NOTE_SECONDS", 0.01)
+    monkeypatch.setattr("producer_tools.payment.shared_note._LONGEST_SECONDS", 0.01)
     client = down.client(SqliteLedger(tmp_path / "ledger.sqlite"))
     with down.sandbox.outage("no_capacity", submits=1):
         task = await client.submit(SONG)
@@ -111,6 +111,36 @@ async def test_a_locked_ledger_does_not_hold_a_look_up_up(
             down.clock.advance(5)
             looked_up = await asyncio.wait_for(client.get_task(str(task.task_id)), 10)
             assert looked_up.state == "failed"
+
+
+class _HangingLedger(MemoryLedger):
+    """A ledger that does not answer for its note, and cannot be stopped, as one in a locked file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+        self.answers = asyncio.Event()
+
+    async def read_note(self, name: str) -> Mapping[str, Any] | None:
+        self.reads += 1
+        await self.answers.wait()
+        return await super().read_note(name)
+
+
+async def test_a_ledger_that_hangs_is_not_asked_again_meanwhile(down: Down, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look-up would take another thread for as long as the file is locked, until no ledger has one left."""
+    monkeypatch.setattr("producer_tools.payment.shared_note._LONGEST_SECONDS", 0.01)
+    ledger = _HangingLedger()
+    client = down.client(ledger)
+    for _ in range(3):
+        down.clock.advance(5)
+        assert await down.song(client) == "complete"
+    assert ledger.reads == 1
+    ledger.answers.set()
+    await asyncio.sleep(0)
+    down.clock.advance(5)
+    assert await down.song(client) == "complete"
+    assert ledger.reads == 2
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,6 @@ MIDNIGHT = DAY * 86_400.0
 WITHOUT_TOTALS = ("DROP TRIGGER totals_after_INSERT", "DROP TRIGGER totals_after_DELETE", "DROP TABLE totals")
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
-
-
 def call(number: int, begun_at: float = MIDNIGHT) -> Entry:
     return entry(f"call {number}", usd=("0.08", "0.1")[number % 2], credits="1", scopes=(USER,), begun_at=begun_at)
 

@@ -70,7 +70,7 @@ async def test_callbacks_are_not_each_followed_by_a_walk_through_all_tasks() -> 
     assert tasks.looked_at < 10 * MANY
 
 
-async def test_a_callback_is_not_followed_by_a_walk_through_all_look_ups() -> None:
+async def test_a_callback_does_not_walk_through_all_look_ups() -> None:
     """With 10,000 look-ups under way, each of 10,000 callbacks would hold the lock of all users for milliseconds."""
     compared = 0
 
