@@ -59,7 +59,7 @@ async def test_the_error_of_a_cancelled_call_is_not_reported_as_lost() -> None:
 def test_a_cancel_scope_of_anyio_lets_the_work_end(wait: Callable[[Callable[[], object]], Awaitable[object]]) -> None:
     """MCP servers and Starlette have them.
 
-    One cancels its task in each turn of the loop: the loop did nothing else, and might never see that the work had ended.
+    One cancels its task in each turn of the loop: the loop did nothing else, and might not see that the work had ended.
     """
     may_end, used = threading.Event(), list[float]()
 
