@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 RESET = b"reset"
 """A reply: the connection is reset."""
 
-SILENCE = b"silence"
+
+class Unfinished(bytes):
+    """A reply: these bytes, and then nothing until the client closes the connection."""
+
+
+SILENCE = Unfinished()
 """A reply: nothing is sent until the client closes the connection."""
 
 Reply = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -20,7 +25,7 @@ class RawServer:
     """Answers each request with the next reply, and further requests with the last one.
 
     Attributes:
-        replies: bytes to send, `RESET`, `SILENCE`, or a function that writes to the connection.
+        replies: bytes to send, `RESET`, `Unfinished` bytes, or a function that writes to the connection.
         base_url: where it listens.
         requests: the requests so far, head and body as they came.
     """
@@ -41,7 +46,8 @@ class RawServer:
             length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
             self.requests.append(head + await reader.readexactly(length))
             reply = self.replies[min(len(self.requests), len(self.replies)) - 1]
-            if reply == SILENCE:
+            if isinstance(reply, Unfinished):
+                writer.write(reply)
                 await reader.read()  # returns when the client closes the connection
             elif reply == RESET:
                 writer.transport.abort()

@@ -39,7 +39,7 @@ class Semaphore:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._holding: list[_Hold] = []
-        # Thousands may wait. Each can be removed without a walk through the others, which a deque or a dict would need.
+        # Thousands may wait. The first one can be taken, and any other one removed, without a walk through all of them.
         self._waiting: OrderedDict[_Hold, None] = OrderedDict()
 
     @property
@@ -68,8 +68,9 @@ class Semaphore:
 
     async def _wait(self, hold: _Hold) -> None:
         turn = asyncio.wrap_future(hold.turn)
-        # Each check serves all who wait, so the more there are, the less often each one looks.
-        while not (await asyncio.wait([turn], timeout=_SECONDS_BETWEEN_CHECKS * (1 + len(self._waiting) // 100)))[0]:
+        while not turn.done():
+            # Each check serves all who wait, so the more there are, the less often each one looks.
+            await asyncio.wait([turn], timeout=_SECONDS_BETWEEN_CHECKS * (1 + len(self._waiting) // 100))
             with shared_state:
                 self._hand_over()
 

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context
 
+from producer_tools.concurrency.exits import outcome_of, result_in
+
 T = TypeVar("T")
 
 
@@ -16,4 +18,4 @@ async def in_run(config: RunnableConfig, work: Callable[[], Coroutine[Any, Any, 
     Before Python 3.11, an async tool or node does not inherit the context in which they find it.
     """
     with set_config_context(config) as context:
-        return await context.run(lambda: asyncio.ensure_future(work()))
+        return result_in(await context.run(lambda: asyncio.ensure_future(outcome_of(work))))

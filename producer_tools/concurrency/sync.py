@@ -12,6 +12,7 @@ from functools import wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
+from producer_tools.concurrency.exits import outcome_of, result_in
 from producer_tools.concurrency.shared_state import shared_state
 from producer_tools.concurrency.threads import in_thread
 from producer_tools.concurrency.to_the_end import SECONDS_TO_FINISH
@@ -49,12 +50,13 @@ def run_sync(call: Callable[[], Awaitable[T]]) -> T:
     Raises:
         RuntimeError: it was called from the background loop itself (an async callback), where it would wait forever.
     """
-    future = _started().portal.start_task_soon(call)
+    future = _started().portal.start_task_soon(outcome_of, call)
     try:
-        return future.result()
+        outcome = future.result()
     except BaseException:
         future.cancel()
         raise
+    return result_in(outcome)
 
 
 async def start_background_loop() -> None:
@@ -123,10 +125,12 @@ def sync_twin(
 
 
 def _started() -> _Background:
-    global _background  # noqa: PLW0603 - one loop for the whole process, made when it is first needed
+    global _background, _running  # noqa: PLW0603 - one loop for the whole process, made when it is first needed
     with _lock:
-        if _background is None:
+        if _background is None or _background.loop.is_closed():  # an exception that ends a process may have ended it
             from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - imported with the first call
+
+            _running = ExitStack()
 
             # The portal's thread is a daemon thread, so it does not keep the process alive.
             portal = _running.enter_context(start_blocking_portal("asyncio"))
@@ -153,9 +157,9 @@ def _stop() -> None:
     global _background
     with _lock:
         stopped, _background = _background, None
-        if stopped is not None:
+        if stopped is not None and not stopped.loop.is_closed():
             stopped.portal.call(stopped.portal.stop, True)  # noqa: FBT003 - anyio takes it by position only here
-        _running.close()
+            _running.close()
 
 
 def _reset_after_fork() -> None:

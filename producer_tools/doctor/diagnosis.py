@@ -6,6 +6,7 @@ from pathlib import Path
 
 from producer_tools.client import ProducerClient
 from producer_tools.concurrency.clock import SystemClock
+from producer_tools.concurrency.paths import from_home
 from producer_tools.concurrency.sync import run_sync
 from producer_tools.doctor.entries import state_of, without_claims
 from producer_tools.doctor.opening import is_database, open_ledger
@@ -42,7 +43,7 @@ async def diagnose(
         token = await check_token(client)
     else:
         token = CheckResult("token", "not known", "It was not sent, because the base URL is not the API's.")
-    directories = await asyncio.to_thread(_check_directory, Path(directory))
+    directories = await asyncio.to_thread(_check_directory, from_home(directory))
     ledgers = [] if ledger is None else [await _check_ledger(ledger)]
     versions = await asyncio.to_thread(check_versions)
     return [*versions, base_url, token, *price, *ledgers, directories]
@@ -60,7 +61,9 @@ def diagnose_sync(
 
 async def _check_ledger(place: str) -> CheckResult:
     """Whether a ledger can be opened, and has no request whose outcome is unknown."""
-    if not is_database(place) and not await asyncio.to_thread(os.path.lexists, place):
+    if not is_database(place) and not await asyncio.to_thread(os.path.lexists, from_home(place)):
+        if reason := await asyncio.to_thread(_why_no_file, from_home(place).parent):
+            return CheckResult("ledger", "bad", f"{safe_text(place, _LONGEST_PATH)} cannot be made: {reason}.")
         return CheckResult("ledger", "not known", f"There is no file {place} yet; the first paid call makes it.")
     try:
         async with open_ledger(place) as opened:
@@ -73,6 +76,15 @@ async def _check_ledger(place: str) -> CheckResult:
         how_many = f"{len(unknown)} request{'s have' if len(unknown) > 1 else ' has'} an unknown outcome"
         return CheckResult("ledger", "bad", f"It opens, but {how_many}. producer-ledger shows and settles them.")
     return CheckResult("ledger", "good", "It opens, and no request has an unknown outcome.")
+
+
+def _why_no_file(directory: Path) -> str | None:
+    """Why a paid call cannot make a ledger in this directory, which it does not make itself."""
+    shown = safe_text(str(directory), _LONGEST_PATH)
+    if not directory.is_dir():
+        return f"there is no directory {shown}. Make it, or correct the path"
+    reason = why_unwritable(directory)
+    return reason and f"{shown} cannot be written ({reason})"
 
 
 def _check_directory(directory: Path) -> CheckResult:

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any, Literal
 
-from producer_tools.http.safe_text import safe_text
+from producer_tools.http.safe_text import REPLACEMENT, safe_text
 from producer_tools.payment.entry import Entry
 
 State = Literal["unknown", "being sent", "answered", "released"]
 
-# A terminal shows what stands after one of these in another order, and so something else than what is there.
-_WRITING_DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "�")
+# Characters that set the direction of writing: what stands after one of them is shown in another order.
+_WRITING_DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), REPLACEMENT)
 
 _LONGEST_KEY = 24
 _LONGEST_TEXT = 200
@@ -65,7 +65,7 @@ def shown_key(entry: Entry) -> str:
 
 
 def in_a_line(text: str) -> str:
-    """A text as a terminal may show it: it cannot give the terminal orders, or change how others are shown."""
+    """A text as a terminal may show it: it cannot give the terminal orders, or change how other texts are shown."""
     return _line(text, longest=None)
 
 

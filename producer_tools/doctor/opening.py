@@ -10,6 +10,7 @@ from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from producer_tools.concurrency.paths import from_home
 from producer_tools.concurrency.threads import in_thread
 from producer_tools.errors import LedgerError
 from producer_tools.errors.missing_extra import how_to_install
@@ -51,8 +52,9 @@ async def open_ledger(place: str) -> AsyncIterator[Ledger]:
         LedgerError: there is none, or it cannot be opened. The message never has the URL's password in it.
     """
     if not is_database(place):
-        await asyncio.to_thread(_check_file, Path(place))
-        yield SqliteLedger(place)
+        path = from_home(place)
+        await asyncio.to_thread(_check_file, path)
+        yield SqliteLedger(path)
         return
     stack = ExitStack()
     try:

@@ -1,8 +1,10 @@
 """Which error each failure of a call becomes: refusals of the service, broken connections, unreadable answers."""
 
 import asyncio
+import os
 from collections.abc import Mapping
 from http import HTTPStatus
+from traceback import walk_tb
 from typing import Any
 
 import aiohttp
@@ -103,8 +105,8 @@ def error_class(status: int, code: str, *, paid: bool) -> type[ProducerToolError
     return SubmissionUnknownError if paid else ServerError
 
 
-def may_concern_one_task(error: ProducerToolError) -> bool:
-    """Whether a refused look-up of several tasks may have been refused because of one of them.
+def refusal_may_concern_one_task(error: ProducerToolError) -> bool:
+    """Whether an error is a refused look-up of several tasks that may have been refused because of one of them.
 
     It was not if the service refuses the token, the endpoint or the number of calls, or has failed.
     """
@@ -116,8 +118,8 @@ def may_concern_one_task(error: ProducerToolError) -> bool:
     )
 
 
-def may_be_caused_by_one_task(error: ProducerToolError) -> bool:
-    """Whether a look-up of several tasks that failed may work without one of them.
+def failure_may_concern_one_task(error: ProducerToolError) -> bool:
+    """Whether an error is a failed look-up of several tasks that may have failed because of one of them.
 
     The service may fail on its record, or the record may be so long that the answer cannot be read.
     """
@@ -157,26 +159,54 @@ def refusal(
     )
 
 
-def connection_fault(fault: Exception, server: str, *, paid: bool) -> ProducerToolError:
+def connection_fault(fault: Exception, server: str, *, paid: bool, of_hook: bool = False) -> ProducerToolError:
     """The error for a call that aiohttp could not complete.
 
     Args:
         fault: what aiohttp, asyncio or the operating system raised.
         server: who was called, for the message: ``the service``.
         paid: whether the call costs money.
+        of_hook: whether a hook of the caller's session has raised it, perhaps after the request was sent.
     """
+    kind = SubmissionUnknownError if paid else AnswerError
+    if of_hook:
+        hook = f"a hook or middleware of the given aiohttp session raised {type(fault).__name__}"
+        return kind("session_hook", f"No answer from {server} was read: {hook}.")
     if isinstance(fault, _NOTHING_SENT):
         return ServiceUnreachableError("connection_error", f"No connection to {server}: {fault}")
-    kind = SubmissionUnknownError if paid else AnswerError
     if isinstance(fault, asyncio.TimeoutError):
         return kind("timeout", f"No complete answer from {server} in time.")
     return kind("connection_error", f"The connection to {server} broke during the answer ({type(fault).__name__}).")
+
+
+def is_of_hook(fault: BaseException) -> bool:
+    """Whether a call of an aiohttp session has failed in code that is not aiohttp's: in a hook or middleware.
+
+    A hook that reports to another server may fail as a request does that was never sent.
+    """
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(fault.__traceback__)]
+    # The first frame is the caller's, and the functions of this module call the hooks.
+    return not all(name.startswith("aiohttp.") and name != "aiohttp.tracing" for name in modules[1:])
 
 
 def without_frames(fault: BaseException) -> BaseException:
     """The error without the traceback so far, and without those that it came from: frames of aiohttp hold the token."""
     fault.__cause__ = fault.__context__ = None
     return fault.with_traceback(None)
+
+
+def type_and_line(error: Exception) -> str:
+    """The type of an error and the line that raised it, such as ``ValueError (users.py, line 7)``.
+
+    Without the line if the frame that caught the error has raised it. The message, which may hold a token, is left out.
+    """
+    name, traceback = type(error).__name__, error.__traceback__ and error.__traceback__.tb_next
+    if traceback is None:
+        return name
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    file = os.path.basename(traceback.tb_frame.f_code.co_filename)  # noqa: PTH119 - a name, not a file
+    return f"{name} ({file}, line {traceback.tb_lineno})"
 
 
 def unreadable(endpoint: str, reason: str, *, paid: bool) -> ProducerToolError:

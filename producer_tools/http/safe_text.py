@@ -1,6 +1,7 @@
 """Makes text of the service safe to print, to store and to send on, and bounds it."""
 
 import json
+import math
 import re
 from base64 import b64encode
 from collections.abc import Iterator
@@ -11,9 +12,9 @@ from pydantic import SecretStr
 LONGEST_ID = 200
 """Characters of an id, and of other values of one word; the ids that are known are UUIDs of 36."""
 
-SHORTEST_SECRET = 8
-"""Characters of a token from which on it is looked for in text. The service's tokens have 32; a shorter one, as in
-tests, would be found in ordinary words."""
+_SHORTEST_SECRET = 8
+"""A token of fewer characters is not looked for in text, because it would be found in ordinary words. The service's
+tokens have 32."""
 
 REPLACEMENT = "\ufffd"
 
@@ -50,22 +51,25 @@ def without_token(text: str, token: SecretStr) -> str:
 
 
 def spellings(token: SecretStr) -> list[str]:
-    """How a text may spell a token: as it is, in a URL, in JSON, or in base64; nothing if it is too short to be found.
+    """How a text may spell a token: as it is, in a URL, in JSON, or in base64; none if the token is too short.
 
-    The edges of base64 depend on what stands beside the token, such as ``Bearer``, so they are not part of a spelling.
+    In base64 the first and the last character depend on what stands beside the token, such as ``Bearer``. They are not
+    part of a spelling.
     """
     secret = token.get_secret_value()
-    if len(secret) < SHORTEST_SECRET:
+    if len(secret) < _SHORTEST_SECRET:
         return []
-    in_url, in_json = quote(secret, safe=""), json.dumps(secret)[1:-1]
-    found = [secret, in_json, in_json.replace("/", "\\/"), in_url, quote(secret, safe="/")]
-    found += [re.sub("%..", lambda code: code.group().lower(), each) for each in found[-2:]]
-    return list(dict.fromkeys([*found, *_in_base64(secret)]))
+    in_json = json.dumps(secret)[1:-1]
+    in_urls = [quote(secret, safe=safe) for safe in ("", "/")]
+    in_urls += [re.sub("%..", lambda code: code.group().lower(), each) for each in in_urls]
+    found = [secret, in_json, in_json.replace("/", "\\/"), *in_urls, *_in_base64(secret)]
+    return list(dict.fromkeys(found))
 
 
 def _in_base64(secret: str) -> Iterator[str]:
     """The text in base64, behind any number of other bytes, without the characters that hold bits of other bytes."""
-    for before in range(3):
+    for before in range(3):  # three bytes are four characters, so that a fourth byte is as none
         encoded = b64encode(bytes(before) + secret.encode()).decode()
-        whole = encoded[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
-        yield from (whole, whole.replace("+", "-").replace("/", "_"))
+        first, end = math.ceil(before * 8 / 6), (before + len(secret)) * 8 // 6
+        own = encoded[first:end]
+        yield from (own, own.replace("+", "-").replace("/", "_"))

@@ -1,6 +1,7 @@
 """Which token a call carries: that of an ``api_token`` block, that of the client, or that of the environment."""
 
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,11 +15,15 @@ from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
 from producer_tools.errors import ConfigurationError, MissingTokenError
+from producer_tools.http.faults import type_and_line
 
 TOKEN_VARIABLE = "ACEDATACLOUD_API_TOKEN"  # noqa: S105 - the variable's name, not a token
 
 NO_USER_TOKEN = "no_user_token"  # noqa: S105 - an error's code, not a token
 """The error's code where a call is for a user, and there is no user's token."""
+
+_WRAPPED = re.compile(r"""["'`]|bearer\s""", re.IGNORECASE)
+"""How a token begins that was copied with its surroundings, from a header or from a file of variables."""
 
 TokenFunction = Callable[[RunnableConfig], str | SecretStr | Awaitable[str | SecretStr | None] | None]
 """Returns the token of the user for whom a LangGraph run is, given the run's config; ``None`` if there is none."""
@@ -128,6 +133,11 @@ def resolve_token(own: OwnToken, *, require_user_token: bool = False) -> SecretS
         )
     if not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
         raise ConfigurationError("invalid_token", "The API token contains characters that an HTTP header cannot carry.")
+    if _WRAPPED.match(token.get_secret_value()):
+        raise ConfigurationError(
+            "invalid_token",
+            "The API token begins with 'Bearer ' or with a quotation mark, so nothing was sent. Give the token alone.",
+        )
     return token
 
 
@@ -227,18 +237,7 @@ async def _answer_of(function: TokenFunction) -> SecretStr | str:
         if any(kind.__name__ == "GraphBubbleUp" for kind in type(error).__mro__):
             raise  # LangGraph's, which core does not need: the function has asked the user to log in, by an interrupt
         # Its message may hold a token, so only its place is shown.
-        return f"raised {type(error).__name__}{place_of(error)}"
+        return f"raised {type_and_line(error)}"
     if answer is not None and not isinstance(answer, str | SecretStr):
         return f"returned an object of the type {type(answer).__name__}"
     return secret(answer) or "returned no token"
-
-
-def place_of(error: Exception) -> str:
-    """The line that raised an error, such as `` (users.py, line 7)``; empty if it is that of the call itself."""
-    traceback = error.__traceback__ and error.__traceback__.tb_next
-    if traceback is None:
-        return ""
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    code = traceback.tb_frame.f_code
-    return f" ({os.path.basename(code.co_filename)}, line {traceback.tb_lineno})"  # noqa: PTH119 - a name, not a file

@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
@@ -20,8 +20,10 @@ from producer_tools.errors import ProducerToolError
 from producer_tools.http.answers import as_submitted, describe_unreadable, has_results, read_object
 from producer_tools.http.faults import (
     connection_fault,
+    is_of_hook,
     refusal,
     retry_after,
+    type_and_line,
     unreadable,
     without_frames,
     work_may_have_begun,
@@ -29,16 +31,7 @@ from producer_tools.http.faults import (
 from producer_tools.http.safe_text import LONGEST_ID, safe_text
 from producer_tools.http.sessions import LoopSessions, usable
 from producer_tools.http.settings import Settings
-from producer_tools.http.tokens import (
-    OwnToken,
-    ask,
-    is_answered,
-    is_in_block,
-    place_of,
-    resolve_token,
-    token_id,
-    token_of_call,
-)
+from producer_tools.http.tokens import OwnToken, ask, is_answered, is_in_block, resolve_token, token_id, token_of_call
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes that are read of one answer; 50 finished records with long lyrics take less than a sixteenth of it."""
@@ -135,18 +128,14 @@ class Transport:
         timeout = self._paid_timeout if paid else self._free_timeout
         url = self._base_url + endpoint
         exchange = partial(self._exchange, url, endpoint, {"json": body}, token, timeout, paid=paid)
-        with telemetry.request("POST", url, endpoint) as facts:
-            outcome = await (self._outlive(exchange) if paid else exchange())
-            _note(outcome, facts)
-        if isinstance(outcome, BaseException):
-            raise without_frames(outcome)
-        error = _error_in(outcome, endpoint, token, paid=paid)
-        answer = outcome.body or {}
-        if paid and (submitted := _task_to_look_up(outcome.status, answer, error)):
+        answer = await _observed(partial(self._outlive, exchange) if paid else exchange, url, endpoint)
+        body = answer.body or {}
+        error = _error_in(answer, endpoint, token, paid=paid)
+        if paid and (submitted := _task_to_look_up(answer.status, body, error)):
             return submitted
         if error is not None:
             raise error
-        return answer
+        return body
 
     async def post_file(self, url: str, name: str, content_type: str, content: bytes) -> dict[str, Any]:
         """Send a file, which costs nothing, and return the JSON object of the answer, with a mark for the token.
@@ -168,14 +157,11 @@ class Transport:
         form = aiohttp.FormData()
         form.add_field("file", io.BytesIO(content), filename=name, content_type=content_type)
         timeout = self._timeout(total=self._free_seconds + len(content) / _SLOWEST_BYTES_PER_SECOND)
-        with telemetry.request("POST", url, URL(url).path) as facts:
-            outcome = await self._exchange(url, url, {"data": form}, token, timeout, paid=False)
-            _note(outcome, facts)
-        if isinstance(outcome, BaseException):
-            raise without_frames(outcome)
-        if error := _error_in(outcome, url, token, paid=False):
+        exchange = partial(self._exchange, url, url, {"data": form}, token, timeout, paid=False)
+        answer = await _observed(exchange, url, URL(url).path)
+        if error := _error_in(answer, url, token, paid=False):
             raise error
-        return outcome.body or {}
+        return answer.body or {}
 
     async def prepare(self) -> None:
         """Start the background loop of paid requests. No request is sent yet, so a cancellation here costs nothing."""
@@ -275,10 +261,8 @@ class Transport:
     ) -> _Outcome:
         """Return the answer, or the error to raise.
 
-        The error is returned, and raised by the caller outside the ``except`` block, so that aiohttp's exception is
-        not its context: that one holds the request's headers, and with them the token. The same holds for a
-        cancellation from outside, such as a timeout of the caller's, and for what the caller's session raises, such as
-        an error in one of its hooks.
+        Its caller raises it outside the ``except`` block, so that aiohttp's exception is not its context: that one has
+        the request's headers, and with them the token. The same holds for a cancellation, and for errors of hooks.
         """
         session = usable(self._borrowed) if self._borrowed else await self._sessions.current()
         try:
@@ -293,25 +277,32 @@ class Transport:
                 status, wait, raw = response.status, retry_after(response.headers), await _read(response)
         except _TooLargeError as fault:
             return unreadable(name, str(fault), paid=paid)
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as fault:
-            return connection_fault(fault, f"the service ({name})", paid=paid)
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ProducerToolError) as fault:
+            # Hooks of the caller's session may raise errors of ours too, which say nothing of this request.
+            of_hook = self._borrowed is not None and is_of_hook(fault)
+            return connection_fault(fault, f"the service ({name})", paid=paid, of_hook=of_hook)
         except asyncio.CancelledError as cancelled:
             return cancelled
         except Exception as fault:  # noqa: BLE001 - the caller raises it
-            telemetry.logger.warning("A request failed with %s%s.", type(fault).__name__, place_of(fault))
+            telemetry.logger.warning("A request failed with %s.", type_and_line(fault))
             return fault
         answer = read_object(raw, token)
         return _Answer(status, answer, describe_unreadable(raw) if answer is None else "", wait)
 
 
-def _note(outcome: _Outcome, facts: telemetry.RequestFacts) -> None:
-    """Record what became of a request, for its log record and its span."""
-    if isinstance(outcome, _Answer):
-        trace_id = (outcome.body or {}).get("trace_id")
-        facts.status = outcome.status
-        facts.trace_id = safe_text(" ".join(trace_id.split()), LONGEST_ID) if isinstance(trace_id, str) else None
-    else:
-        facts.error = outcome.code if isinstance(outcome, ProducerToolError) else type(outcome).__name__
+async def _observed(exchange: Callable[[], Awaitable[_Outcome]], url: str, name: str) -> _Answer:
+    """The answer of an exchange, or its error is raised; with a log record and a span of what became of the request."""
+    with telemetry.request("POST", url, name) as facts:
+        outcome = await exchange()
+        if isinstance(outcome, _Answer):
+            trace_id = (outcome.body or {}).get("trace_id")
+            facts.status = outcome.status
+            facts.trace_id = safe_text(" ".join(trace_id.split()), LONGEST_ID) if isinstance(trace_id, str) else None
+        else:
+            facts.error = outcome.code if isinstance(outcome, ProducerToolError) else type(outcome).__name__
+    if isinstance(outcome, BaseException):
+        raise without_frames(outcome)
+    return outcome
 
 
 def _error_in(answer: _Answer, endpoint: str, token: SecretStr, *, paid: bool) -> ProducerToolError | None:

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from producer_tools.concurrency.paths import from_home
 from producer_tools.errors.invalid_argument import InvalidArgumentError
 from producer_tools.files.audio.peaks import peaks
 from producer_tools.files.fetch.part_file import PartFile
@@ -60,7 +61,7 @@ def write_page(songs: PageContent, path: str | os.PathLike[str], title: str | No
 
 def _target(path: str | os.PathLike[str]) -> Path:
     """The absolute path of the page. What is there will be replaced, so it must not be a device or a pipe."""
-    target = Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow a link at the path
+    target = Path(os.path.abspath(from_home(path)))  # noqa: PTH100 - `resolve` would follow a link at the path
     try:
         mode = target.lstat().st_mode
     except ValueError as fault:  # it has a NUL, or half of a surrogate pair

@@ -8,10 +8,12 @@ from typing import Any, TypeAlias, TypeGuard
 
 from pydantic import ValidationError
 
+from producer_tools.concurrency.paths import from_home
 from producer_tools.errors.invalid_argument import InvalidArgumentError
 from producer_tools.files.audio.measured import Measured
 from producer_tools.files.saved import Downloads, SavedFile
 from producer_tools.tasks.results import Result
+from producer_tools.tasks.task import Task
 from producer_tools.tools.file_facts import saved_file
 
 Songs: TypeAlias = Downloads | SavedFile | Mapping[str, Any] | str | os.PathLike[str] | Iterable["Songs"]
@@ -78,15 +80,16 @@ def tracks(songs: Songs) -> list[Track]:
     if isinstance(songs, Mapping):
         return _of_state(songs)
     if isinstance(songs, (str, os.PathLike)):
-        return _of_path(Path(songs))
+        return _of_path(from_home(songs))
     if isinstance(songs, Iterable):
         several = [_saved_file(song) if _is_saved_file(song) else song for song in songs]
         files = [file for file in several if isinstance(file, SavedFile)]
         if len(files) == len(several):  # covers and WAV files belong to the songs among them
             return _of_files(files)
         return [track for song in several for track in tracks(song)]
+    save = ": save it first, with Downloader(client, directory)" if isinstance(songs, Task) else ""
     raise InvalidArgumentError(
-        {"songs": f"{type(songs).__name__} is no Downloads, SavedFile, state of an album or path"}
+        {"songs": f"{type(songs).__name__} is no Downloads, SavedFile, state of an album or path{save}"}
     )
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.shared_state import shared_state
@@ -20,6 +20,7 @@ from producer_tools.http.safe_text import safe_text
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.service_state import RUN_SECONDS, Failure, ServiceState, in_short
+from producer_tools.payment.shared_note import SharedNote
 from producer_tools.requests import AUDIOS
 from producer_tools.tasks.failures import failed_by_service
 from producer_tools.tasks.stuck import STUCK_AFTER
@@ -27,9 +28,7 @@ from producer_tools.tasks.task import STUCK, Task
 from producer_tools.telemetry import logger
 
 _SECONDS_BETWEEN_READS = 5.0
-# A ledger that does not answer must not hold a call up. By the machine's time, as every timeout.
-_LONGEST_NOTE_SECONDS = 2.0
-# Longer than it takes to read a note and write it. By the machine's time, for the same reason.
+# Longer than it takes to read a note and write it. By the machine's time, as every timeout.
 _SECONDS_TO_AGREE = 0.5
 _MOST_REMEMBERED = 10_000
 _MOST_NAMED = 2
@@ -48,7 +47,6 @@ class _Submitted(NamedTuple):
 
 
 AnswerT = TypeVar("AnswerT", bound=_Answer)
-T = TypeVar("T")
 
 
 class Availability:
@@ -62,14 +60,12 @@ class Availability:
     """
 
     def __init__(self, base_url: str, clock: Clock, ledger: Ledger, failures_until_down: int) -> None:
-        self._note = f"service {base_url}"
+        self._note = SharedNote(f"service {base_url}", ledger)
         self._clock = clock
-        self._ledger = ledger
         self._limit = failures_until_down
         self._states: dict[str, ServiceState] = {}
         self._read_at = float("-inf")
         self._retired: dict[tuple[str, str], str] = {}
-        self._late: asyncio.Future[Any] | None = None
         # When and where each task was submitted here, and None once its end was counted.
         self._tasks: dict[str, _Submitted | None] = {}
 
@@ -137,15 +133,15 @@ class Availability:
         if not (await self._known(entry, ledger)).is_down:
             return
         state = await self._change(entry.endpoint, lambda state: state.with_trial(entry.owner, self._clock.now()))
-        if state.trial == entry.owner and type(ledger) is not MemoryLedger:
+        if state.trial == entry.owner and type(ledger) is not MemoryLedger:  # no other process uses one
             state = await self._agreed(entry.endpoint, state)
         if state.is_down and state.trial != entry.owner:
             raise self._down(state, entry)
 
     async def _agreed(self, endpoint: str, state: ServiceState) -> ServiceState:
-        """The state after a pause in which other processes may have started a trial in the same moment.
+        """The state after a pause, because other processes may have started a trial in the same moment.
 
-        The last one to write its trial down carries it out, whatever the clocks of the others show.
+        The trial that was written down last is carried out, whatever the clocks of the others show.
         """
         await asyncio.sleep(_SECONDS_TO_AGREE)
         noted = (await self._read()).get(endpoint)
@@ -161,7 +157,7 @@ class Availability:
         Raises:
             RetiredError: the request was answered with 410 before.
         """
-        self._ledger = ledger
+        self._note.ledger = ledger
         if (before := self._retired.get(_action(entry))) is not None:
             raise RetiredError(
                 "retired",
@@ -215,7 +211,7 @@ class Availability:
             after = replace(after, changed_at=max(self._clock.now(), before.changed_at))
             self._states[endpoint] = after
             note = {each: state.to_note() for each, state in self._states.items()}
-        await self._with_ledger(lambda: self._ledger.write_note(self._note, note))
+        await self._note.write(note)
         return after
 
     async def _read_now_and_then(self) -> None:
@@ -223,43 +219,19 @@ class Availability:
             await self._read()
 
     async def _read(self) -> dict[str, ServiceState]:
-        """Learn what others have seen since the last look, and return what the ledger has of each endpoint."""
+        """Learn what others have seen since the last look, and return what the ledger's note says of each endpoint."""
         self._read_at = now = self._clock.now()
-        note = await self._with_ledger(lambda: self._ledger.read_note(self._note))
+        note = await self._note.read()
         try:
             read = {str(endpoint): ServiceState.from_note(state, now) for endpoint, state in (note or {}).items()}
         except Exception as fault:  # noqa: BLE001 - a damaged note is no reason to stop a call
-            logger.warning("The ledger's note %r cannot be read: %s", self._note, type(fault).__name__)
+            logger.warning("The ledger's note %r cannot be read: %s", self._note.name, type(fault).__name__)
             return {}
         with shared_state:
             for endpoint, state in read.items():
                 if state.changed_at >= self._states.get(endpoint, ServiceState()).changed_at:
                     self._states[endpoint] = state
         return read
-
-    async def _with_ledger(self, call: Callable[[], Awaitable[T]]) -> T | None:
-        """The result of a call to the ledger; ``None`` if it fails or takes too long.
-
-        A ledger in a locked file does not let a call end early. So it goes on without those who asked for it, and as
-        long as it does, no other is begun.
-        """
-        loop = asyncio.get_running_loop()
-        if self._late is not None and self._late.get_loop() is loop and not self._late.done():
-            return None
-        work = asyncio.ensure_future(call())
-        work.add_done_callback(_retrieve)
-        try:
-            await asyncio.wait([work], timeout=_LONGEST_NOTE_SECONDS)
-            if work.done():
-                return work.result()
-            reason = f"no answer within {_LONGEST_NOTE_SECONDS:g} seconds"
-        except Exception as fault:  # noqa: BLE001 - whatever it is, it is no reason to stop a call
-            reason = f"{type(fault).__name__}: {fault}"
-        finally:
-            if not work.done():
-                self._late = work
-        logger.warning("The ledger did not share whether the service works: %s", reason)
-        return None
 
     def _remember(self, task_id: str, submitted: _Submitted | None) -> None:
         self._tasks.pop(task_id, None)
@@ -288,12 +260,6 @@ def _about_unknown(state: ServiceState, account: str) -> str:
     named = ", ".join(in_short(key.removeprefix(f"{account}/")) for key in keys[:_MOST_NAMED])
     more = "" if len(keys) <= _MOST_NAMED else f" and {len(keys) - _MOST_NAMED} more"
     return f"These submits have an unknown outcome and may have been charged: {named}{more}."
-
-
-def _retrieve(work: asyncio.Future[Any]) -> None:
-    """Take the error of a call that nobody waits for any more; asyncio would report that nobody did."""
-    if not work.cancelled():
-        work.exception()
 
 
 def _action(entry: Entry) -> tuple[str, str]:

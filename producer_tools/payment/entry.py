@@ -15,13 +15,13 @@ Source = Literal["answer", "callback", "listing", "person"]
 
 
 TASK_CLAIM = "task of "
-"""How the fingerprint of a claim begins that says which request a task belongs to.
+"""The fingerprint of a claim on a task begins so. The claim says which request the task belongs to.
 
 A search writes it before it takes a task that it has found, so two searches never take one task for two requests.
 """
 
 KEY_CLAIM = "key of "
-"""How the fingerprint of a claim begins that says which recording a caller's key belongs to.
+"""The fingerprint of a claim on a caller's key begins so. The claim says which recording the key belongs to.
 
 An upload writes it before it is paid for, so a key never pays for two recordings.
 """
@@ -82,7 +82,7 @@ class Entry:
 
     @property
     def is_claim(self) -> bool:
-        """Whether it is no request: it only says what a task or a key belongs to, so that it belongs to one thing."""
+        """Whether it is no request: it only says which request a task, or which recording a key, belongs to."""
         return self.fingerprint.startswith((TASK_CLAIM, KEY_CLAIM))
 
     def is_being_sent(self, now: float) -> bool:

@@ -104,17 +104,18 @@ class RecordingKeys:
         owner = uuid4().hex
         while True:
             place = await self.claimed_before(key, account, ledger) or await self._begun(key, sha256, account, ledger)
-            claim = place.claim
-            if claim is None:  # another process has begun one at the same moment
+            if place.claim is None:  # another process has begun one at the same moment
                 await self._clock.sleep(_RECHECK_SECONDS * uniform(0.2, 1.8))  # noqa: S311 - not a secret
-            elif place.sha256 != sha256:
+                continue
+            if place.sha256 != sha256:
                 answer = place.entry.answer if place.entry else None
                 raise SubmissionConflictError(key, read_answer(answer).task_id if answer else None)
-            elif place.entry is not None:
+            if place.entry is not None:
                 return place
-            # If another call has claimed it for the same recording and fails, it must not give the claim up any more.
-            elif await guarded(ledger.replace(claim, mine := claim.changed(owner=owner))):
-                return place._replace(claim=mine)
+            # Another call may have claimed it for the same recording. If that one fails, it must not give the claim up.
+            own = place.claim.changed(owner=owner)
+            if await guarded(ledger.replace(place.claim, own)):
+                return place._replace(claim=own)
 
     async def give_up(self, place: Filed, ledger: Ledger) -> None:
         """Give a caller's key up, unless its recording was sent, or another call needs the claim."""

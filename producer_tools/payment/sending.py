@@ -250,8 +250,8 @@ class _Record:
                 await self._written(partial(_put, known, answered, self.ledger))
             elif known is not None and (known.answer or {}).get("task_id") != task_id:
                 logger.error("Task %s was paid for, but its key now belongs to another.", task_id)
-        except LedgerError:
-            logger.exception("Task %s was submitted, but the ledger could not record it.", task_id)
+        except LedgerError as error:
+            _log_failure(error, f"Task {task_id} was submitted, but the ledger could not record it.")
         except asyncio.CancelledError:
             logger.exception("Task %s was submitted, but the ledger did not record it in time.", task_id)
             raise
@@ -259,12 +259,17 @@ class _Record:
     async def _try_to_put(self, changed: Entry | None) -> bool:
         try:
             return await self._written(partial(_put, self.entry, changed, self.ledger))
-        except LedgerError:
-            logger.exception("The ledger could not record what became of the request under %r.", self.entry.key)
+        except LedgerError as error:
+            _log_failure(error, f"The ledger could not record what became of the request under {self.entry.key!r}.")
             return False
 
     async def _written(self, write: Callable[[], Awaitable[T]]) -> T:
         return await written(self.ledger, write, is_cancelled=self.is_ending)
+
+
+def _log_failure(error: LedgerError, what: str) -> None:
+    """Log that the ledger failed after the request was sent: the error's own text says that nothing was sent."""
+    logger.error("%s %s", what, error.message, exc_info=error.__cause__)
 
 
 async def begun(

@@ -10,7 +10,8 @@ from producer_tools.errors import LedgerError, ProducerToolError
 from producer_tools.http.callbacks import CallbackReceiver
 from producer_tools.payment.entry import TASK_CLAIM, Entry, Source
 from producer_tools.payment.ledger import Ledger, guarded
-from producer_tools.tasks.listing import Listing, SentRequest
+from producer_tools.tasks.listing import Listing
+from producer_tools.tasks.sent_request import SentRequest
 from producer_tools.telemetry import logger
 
 GRACE_SECONDS = 60.0
@@ -22,8 +23,9 @@ _CLOCK_DIFFERENCE = 30.0
 # Entries begun up to an hour before a request may own the same task, because an answer may come long after the request.
 _SECONDS_OF_RECENT = 3600.0
 _MOST_CANDIDATES = 10
+# Seconds that the first search gets at least, even if the time of all searches is over, and those of a further one.
 _SHORTEST_SEARCH = 5.0
-_LAST_SEARCH = 1.0
+_SHORTEST_FURTHER_SEARCH = 1.0
 
 State = Literal["found", "not_found", "several", "not_listed", "unclear"]
 
@@ -81,7 +83,7 @@ class Settler:
             if left <= 0 or finding.state in ("found", "several", "not_found") or self._is_hopeless(finding, entry):
                 return finding
             await self._clock.sleep(min(next(pauses, left), left))
-            shortest = _LAST_SEARCH
+            shortest = _SHORTEST_FURTHER_SEARCH
 
     async def _search_in_time(self, entry: Entry, ledger: Ledger, seconds: float) -> Finding:
         """One search, which a slow listing does not hold up: by the machine's time, as every timeout of a request."""
@@ -99,16 +101,16 @@ class Settler:
         return finding.state == "not_listed" and not waits_for_callback
 
     async def _search_once(self, entry: Entry, ledger: Ledger) -> Finding:
-        finding = Finding("unclear")
-        for look in (self._called_back, self._listed):
-            # Whoever knows a callback address can post ids that cause errors, and the listing may still answer. A
-            # ledger that fails here leaves the outcome unknown, since the request was sent.
+        sent = SentRequest(entry.endpoint, entry.request)
+        finding = None
+        # Errors of the service and the ledger leave the outcome unknown, since the request was sent. Whoever knows the
+        # callback address can post ids that cause errors, so the list is read all the same.
+        with suppress(ProducerToolError):
+            finding = await self._called_back(entry, sent, ledger)
+        if finding is None or finding.state != "found":
             with suppress(ProducerToolError):
-                found = await look(entry, SentRequest(entry.endpoint, entry.request), ledger)
-                finding = found or finding
-            if finding.state == "found":
-                break
-        return finding
+                finding = await self._listed(entry, sent, ledger)
+        return finding or Finding("unclear")
 
     async def _called_back(self, entry: Entry, sent: SentRequest, ledger: Ledger) -> Finding | None:
         """The task that a callback has brought; ``None`` if none has."""
@@ -145,10 +147,10 @@ class Settler:
             return Finding("several" if len(candidates) > 1 and not is_contested else "unclear", tuple(candidates))
         if now < latest:
             return Finding("unclear")
-        near = await self._listing.may_have_become(entry.account, sent, since, until)
+        possible = await self._listing.possible_tasks(entry.account, sent, since, until)
         if not await self._listing.lists_own(entry.account):
             return Finding("not_listed")
-        free = await self._free(entry, sent, [task_id for task_id in near if task_id not in owned], ledger)
+        free = await self._free(entry, sent, [task_id for task_id in possible if task_id not in owned], ledger)
         return Finding("unclear" if free else "not_found", free)
 
     @staticmethod

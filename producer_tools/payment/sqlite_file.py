@@ -77,10 +77,10 @@ class SqliteFile:
         try:
             connection = self._begun(min(call.give_up_at for call in calls))
             calls = self._waiting.copy()  # more may have come while another process held the lock
-            settle = _run_each(connection, calls)
+            reports = _run_each(connection, calls)
             self._check_place()  # if it is another one, what was just written is gone
-            for each in settle:
-                each()
+            for report in reports:
+                report()
         except BaseException as error:  # noqa: BLE001 - whatever it is, every thread must get it
             if sqlite_schema.is_locked(error):
                 now = time.monotonic()
@@ -144,18 +144,18 @@ def _run_each(connection: "sqlite3.Connection", calls: Sequence[_Call]) -> list[
     """Run each call in the transaction that has begun, and end the transaction.
 
     Returns:
-        What tells each call its outcome.
+        For each call, what tells it its outcome.
     """
-    settle: list[Callable[[], None]] = []
+    reports: list[Callable[[], None]] = []
     with connection:
         for call in calls:
             connection.execute("SAVEPOINT call")
             try:
-                settle.append(partial(call.outcome.set_result, call.work(connection)))
+                reports.append(partial(call.outcome.set_result, call.work(connection)))
             except Exception as error:
                 if not connection.in_transaction:  # a full disk, for example, ends the transaction of all
                     raise
                 connection.execute("ROLLBACK TO call")
-                settle.append(partial(call.outcome.set_exception, error))
+                reports.append(partial(call.outcome.set_exception, error))
             connection.execute("RELEASE call")
-    return settle
+    return reports

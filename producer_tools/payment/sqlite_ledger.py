@@ -117,13 +117,23 @@ class SqliteLedger:
         try:
             return self._file.run(work)
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the second is how a damaged name of a table is reported
-            raise LedgerError(f"The ledger's file {self._file.path} cannot be used: {error}.") from error
+            what = f"The ledger's file {self._file.path} cannot be used: {error}.{_hint(self._file.path, error)}"
+            raise LedgerError(what) from error
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SqliteLedger, (self._file.path.absolute(),)
 
     def __repr__(self) -> str:
         return f"SqliteLedger({str(self._file.path)!r})"
+
+
+def _hint(path: Path, error: Exception) -> str:
+    """What to do, where SQLite's own words do not say it."""
+    if path.is_dir():
+        return " It is a directory: name a file in it."
+    if not path.parent.is_dir():
+        return f" There is no directory {path.parent}: make it, or correct the path."
+    return " Name another file, or restore this one from a backup." if "not a database" in str(error) else ""
 
 
 def begin(

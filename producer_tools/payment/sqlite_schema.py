@@ -32,26 +32,28 @@ _OTHER_TABLES = (
 ALL_DAYS = -1
 """The day under which the totals of all days stand."""
 
+# The same day as `day_of`.
+_DAY = "CAST({row}.begun_at AS INTEGER) / 86400"
+
 _COUNTED = f"""
-    SELECT scope, CAST(begun_at AS INTEGER) / 86400, usd, credits, count(*) FROM spending GROUP BY 1, 2, 3, 4
+    SELECT scope, {_DAY.format(row="spending")}, usd, credits, count(*) FROM spending GROUP BY 1, 2, 3, 4
     UNION ALL
     SELECT scope, {ALL_DAYS}, usd, credits, count(*) FROM spending GROUP BY 1, 2, 3, 4
 """  # noqa: S608 - constants only
 
 
 def _trigger(event: str, row: str, calls: int) -> str:
-    """A trigger that keeps the totals when a row of `spending` is inserted or deleted."""
-    day = f"CAST({row}.begun_at AS INTEGER) / 86400"
-    counted = " ".join(
-        f"INSERT INTO totals VALUES ({row}.scope, {each}, {row}.usd, {row}.credits, {calls}) "  # noqa: S608 - see above
+    """A trigger that changes the totals when a row of `spending` is inserted or deleted."""
+    changes = " ".join(
+        f"INSERT INTO totals VALUES ({row}.scope, {day}, {row}.usd, {row}.credits, {calls}) "  # noqa: S608 - see above
         f"ON CONFLICT DO UPDATE SET calls = calls + {calls};"
-        for each in (day, ALL_DAYS)
+        for day in (_DAY.format(row=row), ALL_DAYS)
     )
-    return f"CREATE TRIGGER totals_after_{event} AFTER {event} ON spending BEGIN {counted} END"
+    return f"CREATE TRIGGER totals_after_{event} AFTER {event} ON spending BEGIN {changes} END"
 
 
-# Numbers of calls by price, so that checking a budget takes as long with a million entries as with ten. SQLite keeps
-# them itself, so they are right also if a process writes whose code is older than this table.
+# How many calls of each price there are, so that a budget is checked as fast with a million entries as with ten. SQLite
+# changes them itself, so they are also right if a process with older code writes to the file.
 _TOTALS = (
     "CREATE TABLE totals (scope, day, usd, credits, calls, PRIMARY KEY (scope, day, usd, credits)) WITHOUT ROWID",
     f"INSERT INTO totals {_COUNTED}",

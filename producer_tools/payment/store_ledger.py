@@ -53,7 +53,7 @@ class StoreLedger:
             BudgetExceededError: it does not fit into a limit.
             Exception: whatever the store raises; then nothing may be sent.
         """
-        # Together: an async store sends reads that start at the same time in one go.
+        # At the same time, because an async store then sends all reads together.
         for known in await asyncio.gather(*map(self.get, dict.fromkeys((entry.key, *former_keys)))):
             if known is not None:
                 return known

@@ -14,22 +14,19 @@ from producer_tools.errors import LedgerError
 from producer_tools.payment.entry import Entry, Limit, Spent, day_of, encoded
 from producer_tools.payment.ledger import check_limits
 
-# A process that dies between writing down what it means to spend and spending it leaves that for two minutes.
 _SECONDS_TO_CONFIRM = 60.0
+# The clocks of two machines may differ by a minute. So what a process wrote down that died before it confirmed it
+# counts for two minutes.
 _CLOCK_DIFFERENCE = 60.0
-"""The clocks of two machines may differ by a minute."""
 
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 2.0
 
-_MANY = 100
-"""So many items of single calls are put into lists."""
-
-_MOST_AT_ONCE = 1000
-"""At most so many, since the caller waits for it."""
-
+# So many old calls are put into lists together: at least, and at most, because a caller waits for it.
+_FEWEST_TO_LIST = 100
+_MOST_TO_LIST = 1000
+# A call that the service refuses is removed, which is easy only while it is in no list.
 _SECONDS_UNTIL_LISTED = 600.0
-"""A call that was refused is counted no longer, so it must not be in a list yet when its answer comes."""
 
 
 class _Items(Protocol):
@@ -98,7 +95,7 @@ class StoreSpending:
         """Count an entry no longer."""
         for scope in entry.scopes:
             await self._items.delete(_of_day(scope, entry), entry.owner)
-            if time.time() - entry.begun_at > _SECONDS_UNTIL_LISTED / 2:
+            if time.time() - entry.begun_at > _SECONDS_UNTIL_LISTED / 2:  # the half, because clocks differ
                 await self._remove_old(scope, entry.owner)
 
     async def _remove_old(self, scope: str, owner: str) -> None:
@@ -114,7 +111,7 @@ class StoreSpending:
         await self._write(entry, confirmed=False)
         fits = False
         try:
-            # Together: an async store sends reads that start at the same time in one go.
+            # At the same time, because an async store then sends all reads together.
             counted = await asyncio.gather(*(self._counted(limit.scope, limit.day) for limit in limits))
             check_limits(entry, limits, [each.certain() for each in counted])
             for each in counted:
@@ -131,9 +128,9 @@ class StoreSpending:
     async def _shorten(self, counted: "_Counted") -> None:
         """Put old calls into lists, if there are many. Nothing that counts is deleted before it is in a list."""
         await self._delete(counted.given_up)
-        if sum(map(len, counted.old.values())) < _MANY:
+        if sum(map(len, counted.old.values())) < _FEWEST_TO_LIST:
             return
-        left = _MOST_AT_ONCE
+        left = _MOST_TO_LIST
         for namespace, old in counted.old.items():
             calls = old[:left]
             left -= len(calls)
@@ -163,7 +160,7 @@ class StoreSpending:
 
 
 class _Counted:
-    """What some items say that was spent, and is about to be.
+    """What was spent and is about to be spent, by some items.
 
     Args:
         items: the items.
@@ -172,7 +169,7 @@ class _Counted:
     Attributes:
         old: by namespace, the items of confirmed calls that can be put into a list.
         lists: by namespace, the lists.
-        given_up: the items of calls that were never confirmed, long ago.
+        given_up: the items of calls that were reserved long ago and never confirmed.
     """
 
     def __init__(self, items: Iterable[Any], now: float) -> None:

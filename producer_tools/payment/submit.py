@@ -19,7 +19,7 @@ from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry
 from producer_tools.payment.keys import is_same_request, ledger_key
-from producer_tools.payment.ledger import Ledger, guarded, written
+from producer_tools.payment.ledger import Ledger, MemoryLedger, guarded, written
 from producer_tools.payment.outcomes import Outcomes
 from producer_tools.payment.sending import Sender, begun
 from producer_tools.requests import MusicRequest, PaidRequest
@@ -107,6 +107,7 @@ class Submissions:
         self._outcomes = outcomes
         self._on_submitted = on_submitted
         self._in_progress = KeyLocks()
+        self._has_warned = False
         self._running: dict[asyncio.Task[Task], _Call] = {}
 
     async def submit(
@@ -238,6 +239,12 @@ class Submissions:
         """Begin the entry and return ``None``; or return the entry of the same request, sent before."""
         former_keys = call.former_ledger_keys
         limits = self._sender.limits(entry)
+        if limits and type(call.ledger) is MemoryLedger and not self._has_warned:
+            self._has_warned = True
+            telemetry.logger.warning(
+                "A budget with per or scope counts in the ledger, and this client's is in memory: each process begins "
+                "from 0. Give the client one that lasts, such as ledger=SqliteLedger('songs.sqlite')."
+            )
         while True:
             known = await written(call.ledger, partial(begun, entry, call.ledger, tuple(former_keys), limits))
             if known is None or known.owner == entry.owner:

@@ -6,9 +6,9 @@ from producer_tools.payment.entry import Entry, Spent, day_of
 
 
 class Totals:
-    """Totals that are kept up to date, so that reading one takes as long with a million entries as with ten.
+    """Totals that change with each entry, so that one is read as fast with a million entries as with ten.
 
-    They are numbers of calls by price. So they are exact, and an entry that is removed leaves no rounding error.
+    They are numbers of calls of each price, so they are exact.
     """
 
     def __init__(self) -> None:

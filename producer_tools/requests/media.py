@@ -35,11 +35,17 @@ class UploadAudio(PaidRequest):
     @model_validator(mode="before")
     @classmethod
     def _refuse_path(cls, given: Any) -> Any:
-        """Say where a file on disk may be named: pydantic would only say that there is no such argument."""
+        """Say where a file on disk may be named: pydantic would only say that something is no argument, or no URL."""
         if isinstance(given, Mapping) and given.get("path") is not None:
             raise ValueError(
                 "path is not possible here: only the tool of a toolkit with an upload_dir takes a file. Give the "
                 "audio_url of a file on the web, or let the application call client.upload(path)"
+            )
+        url = given.get("audio_url") if isinstance(given, Mapping) else None
+        if isinstance(url, str) and url.strip() and ":" not in url:
+            raise ValueError(
+                "audio_url is no valid URL: it must begin with https://. A file on disk has none; the application can "
+                "upload it with client.upload(path)"
             )
         return given
 

@@ -63,8 +63,8 @@ def _answer(messages: list[BaseMessage], tools: dict[str, Any]) -> AIMessage:
         return AIMessage(last.text)  # a tool of another package
     result = _result(last)
     for name in _TOOL_TO_CALL.findall(result.get("next_step", "")):
-        if name in tools:
-            return _calls(name, _arguments(result, tools[name]["parameters"]["properties"]))
+        if name in tools and (calls := _arguments(result, tools[name]["parameters"]["properties"])):
+            return _calls(name, calls)
     return AIMessage(_summary(result))
 
 
@@ -119,5 +119,6 @@ def _arguments(result: dict[str, Any], parameters: dict[str, Any]) -> list[dict[
 def _summary(result: dict[str, Any]) -> str:
     lines = [f"{item.get('title', 'Untitled')}: {item.get('audio_url', 'no audio')}" for item in _items(result)]
     lines += [f"Saved {saved['path']}" for saved in result.get("files", [])]
+    lines += [f"Not saved ({failed['kind']}): {failed['message']}" for failed in result.get("failed", [])]
     errors = [str(task["error"]) for task in result.get("tasks", [result]) if task.get("error")]
     return "\n".join(lines + errors) or "There is no result."

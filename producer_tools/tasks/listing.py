@@ -6,9 +6,8 @@ answers three times with something else, with other accounts' tasks, or with non
 once it has listed one of the account's own tasks, such an answer counts as a temporary fault.
 """
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from producer_tools.errors import (
@@ -22,78 +21,15 @@ from producer_tools.errors import (
 )
 from producer_tools.http.safe_text import LONGEST_ID, safe_name
 from producer_tools.http.transport import Transport
-from producer_tools.requests import AUDIOS, DELIVERY, LYRICS, TASKS, UPLOAD, VIDEOS, WAV, GetTask
+from producer_tools.requests import TASKS, GetTask
+from producer_tools.tasks.sent_request import SentRequest, created_at
 
 _PAGE = 50
 _MOST_PAGES = 20
 _DOUBTS = 3
-_TYPES = [endpoint.rpartition("/")[2] for endpoint in (AUDIOS, LYRICS, UPLOAD, VIDEOS, WAV)]
 
-# The default of each field of a song's request (spec), which the service may write down; ``None`` if it has none.
-_DEFAULTS: Mapping[str, Any] = {
-    **dict.fromkeys(("lyric", "prompt", "title", "audio_id", "seed", "lyrics_strength", "sound_strength")),
-    **dict.fromkeys(("continue_at", "replace_section_start", "replace_section_end")),
-    "instrumental": False,
-    "model": "FUZZ-2.0",
-    "weirdness": 0.5,
-    "cover_strength": 1,
-}
 # These answers to a look-up say nothing about the task.
 _NOT_ABOUT_THE_TASK = (AuthenticationError, InsufficientBalanceError, RateLimitError, ServerError, ServiceDisabledError)
-_EQUAL_NUMBERS = 1e-6  # a service that computes with 32 bits writes 0.3 as 0.30000001192092896
-
-
-class SentRequest(NamedTuple):
-    """A paid request as it was sent.
-
-    Attributes:
-        endpoint: the path that it went to.
-        body: its JSON body.
-    """
-
-    endpoint: str
-    body: Mapping[str, Any]
-
-    def made(self, record: Mapping[str, Any]) -> bool:
-        """Whether a task's record says that this request made the task.
-
-        The service may add defaults and fields that the API does not have, leave out unset ones, and write a number as
-        text. A callback address is compared too if the record has one: no two requests share it.
-        """
-        request = record.get("request")
-        if not isinstance(request, Mapping) or self._is_of_another_endpoint(record.get("type"), request):
-            return False
-        url = self.body.get("callback_url")
-        if url is not None and request.get("callback_url") not in (None, url):
-            return False
-        is_same = all(_same(value, request.get(name)) for name, value in self.body.items() if name not in DELIVERY)
-        return is_same and not self._says_more(request)
-
-    def _says_more(self, request: Mapping[str, Any]) -> bool:
-        """Whether a song's request asks for something that this one does not: other software may have sent it."""
-        return self.endpoint == AUDIOS and any(
-            not (_same(None, request.get(name)) or _same(default, request.get(name)))
-            for name, default in _DEFAULTS.items()
-            if name not in self.body
-        )
-
-    def may_have_made(self, record: Mapping[str, Any], since: float, until: float) -> bool:
-        """Whether a record does not rule out that it is this request's: of the same kind, from about the same time."""
-        request = record.get("request")
-        created = _created_at(record)
-        if created is not None and not since <= created <= until:
-            return False
-        if not isinstance(request, Mapping):
-            return record.get("type") not in _TYPES or record.get("type") == self.endpoint.rpartition("/")[2]
-        return not self._is_of_another_endpoint(record.get("type"), request) and all(
-            _same(self.body.get(name), request.get(name)) for name in ("action", "audio_id")
-        )
-
-    def _is_of_another_endpoint(self, kind: object, request: Mapping[str, Any]) -> bool:
-        # The other endpoints' bodies have no action, and one field that a song's body may have as well.
-        if ("action" in self.body) != ("action" in request):
-            return True
-        return kind in _TYPES and kind != self.endpoint.rpartition("/")[2]
 
 
 class _Page(NamedTuple):
@@ -164,24 +100,23 @@ class Listing:
             records, total = await self._page(account, {**window, "limit": _PAGE, "offset": offset})
             if records is None or (offset == 0 and not records and not await self._lists_anything(account)):
                 return None
-            for each in records:
-                # A service may ignore the window, and would then list an earlier request for the same song.
-                if (created := _created_at(each)) is not None and first <= created <= last and sent.made(each):
-                    found |= {task_id: each} if (task_id := _id(each)) else {}
-            page = {_id(each): _created_at(each) for each in records}
+            # A service may ignore the window, and would then list an earlier request for the same song.
+            inside = [each for each in records if (at := created_at(each)) is not None and first <= at <= last]
+            found |= {task_id: each for each in inside if (task_id := _id(each)) and sent.made(each)}
+            page = {_id(each): created_at(each) for each in records}
             if page.keys() <= read.keys():
                 if not found:
                     _check_end(len(records), len(read), total)
                 return found
             read |= page
-            times = [created for created in read.values() if created is not None]
-            if _is_newest_first(times, certainly=True) and all(at is not None and at < first for at in page.values()):
-                return found
+            times = _times(read.values())
+            if all(at is not None and at < first for at in page.values()) and times[0] > times[-1]:
+                return found  # the newest come first, and the next pages have only older ones
             offset += len(records)  # the service's pages may be shorter than the limit
         raise AnswerError("too_many_tasks", f"The account has more than {len(read)} tasks of that time.")
 
-    async def may_have_become(self, account: str, sent: SentRequest, since: float, until: float) -> list[str]:
-        """The ids of the newest tasks that rule out that a request has no task, although `find` does not return them.
+    async def possible_tasks(self, account: str, sent: SentRequest, since: float, until: float) -> list[str]:
+        """The ids of the newest tasks that a request may have become, although `find` does not return them.
 
         The service's clock may differ from this machine's: then an equal request is outside of the time that was
         searched. Or the service may write a request down in another way, or leave it out of the list.
@@ -190,8 +125,8 @@ class Listing:
             ProducerToolError: the service cannot answer now.
         """
         records = (await self._page(account, {"limit": _PAGE})).records or []
-        times = [created for each in records if (created := _created_at(each)) is not None]
-        if not _is_newest_first(times):
+        times = _times(created_at(each) for each in records)
+        if times and times[0] < times[-1]:  # the oldest come first
             raise _odd_answer()
         near = [each for each in records if sent.made(each) or sent.may_have_made(each, since, until)]
         return [task_id for each in near if (task_id := _id(each))]
@@ -211,6 +146,8 @@ class Listing:
 
     async def is_own(self, account: str, task_id: str, sent: SentRequest) -> bool | None:
         """Whether a task that was found is one of this account, made by this request.
+
+        If it is, the service is known to list this account's tasks.
 
         Args:
             account: the hash of the token of this call.
@@ -289,45 +226,13 @@ def _check_end(size: int, read: int, total: object) -> None:
         raise _odd_answer()
 
 
-def _is_newest_first(times: Sequence[float], *, certainly: bool = False) -> bool:
-    """Whether a list of tasks begins with the newest one, by when they were created.
-
-    Args:
-        times: when, in the list's order.
-        certainly: not if the times do not differ.
-    """
-    if not times or times[0] == times[-1]:
-        return not certainly
-    return times[0] > times[-1]
-
-
-def _same(sent: object, recorded: object) -> bool:
-    """Whether a record has the value that was sent, perhaps written in another way."""
-    if not isinstance(recorded, str | int | float | None):
-        return False
-    if isinstance(sent, bool):
-        return str(recorded).lower() in ({"true", "1"} if sent else {"false", "0", "none", ""})
-    if sent is None or sent == "":
-        return recorded is None or recorded is False or recorded == ""
-    if isinstance(sent, float | int) and recorded is not None:
-        try:
-            return math.isclose(float(sent), float(recorded), rel_tol=_EQUAL_NUMBERS)
-        except (ValueError, OverflowError):
-            return False
-    return str(sent).split() == str(recorded).split()
+def _times(created: Iterable[float | None]) -> list[float]:
+    """The times that are known."""
+    return [at for at in created if at is not None]
 
 
 def _odd_answer() -> AnswerError:
     return AnswerError("odd_listing", "The tasks could not be listed this time.")
-
-
-def _created_at(record: Mapping[str, Any]) -> float | None:
-    """When a task was created, in Unix seconds; ``None`` if its record does not say so in a number."""
-    value = record.get("created_at")
-    try:
-        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-    except OverflowError:
-        return None
 
 
 def _id(record: Mapping[str, Any]) -> str | None:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from producer_tools.concurrency.clock import Clock
 from producer_tools.concurrency.limits import RateLimiter
 from producer_tools.errors import ProducerError, ProducerToolError, TaskNotFoundError
-from producer_tools.http.faults import may_be_caused_by_one_task, may_concern_one_task, unreadable
+from producer_tools.http.faults import failure_may_concern_one_task, refusal_may_concern_one_task, unreadable
 from producer_tools.http.retries import with_retries
 from producer_tools.http.tokens import token_id
 from producer_tools.http.transport import Transport
@@ -102,27 +102,27 @@ class LookUps:
     async def _outcomes(self, task_ids: list[str], /, *, alone: bool, retry: bool) -> Mapping[str, Outcome]:
         """Look up the tasks of one request. If it is refused, halve it until only the ids that are refused are left.
 
-        If it fails, it is halved too, because of a task that the service fails on. The service may also fail on every
-        task, so this ends when all of the quarters fail as well.
+        If it fails, it is halved too, because one task may be the cause. But the service may also fail on every task,
+        so this ends when all of the quarters fail as well.
         """
         outcomes: dict[str, Outcome] = {}
         parts, failed_rounds = [task_ids], 0
         answers = [await self._answer(task_ids, alone=alone, retry=retry)]
         while parts:
             errors = [answer for answer in answers if isinstance(answer, ProducerToolError)]
-            failures = [error for error in errors if may_be_caused_by_one_task(error)]
-            failed_rounds = failed_rounds + 1 if len(failures) == len(parts) else 0
-            retry = retry and not failures  # the whole request was made again for half a minute
+            failures = sum(failure_may_concern_one_task(error) for error in errors)
+            failed_rounds = failed_rounds + 1 if failures == len(parts) else 0
+            retry = retry and not failures  # the whole request was repeated for half a minute, which is enough
             halves: list[list[str]] = []
             for part, answer in zip(parts, answers, strict=True):
                 if not isinstance(answer, ProducerToolError):
                     outcomes |= answer
                     continue
-                is_refused = may_concern_one_task(answer)
-                if len(part) > 1 and (is_refused or (answer in failures and failed_rounds < _MOST_FAILED_ROUNDS)):
+                is_refusal, is_failure = refusal_may_concern_one_task(answer), failure_may_concern_one_task(answer)
+                if len(part) > 1 and (is_refusal or (is_failure and failed_rounds < _MOST_FAILED_ROUNDS)):
                     halves += [part[: len(part) // 2], part[len(part) // 2 :]]
                     continue
-                if is_refused or (answer in failures and len(part) == 1 < len(task_ids)):
+                if len(part) == 1 and (is_refusal or (is_failure and len(task_ids) > 1)):
                     answer.about(part[0])
                 outcomes |= dict.fromkeys(part, answer)
             parts = halves

@@ -19,7 +19,7 @@ class PollInterval:
     def __init__(self, interval: float, clock: Clock) -> None:
         self._interval = interval
         self._clock = clock
-        # By task and token. The tasks are in the order of the latest times, and the tokens of a task in that of theirs.
+        # By task, then by token. Tokens are in the order of their times, and tasks in that of their latest times.
         self._next: dict[str, dict[str, float]] = {}
 
     def next_turn(self, token_id: str, task_id: str) -> float | None:
@@ -35,9 +35,9 @@ class PollInterval:
             while self._next and _latest(self._next[oldest := next(iter(self._next))]) <= now:
                 del self._next[oldest]
             for task_id in task_ids:
-                of_task = self._next.pop(task_id, {})
-                self._next[task_id] = {each: at for each, at in of_task.items() if at > now and each != token_id}
-                self._next[task_id][token_id] = now + self._interval
+                before = self._next.pop(task_id, {})
+                of_task = {each: at for each, at in before.items() if at > now and each != token_id}
+                self._next[task_id] = {**of_task, token_id: now + self._interval}
 
     def forget(self, token_id: str, task_id: str) -> None:
         """Let a task be looked up at once with this token: it does not change any more."""

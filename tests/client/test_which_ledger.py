@@ -1,6 +1,7 @@
 """Which ledger a call uses: its own argument, else the client's, else the graph's store, else memory."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from langgraph.prebuilt import ToolNode
 from langgraph.store.memory import InMemoryStore
 
 from producer_tools import (
+    Budget,
     Ledger,
     MemoryLedger,
     ProducerClient,
     ProducerGenerateMusic,
+    SqliteLedger,
     StoreLedger,
     SubmissionUnknownError,
 )
@@ -45,17 +48,17 @@ async def test_the_calls_ledger_wins_over_the_clients(sandbox: ProducerSandbox) 
     assert not await has_entry(clients, KEY)
 
 
-class LedgerWithLength(MemoryLedger):
-    """A ledger of the application's own that says how many entries it has, so it is false while it is empty."""
+class FalseLedger(MemoryLedger):
+    """A ledger that is false, as one of the application's own is that has a length and no entries yet."""
 
-    def __len__(self) -> int:
-        return len(self._entries)
+    def __bool__(self) -> bool:
+        return False
 
 
 @pytest.mark.parametrize("is_calls", [True, False])
-async def test_an_empty_ledger_is_not_passed_over(is_calls: bool, sandbox: ProducerSandbox) -> None:
+async def test_a_ledger_that_is_false_is_used(is_calls: bool, sandbox: ProducerSandbox) -> None:
     """Its first request would be written down elsewhere, and paid for again when it is made the next time."""
-    own = LedgerWithLength()
+    own = FalseLedger()
     for _ in range(2):
         async with client_of(sandbox, None if is_calls else own) as client:
             await client.submit(SONG, key=KEY, ledger=own if is_calls else None)
@@ -85,7 +88,22 @@ async def test_without_any_ledger_memory_is_used(client: ProducerClient, sandbox
     assert client.graph_ledger(None) is None
 
 
-@pytest.mark.parametrize("own", [LedgerWithLength(), None], ids=["the client's", "the store's"])
+async def test_a_lasting_budget_in_memory_is_warned_of(
+    client: ProducerClient, tmp_path: Path, sandbox: ProducerSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process that is started each hour would spend the budget of a day each hour, in silence."""
+    with Budget(max_calls=5, per="day"):
+        async with client_of(sandbox, SqliteLedger(tmp_path / "ledger.sqlite")) as lasting:
+            await lasting.submit(SONG)
+        assert not caplog.records
+        for _ in range(2):
+            await client.submit(SONG)
+    with Budget(max_calls=5):
+        await client.submit(SONG)
+    assert [record.message for record in caplog.records if "begins from 0" in record.message] == [caplog.messages[0]]
+
+
+@pytest.mark.parametrize("own", [FalseLedger(), None], ids=["the client's", "the store's"])
 async def test_in_a_graph_the_clients_ledger_wins_over_the_store(own: Ledger | None, sandbox: ProducerSandbox) -> None:
     store = InMemoryStore()
     async with client_of(sandbox, own) as client:

@@ -66,6 +66,23 @@ SCRIPTS = {
         asyncio.run(notebook())
     """,
     "sync and async mixed": "asyncio.run(make_song()); check(tool.invoke(song)); asyncio.run(make_song())",
+    "a hook that exits": """
+        async def leave(): sys.exit("enough")
+        careful = type(tool)(client=toolkit.client, before_submit=leave)
+        try: careful.invoke(song)
+        except SystemExit as exit: assert exit.code == "enough", exit.code
+        else: raise AssertionError("the exit was lost")
+        check(tool.invoke(song))
+    """,
+    "a task that ends the background loop": """
+        from producer_tools.concurrency.sync import run_sync
+        async def leave(): sys.exit("enough")
+        try: run_sync(lambda: asyncio.create_task(leave()))
+        except BaseException: pass
+        for thread in threading.enumerate():
+            if thread.daemon: thread.join()
+        check(tool.invoke(song))
+    """,
     "a cancelled call": """
         async def main():
             call = asyncio.create_task(tool.ainvoke(song))

@@ -120,10 +120,9 @@ async def _hold_once(semaphore: Semaphore) -> None:
         pass
 
 
-async def test_thousands_of_waiters_are_not_each_followed_by_a_walk_through_the_others() -> None:
+async def test_thousands_of_waiters_take_little_time() -> None:
     """16,000 submits at once took two minutes of the event loop, in which nothing else of the server went on."""
-    seconds = [await _seconds_for(number) for number in (1000, 8000)]
-    assert seconds[1] < 8 * 4 * seconds[0]
+    assert await _seconds_for(4000) < 2, "some 0.05 seconds, or 8 if each of them walks through all others"
 
 
 async def _seconds_for(waiters: int) -> float:

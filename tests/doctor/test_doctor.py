@@ -199,10 +199,12 @@ async def test_a_price_is_bounded_and_cannot_command_the_terminal(sandbox: Produ
 
 async def test_the_ledger_and_the_directory(client: ProducerClient, tmp_path: Path) -> None:
     absent, text = tmp_path / "absent.sqlite", tmp_path / "text.sqlite"
+    lost = tmp_path / "absent" / "ledger.sqlite"
     text.write_text("no database")
     unknown = await asyncio.to_thread(write, tmp_path / "unknown.sqlite", [entry("order-1")])
     for ledger, state, message in (
         (absent, "not known", "There is no file"),
+        (lost, "bad", f"there is no directory {lost.parent}"),  # a paid call would end with a LedgerError
         (text, "bad", "is not a SQLite file"),
         (unknown, "bad", "1 request has an unknown outcome"),
     ):

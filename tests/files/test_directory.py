@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from producer_tools import ConfigurationError, ProducerClient, ProducerToolkit
+from producer_tools import ConfigurationError, Downloader, ProducerClient, ProducerToolkit, SqliteLedger
 from producer_tools.langgraph import album_graph
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
@@ -90,3 +90,21 @@ async def test_a_toolkit_without_a_directory_checks_none(
     tool = {tool.name: tool for tool in ProducerToolkit(client=client).get_tools()}[CALL["name"]]
     assert (await tool.ainvoke(CALL)).status == "success"
     assert len(sandbox.charges) == 1
+
+
+async def test_a_path_in_the_home_directory(
+    tmp_path: Path, sandbox: ProducerSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a shell replaces the ``~``: Python makes a directory of that name, and who would remove it with ``rm``?"""
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    for directory in (home, elsewhere):
+        directory.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    ledger = SqliteLedger("~/ledger.sqlite")
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0, ledger=ledger) as client:
+        [task] = (await client.wait(await client.submit(GenerateMusic(prompt="a waltz")), timeout=60)).tasks
+        await Downloader(client, "~/songs").save(task)
+    assert {path.name for path in home.iterdir()} == {"ledger.sqlite", "songs"}
+    assert list(elsewhere.iterdir()) == []

@@ -212,6 +212,22 @@ NOT_ALLOWED = [
 ]  # fmt: skip
 
 
+def test_a_path_in_the_home_directory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a shell replaces the ``~``. A model's path never leaves its folder."""
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    assert read_recording("~/take.wav").content == wav()
+    with pytest.raises(InvalidArgumentError, match="does not exist"):
+        read_inside(folder, "~/take.wav")
+
+
+def test_an_address_is_no_path(folder: Path) -> None:
+    """That a file does not exist would not tell where an address is to be given."""
+    for read in (read_recording, lambda path: read_inside(folder, path)):
+        with pytest.raises(InvalidArgumentError, match="give it as audio_url"):
+            read("https://example.org/take.wav")
+
+
 @pytest.mark.usefixtures("_both_ways")
 def test_a_file_of_the_folder_is_read(folder: Path) -> None:
     assert read_inside(folder, "take.wav").content == wav()

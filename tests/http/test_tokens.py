@@ -85,6 +85,14 @@ async def test_a_token_that_no_header_can_carry_is_refused_and_not_shown() -> No
     assert "Evil" not in f"{caught.value!r} {caught.value}"
 
 
+@pytest.mark.parametrize("copied", ["Bearer secret", "bearer secret", '"secret"', "'secret'"])
+async def test_a_token_with_its_surroundings_is_refused_and_not_shown(copied: str) -> None:
+    """The service would only say that it is wrong. Docker, for one, leaves the quotation marks of its variables."""
+    with pytest.raises(ConfigurationError, match="Give the token alone") as caught:
+        await ProducerClient(copied, "http://127.0.0.1:1").get_task("t")
+    assert "secret" not in str(caught.value)
+
+
 async def test_the_token_is_in_no_repr_no_error_and_no_pickle(tmp_path: Path) -> None:
     """Not even if the service quotes it in every part of an error; it would end up in logs."""
     token = "sk-a-very-secret-token"

@@ -14,7 +14,7 @@ from producer_tools.files.uploads.recordings import Recording
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 from tests.clocks import InstantClock
-from tests.raw_server import SILENCE, Reply, answering, http
+from tests.raw_server import SILENCE, Reply, Unfinished, answering, http
 
 TOKEN = "sk-client-4f9c1e7a55"
 
@@ -41,23 +41,18 @@ def assert_no_token(error: BaseException) -> None:
 
 def stopped_client(base_url: str) -> ProducerClient:
     """A client whose submits, which go on without their callers, end soon."""
-    return ProducerClient(base_url=base_url, request_timeout=0.05, clock=InstantClock())
+    return ProducerClient(base_url=base_url, request_timeout=0.3, clock=InstantClock())
 
 
-@pytest.mark.parametrize("reply", [SILENCE, http(b"{", cut=10)], ids=["silence", "half an answer"])
+@pytest.mark.parametrize("reply", [SILENCE, Unfinished(http(b"{", cut=10))], ids=["silence", "half an answer"])
 @pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
 @pytest.mark.parametrize("by_timeout", [True, False], ids=["timed out", "cancelled"])
 async def test_a_call_that_is_stopped_from_outside(
     call: Callable[[ProducerClient], Awaitable[object]], reply: Reply, by_timeout: bool
 ) -> None:
     """Sentry, rich and loguru print local variables; aiohttp's frames have the request's headers in theirs."""
-
-    async def open_until_closed(writer: asyncio.StreamWriter) -> None:
-        writer.write(b"" if reply == SILENCE else bytes(reply))  # type: ignore[arg-type]  # it is bytes here
-        await asyncio.sleep(0.5)
-
     no_search = http({}, "403 Forbidden")  # else the task of the submit would be looked for
-    async with answering(open_until_closed, no_search) as server, stopped_client(server.base_url) as client:
+    async with answering(reply, no_search) as server, stopped_client(server.base_url) as client:
         with producer_tools.api_token(TOKEN):
             calling = asyncio.ensure_future(call(client))
         while not server.requests:
@@ -65,7 +60,7 @@ async def test_a_call_that_is_stopped_from_outside(
         if not by_timeout:
             calling.cancel("from outside")
         with pytest.raises((asyncio.CancelledError, asyncio.TimeoutError)) as caught:
-            await asyncio.wait_for(calling, 0.02)
+            await asyncio.wait_for(calling, 0.005)
     assert_no_token(caught.value)
 
 

@@ -238,7 +238,7 @@ def test_stems_have_names_of_their_own(tmp_path: Path) -> None:
         ([], "there is no song"),
         ({"messages": []}, "no state of an album graph"),
         ({"kind": "audio", "path": "x"}, "no saved file"),
-        (complete(SONG), "Task is no"),
+        (complete(SONG), "Task is no.*: save it first"),
         ("missing.m4a", "there is no file"),
         ("x" * 5000, "cannot be read"),
         ({"kind": "audio", "path": 3, "bytes": 1, "content_type": "audio/wav"}, "path Input should be a valid string"),
@@ -272,3 +272,11 @@ def test_a_file_that_only_says_that_it_is_ai_made_is_called_so(tmp_path: Path) -
     """A program that has converted it may have left out the ids, and a page that is given away must still say so."""
     converted = SavedFile("audio", str(tmp_path / "a.m4a"), 0, "audio/mp4", ai_made=True)
     assert "Made with AI" in written(converted, tmp_path).text
+
+
+def test_a_path_in_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page would be in a directory with the name ``~`` of the current one."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    tone(tmp_path / "song.wav", 1)
+    assert write_page("~/song.wav", "~/page.html") == tmp_path / "page.html"

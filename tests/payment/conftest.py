@@ -1,6 +1,6 @@
 """One sandbox for all tests of a module, because many of them are short."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,8 +8,9 @@ from langgraph.store.memory import InMemoryStore
 
 from producer_tools import Ledger, MemoryLedger, SqliteLedger, StoreLedger
 from producer_tools.sandbox import ProducerSandbox
-from tests.clocks import InstantClock
+from tests.clocks import InstantClock, ManualClock
 from tests.payment.calls import Account
+from tests.payment.service_down import Down
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,12 @@ def service(clock: InstantClock) -> Iterator[ProducerSandbox]:
         yield sandbox
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a SQLite ledger may be made."""
+    return tmp_path / "ledger.sqlite"
+
+
 @pytest.fixture(params=["memory", "sqlite", "store"])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
     """A new ledger of each kind."""
@@ -46,3 +53,15 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
         "store": lambda: StoreLedger(InMemoryStore()),
     }
     return made[request.param]()
+
+
+@pytest.fixture
+async def down(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Down]:
+    monkeypatch.setattr("producer_tools.payment.availability._SECONDS_TO_AGREE", 0.05)
+    clock = ManualClock()
+    with ProducerSandbox(render_seconds=0, clock=clock, silent=True) as sandbox:
+        sandbox.listing.answer = "forbidden"
+        service = Down(sandbox, clock)
+        yield service
+        for client in service.clients:
+            await client.aclose()

@@ -1,9 +1,15 @@
-"""Entries for the tests of ledgers, and what the ledgers hold."""
+"""Entries and submits for the tests of ledgers, and what the ledgers hold."""
 
+from pathlib import Path
 from typing import Any
 
-from producer_tools import Ledger
+from producer_tools import Ledger, ProducerClient, SqliteLedger
 from producer_tools.payment.entry import Entry
+from producer_tools.requests import GenerateMusic
+from producer_tools.sandbox import ProducerSandbox
+from tests.clocks import InstantClock
+
+SONG = GenerateMusic(prompt="a waltz")
 
 
 def entry(key: str = "key", fingerprint: str = "fingerprint", **values: Any) -> Entry:
@@ -28,3 +34,10 @@ async def answered(ledger: Ledger, key: str = "key", task_id: str = "t1") -> Ent
 async def keys(ledger: Ledger) -> set[str]:
     """The callers' keys of all entries, without the account before them."""
     return {each.key.partition("/")[2] for each in await ledger.entries()}
+
+
+async def submit(sandbox: ProducerSandbox, path: Path, key: str = "k") -> str | None:
+    """Submit a song as a process does that was started just now, and return the id of its task."""
+    ledger = SqliteLedger(path)
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger, clock=InstantClock()) as client:
+        return (await client.submit(SONG, key=key)).task_id

@@ -1,83 +1,27 @@
-"""A service that is down: paid calls stop, one trial decides, and clients with one ledger share what they saw."""
+"""A service that is down: paid calls stop, and one trial decides."""
 
-import asyncio
 import json
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
-from langgraph.store.memory import InMemoryStore
 
 from producer_tools import (
     BadRequestError,
     ConfigurationError,
-    Ledger,
     MemoryLedger,
     ProducerClient,
     ProducerGenerateMusic,
     ProducerGetTask,
-    ProducerToolError,
     RetiredError,
     ServiceUnavailableError,
-    SqliteLedger,
-    StoreLedger,
     SubmissionUnknownError,
     Task,
 )
-from producer_tools.requests import CoverMusic, GenerateLyrics, GenerateMusic
-from producer_tools.sandbox import ProducerSandbox
+from producer_tools.requests import CoverMusic, GenerateLyrics
 from producer_tools.tasks.failures import failed_by_service
-from tests.clocks import ManualClock
+from tests.payment.service_down import DOWN, SONG, Down
 
-SONG = GenerateMusic(prompt="rain")
 LYRICS = GenerateLyrics(prompt="rain")
-DOWN = "service_unavailable"
-
-
-class Down:
-    """A sandbox and clients that share its clock."""
-
-    def __init__(self, sandbox: ProducerSandbox, clock: ManualClock) -> None:
-        self.sandbox = sandbox
-        self.clock = clock
-        self.clients: list[ProducerClient] = []
-
-    def client(self, ledger: Ledger | None = None, **options: Any) -> ProducerClient:
-        made = ProducerClient(
-            self.sandbox.api_token, self.sandbox.base_url, poll_interval=0, ledger=ledger, clock=self.clock, **options
-        )
-        self.clients.append(made)
-        return made
-
-    @property
-    def songs_sent(self) -> int:
-        return sum(request.endpoint == "/producer/audios" for request in self.sandbox.requests)
-
-    async def song(self, client: ProducerClient, key: str | None = None) -> str:
-        """Submit a song and look it up; its state, or the code of the error."""
-        try:
-            task = await client.submit(SONG, key=key)
-            return (await client.get_task(str(task.task_id))).state
-        except ProducerToolError as error:
-            return error.code
-
-    async def songs(self, client: ProducerClient, number: int) -> list[str]:
-        return [await self.song(client) for _ in range(number)]
-
-
-@pytest.fixture
-async def down(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Down]:
-    monkeypatch.setattr("producer_tools.payment.availability._SECONDS_TO_AGREE", 0.05)
-    clock = ManualClock()
-    with ProducerSandbox(render_seconds=0, clock=clock, silent=True) as sandbox:
-        sandbox.listing.answer = "forbidden"
-        service = Down(sandbox, clock)
-        yield service
-        for client in service.clients:
-            await client.aclose()
 
 
 @pytest.mark.parametrize(
@@ -224,123 +168,6 @@ async def test_a_retired_action_is_not_sent_again(down: Down) -> None:
         await client.submit(cover, key="k")
     assert down.songs_sent == 1
     assert await down.song(client) == "complete"
-
-
-@pytest.mark.parametrize("kind", ["memory", "sqlite", "store"])
-async def test_clients_of_one_ledger_share_what_they_saw(down: Down, tmp_path: Path, kind: str) -> None:
-    """If this fails, each worker of a fleet finds out by itself, at three songs each."""
-    path = tmp_path / "ledger.db"
-    memory, store = MemoryLedger(), InMemoryStore()
-    make: dict[str, Callable[[], Ledger]] = {
-        "memory": lambda: memory,
-        "sqlite": lambda: SqliteLedger(path),
-        "store": lambda: StoreLedger(store),
-    }
-    one, two = (down.client(make[kind]()) for _ in range(2))
-    with down.sandbox.outage("no_capacity"):
-        assert await down.songs(one, 2) == ["failed"] * 2
-        assert await down.songs(two, 2) == ["failed", DOWN]
-        down.clock.advance(5)
-        assert await down.song(one) == DOWN
-    down.clock.advance(60)
-    down.sandbox.render_seconds = 1
-    trial = await one.submit(SONG)
-    assert await down.song(two) == DOWN
-    down.clock.advance(1)
-    await two.get_task(str(trial.task_id))
-    assert await down.song(one) == "pending"
-
-
-class _SlowToRead(MemoryLedger):
-    """A ledger whose notes may be changed while an answer is on its way, as in a database."""
-
-    async def read_note(self, name: str) -> Mapping[str, Any] | None:
-        note = await super().read_note(name)
-        for _ in range(20):
-            await asyncio.sleep(0)
-        return note
-
-
-async def test_of_several_trials_in_one_moment_only_one_is_sent(down: Down) -> None:
-    """All workers of a fleet wait for the same minute to end, and each would try the service."""
-    ledger = _SlowToRead()
-    clients = [down.client(ledger, failures_until_down=1) for _ in range(3)]
-    with down.sandbox.outage("no_capacity", submits=1):
-        await down.song(clients[0])
-    down.clock.advance(60)
-    assert sorted(await asyncio.gather(*map(down.song, clients))) == ["complete", DOWN, DOWN]
-    assert down.songs_sent == 2
-
-
-class _CountingLedger(MemoryLedger):
-    def __init__(self) -> None:
-        super().__init__()
-        self.reads = self.writes = 0
-
-    async def read_note(self, name: str) -> Mapping[str, Any] | None:
-        self.reads += 1
-        return await super().read_note(name)
-
-    async def write_note(self, name: str, value: Mapping[str, Any]) -> None:
-        self.writes += 1
-        await super().write_note(name, value)
-
-
-async def test_while_all_goes_well_the_ledger_is_hardly_asked(down: Down) -> None:
-    """Each song would otherwise cost two more round trips to the database."""
-    ledger = _CountingLedger()
-    assert await down.songs(down.client(ledger), 5) == ["complete"] * 5
-    assert (ledger.reads, ledger.writes) == (1, 0)
-
-
-class _NoteFails(MemoryLedger):
-    async def read_note(self, name: str) -> Mapping[str, Any] | None:
-        raise OSError(f"{name} cannot be read")
-
-    async def write_note(self, name: str, value: Mapping[str, Any]) -> None:
-        raise OSError(f"{name} cannot be written: {value}")
-
-
-async def test_a_ledger_that_cannot_share_stops_no_call(down: Down) -> None:
-    """The client then goes by what it saw itself."""
-    client = down.client(_NoteFails())
-    assert await down.song(client) == "complete"
-    with down.sandbox.outage("no_capacity"):
-        assert await down.songs(client, 4) == ["failed"] * 3 + [DOWN]
-
-
-async def test_a_locked_ledger_does_not_hold_a_look_up_up(
-    down: Down, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """SQLite waits 30 seconds for a locked file, and its thread cannot be stopped: each look-up took a minute."""
-    monkeypatch.setattr("producer_tools.payment.availability._LONGEST_NOTE_SECONDS", 0.01)
-    client = down.client(SqliteLedger(tmp_path / "ledger.sqlite"))
-    with down.sandbox.outage("no_capacity", submits=1):
-        task = await client.submit(SONG)
-    with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as lock:
-        lock.execute("BEGIN EXCLUSIVE")
-        for _ in range(2):
-            down.clock.advance(5)
-            looked_up = await asyncio.wait_for(client.get_task(str(task.task_id)), 10)
-            assert looked_up.state == "failed"
-
-
-@pytest.mark.parametrize(
-    "state",
-    [
-        "text",
-        None,
-        {},
-        {"failures": [], "retry_at": "x"},
-        {"failures": [{"at": float("nan")}]},
-        {"failures": [{"at": 9e99, "words": "w", "unknown_key": "", "account": ""}], "since": 9e99, "retry_at": 9e99,
-         "trial": "t", "trial_until": 9e99, "changed_at": 9e99},
-    ],
-)  # fmt: skip
-async def test_a_damaged_note_stops_no_call(down: Down, state: Any) -> None:
-    ledger = MemoryLedger()
-    await ledger.write_note(f"service {down.sandbox.base_url}", {"/producer/audios": state})
-    assert await down.song(down.client(ledger)) == "complete"
 
 
 async def test_an_old_task_says_nothing_about_now(down: Down) -> None:

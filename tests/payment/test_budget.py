@@ -83,22 +83,25 @@ async def test_only_calls_that_did_no_work_are_given_back(
 
 
 @pytest.mark.parametrize("kept", [{}, {"scope": "user 42"}, {"per": "day"}], ids=str)
+@pytest.mark.parametrize(
+    "fault", [RuntimeError("its own"), BadRequestError("bad_request", "of another call")], ids=repr
+)
 async def test_a_call_that_ends_in_an_error_of_the_callers_own_code_stays_counted(
-    kept: dict[str, Any], ledger: Ledger, sandbox: ProducerSandbox
+    fault: Exception, kept: dict[str, Any], ledger: Ledger, sandbox: ProducerSandbox
 ) -> None:
     """The song was charged before the caller's hook failed: a retry would be charged, and beyond the budget."""
     sandbox.listing.answer = "forbidden"
 
     async def fail(_: object, __: object, ended: aiohttp.TraceRequestEndParams) -> None:
         if ended.url.path == requests.AUDIOS:
-            raise RuntimeError("a hook of the caller's session")
+            raise fault
 
     hooks = aiohttp.TraceConfig()
     hooks.on_request_end.append(fail)
     async with aiohttp.ClientSession(trace_configs=[hooks]) as session:
         one = Budget(max_calls=1, **kept)
         async with client_of(sandbox, budget=one, session=session, ledger=ledger, clock=InstantClock()) as client:
-            with pytest.raises(RuntimeError):
+            with pytest.raises((RuntimeError, SubmissionUnknownError)):
                 await client.submit(SONG, key="k")
             with pytest.raises(SubmissionUnknownError):
                 await client.submit(SONG, key="k")

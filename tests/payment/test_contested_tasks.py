@@ -10,7 +10,7 @@ from producer_tools import MemoryLedger, ProducerClient, SubmissionUnknownError
 from producer_tools.payment.entry import Entry
 from producer_tools.requests import AUDIOS, GenerateMusic
 from producer_tools.sandbox import Fault, ProducerSandbox
-from producer_tools.tasks.listing import SentRequest
+from producer_tools.tasks.sent_request import SentRequest
 from tests.clocks import InstantClock
 
 SONG = GenerateMusic(prompt="a waltz")

@@ -108,6 +108,19 @@ async def test_a_submit_is_paid_for_once_and_its_error_is_true(failing: FailingL
         assert len(sandbox.charges) <= 1
 
 
+async def test_the_log_of_a_paid_request_never_says_that_nothing_was_sent(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever reads that in the traceback of a full disk would make the song again."""
+    clock = InstantClock()
+    failing = FailingLedger("replace", 0, OSError("the disk is full"), after_work=False)
+    with ProducerSandbox(clock=clock) as sandbox:
+        async with client_on(sandbox, failing, clock) as client:
+            task = await client.submit(SONG, key="k")
+        assert [charge.task_id for charge in sandbox.charges] == [task.task_id]
+    assert f"Task {task.task_id} was submitted" in caplog.text
+    assert "the disk is full" in caplog.text
+    assert "Nothing was sent" not in caplog.text
+
+
 @pytest.mark.parametrize("change", ["adopt", "release", "settle"])
 async def test_a_change_fails_with_our_error_and_can_be_repeated(failing: FailingLedger, change: str) -> None:
     """A person repairs a ledger with these: another exception would end the program, or leave half of the change."""

@@ -12,7 +12,7 @@ from producer_tools.sandbox import Fault, ProducerSandbox
 from producer_tools.sandbox.contract import TasksBody
 from producer_tools.sandbox.listing import Listing
 from producer_tools.sandbox.users import User
-from producer_tools.tasks.listing import SentRequest
+from producer_tools.tasks.sent_request import SentRequest
 from tests.clocks import InstantClock
 
 SONG = GenerateMusic(prompt="a waltz")

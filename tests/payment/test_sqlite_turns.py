@@ -24,11 +24,6 @@ MANY = 20
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
-
-
-@pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each statement was executed."""
     executed: Counter[str] = Counter()

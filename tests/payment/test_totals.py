@@ -18,11 +18,6 @@ MIDNIGHT = DAY * 86_400.0
 WITHOUT_TOTALS = ("DROP TRIGGER totals_after_INSERT", "DROP TRIGGER totals_after_DELETE", "DROP TABLE totals")
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
-
-
 def call(number: int, begun_at: float = MIDNIGHT) -> Entry:
     return entry(f"call {number}", usd=("0.08", "0.1")[number % 2], credits="1", scopes=(USER,), begun_at=begun_at)
 
@@ -49,15 +44,22 @@ async def test_many_entries_do_not_make_a_budget_slow(path: Path, monkeypatch: p
         connection.set_progress_handler(lambda: instructions.append(10), 10)
         return connection
 
-    ledger, limits = SqliteLedger(path), [Limit(USER, max_calls=1_000), Limit(USER, DAY, max_calls=1_000)]
+    ledger, limits = SqliteLedger(path), [Limit(USER, max_calls=10_000), Limit(USER, DAY, max_calls=10_000)]
     monkeypatch.setattr(sqlite_schema, "connect", counting)
-    await ledger.get("any")
-    costs = []
-    for number in range(300):
+
+    async def cost(number: int) -> int:
+        """How many instructions of SQLite it takes to begin a call."""
         instructions.clear()
         assert await ledger.begin(call(number), limits=limits) is None
-        costs.append(sum(instructions))
-    assert max(costs[-10:]) < 1.5 * max(costs[10:20])
+        return sum(instructions)
+
+    few = [await cost(number) for number in range(12)][2:]  # the first ones prepare the file
+    with closing(sqlite3.connect(path)) as connection, connection:
+        rows = [(USER, MIDNIGHT, f"owner {number}", "0.08", "1") for number in range(5_000)]
+        connection.executemany("INSERT INTO spending VALUES (?, ?, ?, ?, ?)", rows)
+    many = [await cost(number) for number in range(12, 22)]
+    assert (await ledger.spent(USER)).calls == 5_022
+    assert max(many) < 1.5 * max(few)
 
 
 async def test_totals_are_made_for_a_file_that_has_none(path: Path) -> None:

@@ -48,7 +48,7 @@ INVALID: list[tuple[str, dict[str, Any], str]] = [
     ("producer_upload_audio", {"audio_url": "ftp://x.example/a.mp3"}, "audio_url: .*'http' or 'https'"),
     ("producer_upload_audio", {"audio_url": "http:x.example"}, "audio_url: .*begins with http://"),
     ("producer_upload_audio", {"audio_url": "https:///a.mp3"}, "audio_url: .*begins with http://"),
-    ("producer_upload_audio", {"audio_url": "song.mp3"}, "audio_url: .*valid URL"),
+    ("producer_upload_audio", {"audio_url": "song.mp3"}, "audio_url is no valid URL: .*client.upload"),
     ("producer_generate_wav", {"audio_id": None}, "audio_id: "),
     ("producer_get_task", {"task_id": " "}, "task_id: .* at least 1 character"),
     ("producer_get_tasks_batch", {"task_ids": []}, "task_ids: .* at least 1 item"),

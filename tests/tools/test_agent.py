@@ -41,6 +41,20 @@ async def test_an_agent_reports_a_failure_and_ends() -> None:
     assert "Nothing was sent and nothing was charged" in state["messages"][-1].text
 
 
+async def test_an_agent_says_which_files_were_not_saved(toolkit: ProducerToolkit) -> None:
+    """With a full disk its last answer was empty: the first program of the README printed an empty line."""
+    result = {
+        "task_id": "t",
+        "state": "complete",
+        "success": False,
+        "failed": [{"kind": "audio", "code": "disk_full", "message": "There is no room left."}],
+        "next_step": "Some files could not be saved. Call producer_download_results again.",
+    }
+    model = ScriptedChatModel().bind_tools(toolkit.get_tools())
+    answer = await model.ainvoke([ToolMessage(json.dumps(result), tool_call_id="1")])
+    assert answer.text == "Not saved (audio): There is no room left."
+
+
 async def test_an_agent_gives_up_a_song_that_does_not_end() -> None:
     """The scripted model called the tool that the text only mentions, until LangGraph ended the run with an error."""
     clock = InstantClock()

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from producer_tools.concurrency.paths import from_home
 from producer_tools.errors import ConfigurationError, InvalidArgumentError
 from producer_tools.files.formats.completeness import after_id3, chunks
 from producer_tools.files.formats.mp3_frames import has_frames
@@ -26,6 +27,7 @@ _LONGEST_SHOWN = 100
 _LONGEST_STEM = 80
 _LOOKED_AT = 512
 _CONVERT = "convert it to mp3, wav or m4a"
+_AN_ADDRESS = "is an address on the web, not a file: give it as audio_url (in Python, to UploadAudio)"
 _NOT_A_FILE = "is no regular file: name one mp3, wav or m4a file"
 # Without O_NONBLOCK, opening a named pipe waits for somebody who writes into it. Windows needs O_BINARY.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -71,7 +73,7 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
     """Read and check a file. It blocks, but never waits for a pipe or a device.
 
     Args:
-        path: where the file is; links are followed.
+        path: where the file is; links are followed, and a ``~`` at its start is the home directory.
 
     Raises:
         InvalidArgumentError: it cannot be read, is no regular file, is empty or larger than 25 MB, is not mp3, wav or
@@ -84,7 +86,7 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
     if not isinstance(given, str):
         raise InvalidArgumentError({"path": f"a path as text is needed, not a {type(path).__name__}"})
     with _errors_about(given):
-        return _recording(os.open(given, _READ), given)
+        return _recording(os.open(from_home(given), _READ), given)
 
 
 def read_inside(directory: str | os.PathLike[str], path: str) -> Recording:
@@ -100,6 +102,8 @@ def read_inside(directory: str | os.PathLike[str], path: str) -> Recording:
         InvalidArgumentError: the path is not allowed, or as in `read_recording`.
         ConfigurationError: there is no such directory, or it cannot be read.
     """
+    if "://" in path:
+        raise _refused(path, _AN_ADDRESS)
     parts = re.split(r"[/\\]" if os.sep == "\\" else "/", path)
     if Path(path).anchor or any(not part or part.startswith(".") for part in parts):
         raise InvalidArgumentError(
@@ -150,7 +154,7 @@ def _errors_about(path: str) -> Iterator[None]:
     except InvalidArgumentError:
         raise
     except (OSError, ValueError) as error:
-        raise _refused(path, _problem_of(error)) from None
+        raise _refused(path, _AN_ADDRESS if "://" in path else _problem_of(error)) from None
 
 
 def _problem_of(error: OSError | ValueError) -> str:
