@@ -13,6 +13,8 @@ from contextvars import copy_context
 from functools import partial
 from typing import NamedTuple, ParamSpec, TypeVar
 
+from producer_tools.concurrency.waiting import wait_although_cancelled
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -91,7 +93,7 @@ async def _in(threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
     cancelled: asyncio.CancelledError | None = None
     while not thread.done():
         try:
-            await asyncio.wait([thread])
+            await (asyncio.wait([thread]) if cancelled is None else wait_although_cancelled(thread))
         except asyncio.CancelledError as error:  # noqa: PERF203 - one turn takes as long as the call
             cancelled = error
     if cancelled is not None:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from producer_tools.concurrency.waiting import wait_although_cancelled
+
 T = TypeVar("T")
 
 SECONDS_TO_FINISH = 30.0
@@ -30,7 +32,10 @@ async def to_the_end(start: Callable[[], Awaitable[T]], *, is_cancelled: bool = 
     starts = 1
     while True:
         try:
-            await asyncio.wait([work], timeout=None if cancelled is None else max(0.0, until - clock()))
+            if cancelled is None:
+                await asyncio.wait([work])
+            else:
+                await wait_although_cancelled(work, max(0.0, until - clock()))
         except asyncio.CancelledError as error:
             if cancelled is None:
                 cancelled, until = error, clock() + SECONDS_TO_FINISH

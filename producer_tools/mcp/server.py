@@ -105,7 +105,7 @@ async def _ask(tool: SubmittingTool, call: ToolCall, context: Context[Any, str])
     """Raise a `ToolException` unless a person agrees to pay."""
     if not context.session.check_client_capability(types.ClientCapabilities(elicitation=types.ElicitationCapability())):
         raise ToolException("cannot_ask: A person must agree to pay, and this host cannot ask one. Nothing was sent.")
-    # `describe` may read a file, and waits for a thread of `in_thread` to do it, so it must not run in one of those.
+    # It may read a file. A call that is cancelled does not wait for that, as it would with `in_thread`.
     description = await asyncio.to_thread(describe, tool, call)
     answer = await context.session.elicit(description, {"type": "object", "properties": {}}, context.request_id)
     if answer.action != "accept":

@@ -18,7 +18,7 @@ def takes_audio(model: Runnable[Any, Any], hears: bool | None) -> bool:  # noqa:
 
     Args:
         model: the chat model, also with bound tools, with retries or with fallbacks, of which each must take audio.
-            What its ``profile`` does not say, it cannot do; nor can a model that is chosen only when it is called.
+            One whose ``profile`` does not say that it does, or that is chosen only when it is called, counts as deaf.
         hears: what the application says, which takes precedence; ``None`` if it says nothing.
 
     Returns:

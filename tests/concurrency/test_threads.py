@@ -2,13 +2,17 @@
 
 import asyncio
 import threading
+import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from anyio import CancelScope
 
 from producer_tools import Downloader, ProducerClient
 from producer_tools.concurrency.threads import in_thread
+from producer_tools.concurrency.to_the_end import to_the_end
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 
@@ -49,6 +53,31 @@ async def test_the_error_of_a_cancelled_call_is_not_reported_as_lost() -> None:
     work.cancel()
     with pytest.raises((asyncio.CancelledError, LookupError)):
         await work
+
+
+@pytest.mark.parametrize("wait", [in_thread, lambda call: to_the_end(lambda: in_thread(call))])
+def test_a_cancel_scope_of_anyio_lets_the_work_end(wait: Callable[[Callable[[], object]], Awaitable[object]]) -> None:
+    """MCP servers and Starlette have them.
+
+    One cancels its task in each turn of the loop: the loop did nothing else, and might not see that the work had ended.
+    """
+    may_end, used = threading.Event(), list[float]()
+
+    async def cancelled() -> None:
+        with CancelScope() as scope:
+            scope.cancel()
+            asyncio.get_running_loop().call_later(0.2, may_end.set)
+            began = time.thread_time()
+            try:
+                await wait(lambda: may_end.wait(10))
+            finally:
+                used.append(time.thread_time() - began)
+
+    thread = threading.Thread(target=asyncio.run, args=(cancelled(),), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert used[0] < 0.05, "seconds of a processor core"
 
 
 async def test_sync_calls_in_all_threads_of_a_loop_do_not_stop_its_async_calls(

@@ -121,7 +121,8 @@ ODD: dict[str, tuple[Kind, bytes]] = {
     "mp3 with a header that names nothing": ("audio", mp3_file(named=0)),
     "mp3 whose header counts the tag before it": ("audio", ID3 + mp3_file(named=4170 + len(ID3))),
     "mp3 whose header counts a tag, with an old one at the end": (
-        "audio", ID3 + mp3_file(named=4170 + len(ID3)) + b"TAG".ljust(128)
+        "audio",
+        ID3 + mp3_file(named=4170 + len(ID3)) + b"TAG".ljust(128),
     ),
     "mp3 whose header counts a shorter tag": ("audio", ID3 * 2 + mp3_file(named=4170 + len(ID3))),
     "mp3 with an old tag at the end": ("audio", XING + b"TAG".ljust(128)),

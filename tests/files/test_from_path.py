@@ -80,13 +80,12 @@ def test_a_song_that_another_program_has_written_anew(comment: str, ai_made: boo
 def test_an_mp3_that_another_program_has_written_anew(frame: Any, tmp_path: Path) -> None:
     """A page would not say that an AI has made the song, only because it was converted to MP3."""
     path = save(tmp_path / "a.mp3", tone(0.5))
-    other = MP3(path)
-    other.tags = ID3()
-    other.tags.add(COMM(lang="eng", desc="iTunNORM", text=["00000AAA"]))
-    other.save()
+    tags = ID3()
+    tags.add(COMM(lang="eng", desc="iTunNORM", text=["00000AAA"]))
+    tags.save(path)
     assert not SavedFile.from_path(path).ai_made
-    other.tags.add(frame)
-    other.save()
+    tags.add(frame)
+    tags.save(path)
     assert SavedFile.from_path(path).ai_made
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from langchain_core.tools import BaseTool, tool
 from mcp import ClientSession, types
 
 from producer_tools import MemoryLedger, ProducerClient, ProducerGenerateMusic, ProducerToolkit
-from producer_tools.concurrency import threads
 from producer_tools.mcp import server, to_mcp
 from producer_tools.sandbox import Fault, ProducerSandbox
 from producer_tools.tools import ProducerListPaidTasks
@@ -225,16 +223,10 @@ async def test_a_person_decides(action: str, paid: int, tools: list[BaseTool], s
     assert result.isError == (not paid)
 
 
-async def test_a_person_sees_the_file_that_would_be_sent(
-    client: ProducerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file is read in a thread by a call that needs one of the package's threads.
-
-    Begun in one of those itself, forty questions at once would wait for each other for ever, as one would here.
-    """
+async def test_a_person_sees_the_file_that_would_be_sent(client: ProducerClient, tmp_path: Path) -> None:
+    """A path alone does not tell which recording would become public."""
     (tmp_path / "riff.wav").write_bytes(wav())
     toolkit, person = ProducerToolkit(client=client, upload_dir=tmp_path, download_dir=tmp_path), Person("decline")
-    monkeypatch.setattr(threads, "pools", threads.pools._replace(small=ThreadPoolExecutor(1)))
     async with in_memory(to_mcp(toolkit.get_tools(), approve=True), elicitation_callback=person) as session:
         await session.call_tool("producer_upload_audio", {"path": "riff.wav"})
     assert "file: 844 bytes of audio/wav" in person.asked[0]

@@ -64,9 +64,9 @@ def write_id3(tags: "ID3", texts: Mapping[str, str], cover: bytes | None) -> Non
 
 
 def read_id3(tags: "ID3", name: str) -> str | None:
-    """The text of this name; of comments, of which a file may have several, each in a line.
+    """The text of this name. Of comments a file may have several; each begins a line.
 
-    Other programs write lyrics and comments under the name of a language, and ffmpeg has a place of its own for comments.
+    Other programs write lyrics and comments under the name of a language, and FFmpeg writes comments elsewhere.
     """
     places = {"lyrics": ("USLT",), "comment": ("COMM", "TXXX:comment")}.get(name) or (_frame(name, "").HashKey,)
     texts = [str(frame) for place in places for frame in tags.getall(place)]

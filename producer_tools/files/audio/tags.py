@@ -91,10 +91,11 @@ def read_tags(path: Path, *, of_anyone: bool = False) -> Tags | None:
 
     Args:
         path: an M4A, MP4, MP3 or WAV file.
-        of_anyone: whether title, lyrics and comment of a file are read too that has only tags of others.
+        of_anyone: whether a file that only other programs have tagged is read too: its title, its lyrics, and whether
+            a comment says that an AI has made it.
 
     Returns:
-        ``None`` if the file has none, is missing or broken, or if the extra ``files`` is missing.
+        ``None`` if the file has no such tags, is missing or broken, or if the extra ``files`` is missing.
     """
     if not can_tag():
         return None

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from producer_tools.files.formats.mp3_frames import frame_length
 
-_MOST_PARTS = 100_000  # boxes or chunks; a real file has at most a few thousand
+_MOST_PARTS = 100_000  # boxes, chunks, segments or frames; only an mp3 of more than 40 minutes has so many
 _MOST_TAGS = 100  # at the beginning of an mp3; a real file has one, and seldom a second one
 _PLACEHOLDER = 0x7FFF0000  # sox writes 0x7FFFF000, ffmpeg 0xFFFFFFFF
 _ID3_HEADER, _ID3V1 = 10, 128

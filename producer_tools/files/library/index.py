@@ -203,18 +203,16 @@ class Index:
     def _read_new_lines(self) -> None:
         """Read what was added since the last time; everything if it is another file now."""
         try:
-            file = open(self._path, "rb", opener=_open_safely)  # noqa: PTH123 - a path takes no opener
+            with open(self._path, "rb", opener=_open_safely) as file:
+                status = _check_regular(file.fileno())
+                if not self._is_the_same(file, status):
+                    self._forget()
+                if status.st_size > self._read_to:
+                    file.seek(self._read_to)
+                    self._read_lines(file)
+                self._file_read = status
         except FileNotFoundError:
             self._forget()
-            return
-        with file:
-            status = _check_regular(file.fileno())
-            if not self._is_the_same(file, status):
-                self._forget()
-            if status.st_size > self._read_to:
-                file.seek(self._read_to)
-                self._read_lines(file)
-            self._file_read = status
 
     def _is_the_same(self, file: BufferedReader, status: os.stat_result) -> bool:
         """Whether lines were only added since the last time. An editor may also write into the same file."""
@@ -292,7 +290,7 @@ _in_use: WeakValueDictionary[Path, Index] = WeakValueDictionary()
 def index_of(directory: Path) -> Index:
     """The index of a directory, the same for all who use it: it is read once, and then only what was added.
 
-    It takes some kilobyte of memory for each file that it knows, so only the last eight are kept when nobody uses them.
+    It takes a few kilobytes of memory for each file that it knows. Only the last eight are kept when nobody uses them.
     """
     with shared_state:
         return _in_use.setdefault(directory, Index(directory))

@@ -98,7 +98,7 @@ def _reason_in(answer: Mapping[str, Any]) -> str:
 
 def _is_usable(url: str) -> bool:
     """Whether it is an http(s) address that can be sent on as it is."""
-    if safe_name(url, LONGEST_URL) is None or url.split() != [url]:  # what stands in the place of a token has a space
+    if safe_name(url, LONGEST_URL) is None or url.split() != [url]:  # a token in it was replaced by a text with a space
         return False
     try:
         _url.validate_python(url)
