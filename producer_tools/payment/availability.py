@@ -98,8 +98,8 @@ class Availability:
             ProducerError: what ``send`` raised.
         """
         names = frozenset({entry.owner})
-        await self._admit(entry, ledger)
         try:
+            await self._admit(entry, ledger)
             answer = await send()
             await self._accepted(entry, answer.task)
         except RetiredError as error:
@@ -112,7 +112,7 @@ class Availability:
                 await self._failed(entry.endpoint, failure, names)
             raise
         finally:
-            # If it was a trial that neither failed nor has a task, it decided nothing.
+            # If it was a trial that was never sent, or neither failed nor has a task, it decided nothing.
             if self._state(entry.endpoint).trial == entry.owner:
                 await self._change(entry.endpoint, lambda state: state.without_trial(names))
         return answer

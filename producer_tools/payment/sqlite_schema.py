@@ -44,7 +44,7 @@ def _trigger(event: str, row: str, calls: int) -> str:
     day = f"CAST({row}.begun_at AS INTEGER) / 86400"
     counted = " ".join(
         f"INSERT INTO totals VALUES ({row}.scope, {each}, {row}.usd, {row}.credits, {calls}) "  # noqa: S608 - see above
-        f"ON CONFLICT DO UPDATE SET calls = calls + {calls};"
+        f"ON CONFLICT (scope, day, usd, credits) DO UPDATE SET calls = calls + {calls};"
         for each in (day, ALL_DAYS)
     )
     return f"CREATE TRIGGER totals_after_{event} AFTER {event} ON spending BEGIN {counted} END"
