@@ -18,7 +18,7 @@ from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry, Source
 from producer_tools.payment.keys import ledger_key
 from producer_tools.payment.ledger import Ledger, guarded
-from producer_tools.payment.settling import GRACE_SECONDS, Finding, Settler
+from producer_tools.payment.settling import GRACE_SECONDS, Finding, Settler, task_claim
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
 from producer_tools.telemetry import logger
@@ -84,6 +84,9 @@ class Outcomes:
         while True:
             entry = await self._unknown(key, ledger)
             if await self._answer(entry, task_id, "person", ledger):
+                # The entry may not say when it was begun, so a search for an equal request would not see that it owns
+                # the task.
+                await guarded(ledger.begin(task_claim(entry, task_id)))
                 return
 
     async def release(self, key: str, ledger: Ledger) -> None:

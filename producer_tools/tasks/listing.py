@@ -27,6 +27,8 @@ from producer_tools.requests import AUDIOS, DELIVERY, LYRICS, TASKS, UPLOAD, VID
 _PAGE = 50
 _MOST_PAGES = 20
 _DOUBTS = 3
+# Before a task counts as never begun, the clocks may differ by so much.
+_LARGEST_CLOCK_DIFFERENCE = 3600.0
 _TYPES = [endpoint.rpartition("/")[2] for endpoint in (AUDIOS, LYRICS, UPLOAD, VIDEOS, WAV)]
 
 # The default of each field of a song's request (spec), which the service may write down; ``None`` if it has none.
@@ -181,20 +183,32 @@ class Listing:
         raise AnswerError("too_many_tasks", f"The account has more than {len(read)} tasks of that time.")
 
     async def may_have_become(self, account: str, sent: SentRequest, since: float, until: float) -> list[str]:
-        """The ids of the newest tasks that rule out that a request has no task, although `find` does not return them.
+        """The ids of the tasks that rule out that a request has no task, although `find` does not return them.
 
         The service's clock may differ from this machine's: then an equal request is outside of the time that was
         searched. Or the service may write a request down in another way, or leave it out of the list.
 
         Raises:
-            ProducerToolError: the service cannot answer now.
+            ProducerToolError: the service cannot answer now, or lists more than 1,000 tasks since then.
         """
-        records = (await self._page(account, {"limit": _PAGE})).records or []
-        times = [created for each in records if (created := _created_at(each)) is not None]
-        if not _is_newest_first(times):
-            raise _odd_answer()
-        near = [each for each in records if sent.made(each) or sent.may_have_made(each, since, until)]
-        return [task_id for each in near if (task_id := _id(each))]
+        read: dict[str | None, Mapping[str, Any]] = {}
+        offset = 0
+        for _ in range(_MOST_PAGES):
+            records, total = await self._page(account, {"limit": _PAGE, "offset": offset})
+            page = {_id(each): each for each in records or []}
+            times = [created for each in page.values() if (created := _created_at(each)) is not None]
+            if not _is_newest_first(times):
+                raise _odd_answer()
+            is_end = _is_newest_first(times, certainly=True) and times[-1] < since - _LARGEST_CLOCK_DIFFERENCE
+            if page.keys() <= read.keys():
+                _check_end(len(page), len(read), total)
+                is_end = True
+            read |= page
+            if is_end:
+                near = [each for each in read.values() if sent.made(each) or sent.may_have_made(each, since, until)]
+                return [task_id for each in near if (task_id := _id(each))]
+            offset += len(records or [])
+        raise AnswerError("too_many_tasks", f"The account has more than {len(read)} tasks of that time.")
 
     async def lists_own(self, account: str) -> bool:
         """Whether the newest task in the list is this account's; if not, a task that is not listed may exist.
