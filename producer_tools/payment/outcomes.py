@@ -83,10 +83,9 @@ class Outcomes:
             raise ValueError(f"{task_id!r} is not a task id. Nothing was changed. Copy the id from the account.")
         while True:
             entry = await self._unknown(key, ledger)
+            # The entry may not say when it was begun: then a search for an equal request does not see what it owns.
+            await guarded(ledger.begin(task_claim(entry, task_id)))
             if await self._answer(entry, task_id, "person", ledger):
-                # The entry may not say when it was begun, so a search for an equal request would not see that it owns
-                # the task.
-                await guarded(ledger.begin(task_claim(entry, task_id)))
                 return
 
     async def release(self, key: str, ledger: Ledger) -> None:

@@ -63,6 +63,26 @@ async def test_a_callers_key_keeps_its_task_without_the_file(
     assert len(sandbox.charges) == 1
 
 
+async def test_a_key_that_an_earlier_version_has_noted_belongs_to_its_recording_too(
+    sandbox: ProducerSandbox, clock: InstantClock, take: Path
+) -> None:
+    """After an update, a graph that is resumed would pay for its upload again, and a key for two recordings."""
+    ledger, key = MemoryLedger(), key_of(wav())
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger, clock=clock) as client:
+        first = await client.upload(take)
+        (entry,) = await ledger.entries()
+        note = {"key": key, "sha256": key.removeprefix("recording ")}
+        await ledger.write_note(f"recording of {entry.account}/call 1", note)
+        clock.time += 14 * DAY
+        assert (await client.upload(take, key="call 1")).task_id == first.task_id
+        take.write_bytes(wav(note=1))
+        with pytest.raises(SubmissionConflictError):
+            await client.upload(take, key="call 1")
+        take.unlink()
+        assert (await client.upload(take, key="call 1")).task_id == first.task_id
+    assert len(sandbox.charges) == 1
+
+
 async def test_without_the_file_an_unknown_outcome_is_not_hidden(
     client_of: Callable[..., ProducerClient], sandbox: ProducerSandbox, take: Path
 ) -> None:

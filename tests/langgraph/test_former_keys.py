@@ -86,8 +86,7 @@ def test_each_submit_of_a_task_is_also_filed_as_in_earlier_versions(
     found: list[GraphKey] = []
 
     def look() -> None:
-        for _ in range(2):
-            found.append(key_of_step(get_config()))
+        found.extend([key_of_step(get_config()) for _ in range(2)])
 
     run_steps(place, look)
     for key, suffix in zip(found, ("", "#1"), strict=True):
