@@ -83,10 +83,13 @@ class Outcomes:
             raise ValueError(f"{task_id!r} is not a task id. Nothing was changed. Copy the id from the account.")
         while True:
             entry = await self._unknown(key, ledger)
+            if await self._answer(entry, task_id, "person", ledger):
+                break
+        try:
             # The entry may not say when it was begun: then a search for an equal request does not see what it owns.
             await guarded(ledger.begin(task_claim(entry, task_id)))
-            if await self._answer(entry, task_id, "person", ledger):
-                return
+        except LedgerError:  # what the person decided is written down
+            logger.exception("The ledger could not record that task %s belongs to %r.", task_id, entry.key)
 
     async def release(self, key: str, ledger: Ledger) -> None:
         """Let a request be sent again. A copy of its entry stays under another key, because it may have been paid."""
