@@ -6,6 +6,7 @@ its outcome decides. Clients with the same ledger share what they saw. An action
 again by the same client.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -17,7 +18,7 @@ from producer_tools.errors import ProducerToolError, RetiredError, ServiceUnavai
 from producer_tools.http.faults import is_service_failure
 from producer_tools.http.safe_text import safe_text
 from producer_tools.payment.entry import Entry
-from producer_tools.payment.ledger import Ledger
+from producer_tools.payment.ledger import Ledger, MemoryLedger
 from producer_tools.payment.service_state import RUN_SECONDS, Failure, ServiceState, in_short
 from producer_tools.payment.shared_note import SharedNote
 from producer_tools.requests import AUDIOS
@@ -93,8 +94,8 @@ class Availability:
             ProducerError: what ``send`` raised.
         """
         names = frozenset({entry.owner})
-        await self._admit(entry, ledger)
         try:
+            await self._admit(entry, ledger)
             answer = await send()
             await self._accepted(entry, answer.task)
         except RetiredError as error:
@@ -107,7 +108,7 @@ class Availability:
                 await self._failed(entry.endpoint, failure, names)
             raise
         finally:
-            # If it was a trial that neither failed nor has a task, it decided nothing.
+            # If it was a trial that was never sent, or neither failed nor has a task, it decided nothing.
             if self._state(entry.endpoint).trial == entry.owner:
                 await self._change(entry.endpoint, lambda state: state.without_trial(names))
         return answer
@@ -132,17 +133,17 @@ class Availability:
         if not (await self._known(entry, ledger)).is_down:
             return
         state = await self._change(entry.endpoint, lambda state: state.with_trial(entry.owner, self._clock.now()))
-        if state.trial == entry.owner:
+        if state.trial == entry.owner and type(ledger) is not MemoryLedger:  # no other process uses one
             state = await self._agreed(entry.endpoint, state)
         if state.is_down and state.trial != entry.owner:
             raise self._down(state, entry)
 
     async def _agreed(self, endpoint: str, state: ServiceState) -> ServiceState:
-        """The state after a pause, because other clients may have started a trial in the same moment.
+        """The state after a pause, because other processes may have started a trial in the same moment.
 
         The trial that was written down last is carried out, whatever the clocks of the others show.
         """
-        await self._clock.sleep(_SECONDS_TO_AGREE)
+        await asyncio.sleep(_SECONDS_TO_AGREE)  # real time, whatever clock the client has
         noted = (await self._read()).get(endpoint)
         if noted is None or not noted.trial:
             return state

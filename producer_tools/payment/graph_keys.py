@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
-from producer_tools.payment.graph_steps import first_name, has_checkpointer, next_submit, runtime_of, step_of
+from producer_tools.payment.graph_steps import has_checkpointer, next_submit, runtime_of, step_of
 
 
 class GraphKey(NamedTuple):
@@ -46,10 +46,9 @@ def key_of_step(config: Mapping[str, Any]) -> GraphKey:
     if step is None or not scope:
         return GraphKey(None)
     number = next_submit(config)
-    key = "/".join([scope, *step.subgraphs, step.name]) + (f"#{number}" if number else "")
-    former = f"{scope}/{first_name(config)}"
-    # An earlier version had one name for all submits of the step: it is that of the first one.
-    return GraphKey(key, (former,) if step.is_plain and not number and former != key else ())
+    name = f"{step.name}#{number}" if number else step.name
+    key, *former = ("/".join([scope, *steps, name]) for steps in (step.subgraphs, *step.former_subgraphs))
+    return GraphKey(key, tuple(former))
 
 
 def key_of_tool_call(runtime: Any) -> GraphKey:
@@ -68,10 +67,11 @@ def key_of_tool_call(runtime: Any) -> GraphKey:
     found = messages_with(call_id, getattr(runtime, "state", None))
     messages = list(dict.fromkeys(getattr(message, "id", None) or f"message {place}" for place, message in found))
     step = step_of(config)
-    key = "/".join([scope, *(step.subgraphs if step else []), *messages[-1:], call_id])
-    former = f"{scope}/{call_id}"
-    # An earlier version had one key for all calls with this id: it is that of the first one.
-    return GraphKey(key, () if messages[1:] or former == key else (former,))
+    places = [step.subgraphs, *step.former_subgraphs] if step else [[]]
+    key, *former = ("/".join([scope, *steps, *messages[-1:], call_id]) for steps in places)
+    if not messages[1:]:  # the first version had one key for all calls with this id: it is that of the first one
+        former.append(f"{scope}/{call_id}")
+    return GraphKey(key, tuple(each for each in former if each != key))
 
 
 def messages_with(call_id: str, state: Any) -> Iterator[tuple[int, Any]]:

@@ -24,12 +24,12 @@ class Step(NamedTuple):
     Attributes:
         subgraphs: the steps that it is in, outermost first.
         name: its name within them.
-        is_plain: whether it was neither called by another step nor retried, so that its first name is still its name.
+        former_subgraphs: what earlier versions of this package had in the place of ``subgraphs``.
     """
 
     subgraphs: list[str]
     name: str
-    is_plain: bool
+    former_subgraphs: list[list[str]]
 
 
 class _Running(NamedTuple):
@@ -63,26 +63,23 @@ def step_of(config: Mapping[str, Any]) -> Step | None:
     """
     if "langgraph_node" not in config.get("metadata", {}):
         return None
-    name, is_plain = _name(config)
+    name, namespace = _name(config), _without_numbers(_namespace(config)[:-1])
     subgraphs: list[str] = []
-    while True:
-        running = _running(config)
-        if running is None:  # the first version named a subgraph by its id
-            return Step([*_without_numbers(_namespace(config)[:-1]), *subgraphs], name, is_plain)
+    is_first_call = True
+    while (running := _running(config)) is not None:
         config = running.loop.config
         if "langgraph_node" not in config.get("metadata", {}):  # no step has called this graph
-            return Step(subgraphs, name, is_plain)
-        number = _number_of_call(config)
-        caller, caller_is_plain = _name(config)
-        is_plain = is_plain and caller_is_plain and not number
-        subgraphs.insert(0, _numbered(caller, _number_in_attempt(_attempt(config), number)))
-
-
-def first_name(config: Mapping[str, Any]) -> str:
-    """The name that the first version of this package gave a step of a graph."""
-    metadata = config["metadata"]
-    subgraphs = _without_numbers(_namespace(config)[:-1])
-    return "/".join([*subgraphs, *map(str, (metadata["langgraph_step"], *metadata["langgraph_path"]))])
+            break
+        number = _number_in_attempt(_attempt(config), _number_of_call(config))
+        is_first_call = is_first_call and not number
+        subgraphs.insert(0, _numbered(_name(config), number))
+    else:  # the first version named a subgraph by its id
+        subgraphs = [*_without_numbers(_namespace(config)[:-1]), *subgraphs]
+    # The second version did not know that the namespace of a task holds its caller too.
+    second = [*namespace[: max(0, len(namespace) - len(subgraphs))], *subgraphs]
+    # The first version had one name for all calls of a subgraph: it is that of the first call.
+    first = [namespace] if is_first_call and namespace != second else []
+    return Step(subgraphs, name, [each for each in (second, *first) if each != subgraphs])
 
 
 def next_submit(config: Mapping[str, Any]) -> int:
@@ -107,12 +104,11 @@ def has_checkpointer(config: Mapping[str, Any]) -> bool:
     return config.get("configurable", {}).get("__pregel_checkpointer") is not None
 
 
-def _name(config: Mapping[str, Any]) -> tuple[str, bool]:
-    """The name of a step within its graph, and whether it is the first name."""
+def _name(config: Mapping[str, Any]) -> str:
+    """The name of a step within its graph."""
     metadata = config["metadata"]
-    path = metadata["langgraph_path"]
-    in_attempt = _path_in_attempt(path, _running(config))
-    return "/".join(map(str, (metadata["langgraph_step"], *in_attempt))), in_attempt == path
+    path = _path_in_attempt(metadata["langgraph_path"], _running(config))
+    return "/".join(map(str, (metadata["langgraph_step"], *path)))
 
 
 def _numbered(name: str, number: int) -> str:

@@ -18,7 +18,7 @@ from producer_tools.http.transport import Transport
 from producer_tools.payment.entry import Entry, Source
 from producer_tools.payment.keys import ledger_key
 from producer_tools.payment.ledger import Ledger, guarded
-from producer_tools.payment.settling import GRACE_SECONDS, Finding, Settler
+from producer_tools.payment.settling import GRACE_SECONDS, Finding, Settler, task_claim
 from producer_tools.tasks.records import read_answer
 from producer_tools.tasks.task import Task
 from producer_tools.telemetry import logger
@@ -84,7 +84,12 @@ class Outcomes:
         while True:
             entry = await self._unknown(key, ledger)
             if await self._answer(entry, task_id, "person", ledger):
-                return
+                break
+        try:
+            # The entry may not say when it was begun: then a search for an equal request does not see what it owns.
+            await guarded(ledger.begin(task_claim(entry, task_id)))
+        except LedgerError:  # what the person decided is written down
+            logger.exception("The ledger could not record that task %s belongs to %r.", task_id, entry.key)
 
     async def release(self, key: str, ledger: Ledger) -> None:
         """Let a request be sent again. A copy of its entry stays under another key, because it may have been paid."""

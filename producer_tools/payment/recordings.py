@@ -92,7 +92,14 @@ class RecordingKeys:
             LedgerError: the ledger cannot be read.
         """
         claim = await guarded(ledger.get(_claim_key(key, account)))
-        return None if claim is None else await self._filed_by(claim, ledger)
+        if claim is not None:
+            return await self._filed_by(claim, ledger)
+        # An earlier version wrote a note in place of a claim, also if nothing was sent after that.
+        note = await guarded(ledger.read_note(f"recording of {ledger_key(key, account)}"))
+        if note is None:
+            return None
+        place = await self._filed_by(self._claim(key, account, str(note.get("sha256")), str(note.get("key"))), ledger)
+        return None if place.entry is None else place
 
     async def claimed(self, key: str, sha256: str, account: str, ledger: Ledger) -> Filed:
         """Bind a caller's key to a recording, and say where its submit belongs.
@@ -130,15 +137,18 @@ class RecordingKeys:
     async def _begun(self, key: str, sha256: str, account: str, ledger: Ledger) -> Filed:
         """Begin the claim of a caller's key. If another one was begun at the same time, the place has none."""
         place = await self.filed(sha256, account, ledger)
-        claim = Entry(
+        claim = self._claim(key, account, sha256, place.key)
+        return place if await guarded(ledger.begin(claim)) is not None else place._replace(claim=claim)
+
+    def _claim(self, key: str, account: str, sha256: str, filed_under: str) -> Entry:
+        return Entry(
             key=_claim_key(key, account),
             fingerprint=f"{KEY_CLAIM}{sha256}",
             account=account,
             begun_at=self._clock.now(),
-            request={"key": place.key, "sha256": sha256},
+            request={"key": filed_under, "sha256": sha256},
             answer={},
         )
-        return place if await guarded(ledger.begin(claim)) is not None else place._replace(claim=claim)
 
     @staticmethod
     async def _filed_by(claim: Entry, ledger: Ledger) -> Filed:

@@ -141,7 +141,10 @@ class Settler:
             is_unclear = now < latest and not self._listing.is_refused(entry.account)
             return Finding("unclear" if is_unclear else "not_listed")
         if candidates:
-            is_contested = any(self._is_contested(entry, recent, listed[task_id]) for task_id in candidates)
+            # Of more than ten tasks, further ones may be this account's too.
+            is_contested = len(listed.keys() - owned) > _MOST_CANDIDATES or any(
+                self._is_contested(entry, recent, listed[task_id]) for task_id in candidates
+            )
             if len(candidates) == 1 and not is_contested:
                 return await self._claimed(entry, ledger, candidates[0], "listing")
             return Finding("several" if len(candidates) > 1 and not is_contested else "unclear", tuple(candidates))
@@ -173,11 +176,13 @@ class Settler:
         return own
 
     async def _free(self, entry: Entry, sent: SentRequest, task_ids: Sequence[str], ledger: Ledger) -> tuple[str, ...]:
-        """Those of the tasks that this account has and that no entry owns, however old it is."""
+        """Those of the tasks that this account has and no entry owns, however old it is; of many, the first ones."""
         if not task_ids:
             return ()  # the whole ledger may be large, so it is read only if need be
         owned = _owned(entry, await guarded(ledger.entries()))
-        free = [task_id for task_id in task_ids if task_id not in owned][:_MOST_CANDIDATES]
+        free = [task_id for task_id in task_ids if task_id not in owned]
+        if len(free) > _MOST_CANDIDATES:  # too many to look up
+            return tuple(free[:_MOST_CANDIDATES])
         return tuple([task_id for task_id in free if await self._listing.is_task_of(task_id, sent) is not None])
 
     def _must_be_listed(self, entry: Entry, recent: Sequence[Entry]) -> bool:
@@ -206,13 +211,7 @@ class Settler:
 
     async def _claimed(self, entry: Entry, ledger: Ledger, task_id: str, source: Source) -> Finding:
         """Claim the task for this entry, unless the search for another entry has claimed it at the same moment."""
-        claim = Entry(
-            key=f"{entry.account} task {task_id}",  # no caller's key has this form
-            fingerprint=_claim_fingerprint(entry),
-            account=entry.account,
-            begun_at=entry.begun_at,
-            answer={"task_id": task_id},
-        )
+        claim = task_claim(entry, task_id)
         try:
             known = await guarded(ledger.begin(claim))
         except LedgerError:
@@ -220,6 +219,17 @@ class Settler:
         if known is not None and known.fingerprint != claim.fingerprint:
             return Finding("unclear", (task_id,))
         return Finding("found", (task_id,), source)
+
+
+def task_claim(entry: Entry, task_id: str) -> Entry:
+    """The claim that a task belongs to an entry."""
+    return Entry(
+        key=f"{entry.account} task {task_id}",  # no caller's key has this form
+        fingerprint=_claim_fingerprint(entry),
+        account=entry.account,
+        begun_at=entry.begun_at,
+        answer={"task_id": task_id},
+    )
 
 
 def _owned(entry: Entry, recent: Sequence[Entry]) -> set[str]:

@@ -46,7 +46,7 @@ def _trigger(event: str, row: str, calls: int) -> str:
     """A trigger that changes the totals when a row of `spending` is inserted or deleted."""
     changes = " ".join(
         f"INSERT INTO totals VALUES ({row}.scope, {day}, {row}.usd, {row}.credits, {calls}) "  # noqa: S608 - see above
-        f"ON CONFLICT DO UPDATE SET calls = calls + {calls};"
+        f"ON CONFLICT (scope, day, usd, credits) DO UPDATE SET calls = calls + {calls};"
         for day in (_DAY.format(row=row), ALL_DAYS)
     )
     return f"CREATE TRIGGER totals_after_{event} AFTER {event} ON spending BEGIN {changes} END"

@@ -27,6 +27,8 @@ from producer_tools.tasks.sent_request import SentRequest, created_at
 _PAGE = 50
 _MOST_PAGES = 20
 _DOUBTS = 3
+# Before a task counts as never begun, the clocks may differ by so much.
+_LARGEST_CLOCK_DIFFERENCE = 3600.0
 
 # These answers to a look-up say nothing about the task.
 _NOT_ABOUT_THE_TASK = (AuthenticationError, InsufficientBalanceError, RateLimitError, ServerError, ServiceDisabledError)
@@ -109,27 +111,38 @@ class Listing:
                     _check_end(len(records), len(read), total)
                 return found
             read |= page
-            times = _times(read.values())
-            if all(at is not None and at < first for at in page.values()) and times[0] > times[-1]:
+            newest, oldest = _first_and_last(read.values())
+            if all(at is not None and at < first for at in page.values()) and newest > oldest:
                 return found  # the newest come first, and the next pages have only older ones
             offset += len(records)  # the service's pages may be shorter than the limit
         raise AnswerError("too_many_tasks", f"The account has more than {len(read)} tasks of that time.")
 
     async def possible_tasks(self, account: str, sent: SentRequest, since: float, until: float) -> list[str]:
-        """The ids of the newest tasks that a request may have become, although `find` does not return them.
+        """The ids of the tasks that a request may have become, although `find` does not return them.
 
         The service's clock may differ from this machine's: then an equal request is outside of the time that was
         searched. Or the service may write a request down in another way, or leave it out of the list.
 
         Raises:
-            ProducerToolError: the service cannot answer now.
+            ProducerToolError: the service cannot answer now, or lists more than 1,000 tasks since then.
         """
-        records = (await self._page(account, {"limit": _PAGE})).records or []
-        times = _times(created_at(each) for each in records)
-        if times and times[0] < times[-1]:  # the oldest come first
-            raise _odd_answer()
-        near = [each for each in records if sent.made(each) or sent.may_have_made(each, since, until)]
-        return [task_id for each in near if (task_id := _id(each))]
+        read: dict[str | None, Mapping[str, Any]] = {}
+        offset = 0
+        for _ in range(_MOST_PAGES):
+            records, total = await self._page(account, {"limit": _PAGE, "offset": offset})
+            page = {_id(each): each for each in records or []}
+            newest, oldest = _first_and_last(created_at(each) for each in page.values())
+            if newest < oldest:  # the oldest come first
+                raise _odd_answer()
+            is_last = page.keys() <= read.keys()
+            if is_last:
+                _check_end(len(page), len(read), total)
+            read |= page
+            if is_last or oldest < min(newest, since - _LARGEST_CLOCK_DIFFERENCE):
+                near = [each for each in read.values() if sent.made(each) or sent.may_have_made(each, since, until)]
+                return [task_id for each in near if (task_id := _id(each))]
+            offset += len(records or [])
+        raise AnswerError("too_many_tasks", f"The account has more than {len(read)} tasks of that time.")
 
     async def lists_own(self, account: str) -> bool:
         """Whether the newest task in the list is this account's; if not, a task that is not listed may exist.
@@ -226,9 +239,10 @@ def _check_end(size: int, read: int, total: object) -> None:
         raise _odd_answer()
 
 
-def _times(created: Iterable[float | None]) -> list[float]:
-    """The times that are known."""
-    return [at for at in created if at is not None]
+def _first_and_last(created: Iterable[float | None]) -> tuple[float, float]:
+    """The first and the last of the times that are known; the same twice if none is."""
+    times = [at for at in created if at is not None] or [0.0]
+    return times[0], times[-1]
 
 
 def _odd_answer() -> AnswerError:

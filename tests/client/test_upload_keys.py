@@ -1,6 +1,7 @@
 """The caller's key of an upload: it belongs to one recording, whose task it keeps."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,26 @@ async def test_a_callers_key_keeps_its_task_without_the_file(
         with api_token(sandbox.add_user().api_token), pytest.raises(InvalidArgumentError):
             await client.upload(take, key="call 1")
         take.write_text("no sound")
+        assert (await client.upload(take, key="call 1")).task_id == first.task_id
+    assert len(sandbox.charges) == 1
+
+
+async def test_a_key_that_an_earlier_version_has_noted_belongs_to_its_recording_too(
+    sandbox: ProducerSandbox, clock: InstantClock, take: Path
+) -> None:
+    """After an update, a graph that is resumed would pay for its upload again, and a key for two recordings."""
+    ledger, key = MemoryLedger(), f"recording {hashlib.sha256(wav()).hexdigest()}"
+    async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger, clock=clock) as client:
+        first = await client.upload(take)
+        (entry,) = await ledger.entries()
+        note = {"key": key, "sha256": key.removeprefix("recording ")}
+        await ledger.write_note(f"recording of {entry.account}/call 1", note)
+        clock.time += 14 * DAY
+        assert (await client.upload(take, key="call 1")).task_id == first.task_id
+        take.write_bytes(wav(note=1))
+        with pytest.raises(SubmissionConflictError):
+            await client.upload(take, key="call 1")
+        take.unlink()
         assert (await client.upload(take, key="call 1")).task_id == first.task_id
     assert len(sandbox.charges) == 1
 

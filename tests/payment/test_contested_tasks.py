@@ -207,3 +207,19 @@ async def test_two_searches_at_once_do_not_take_one_task(
     assert taken == [service.charges[0].task_id]
     assert settled["a"] in ("unclear", "not_found")
     assert [entry.key.partition("/")[2] for entry in await ledger.entries() if entry.source] == ["b"]
+
+
+async def test_a_task_that_a_person_has_named_is_not_taken_for_another_request(
+    client: ProducerClient, service: ProducerSandbox, clock: InstantClock
+) -> None:
+    """An entry that was lost with the ledger, and filed again, does not say when its request was begun."""
+    clock.time += 24 * 3600
+    service.listing.answer = "empty"
+    with pytest.raises(SubmissionUnknownError):
+        await client.submit(SONG, key="filed again", was_sent=True)
+    async with ProducerClient(service.api_token, service.base_url) as lost:
+        task_id = str((await lost.submit(SONG)).task_id)
+    await client.adopt("filed again", task_id)
+    service.listing.answer = "works"
+    await lose(service, client, SONG, "another", Fault.RESET_BEFORE_WORK)
+    assert (await client.settle())[0].finding.state != "found"

@@ -230,3 +230,44 @@ async def test_a_fault_of_the_search_itself_leaves_the_outcome_unknown(
     monkeypatch.setattr("producer_tools.tasks.listing.Listing.find", fail)
     found = await submit_and_settle(service, client, Fault.RESET_AFTER_WORK)
     assert found.state == "unclear"
+
+
+async def test_a_wrong_clock_and_many_newer_tasks_do_not_hide_a_song(
+    client: ProducerClient, service: ProducerSandbox, clock: InstantClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task is outside of the time that is searched, and not among the newest tasks: a person would release it."""
+
+    def by_another_clock(tasks: list[StoredTask], body: TasksBody, _: User) -> Page:
+        first, last = (body.created_at_min or 0) - 300, (body.created_at_max or float("inf")) - 300
+        shown = [task for task in reversed(tasks) if first <= task.created_at <= last]
+        return shown[body.offset : body.offset + (body.limit or 20)], len(shown)
+
+    select_tasks(monkeypatch, by_another_clock)
+    service.fail_next(Fault.RESET_AFTER_WORK, endpoint=AUDIOS)
+    with pytest.raises(SubmissionUnknownError):
+        await client.submit(SONG, key="k")
+    for _ in range(60):
+        clock.time += 10
+        await client.submit(OTHER)
+    clock.time += 1000
+    (settled,) = await client.settle()
+    assert settled.finding.state == "unclear"
+
+
+async def test_many_tasks_of_others_do_not_hide_a_song(
+    client: ProducerClient, service: ProducerSandbox, clock: InstantClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only some are looked up, and the account's own one may not be among them."""
+    service.listing.answer = "foreign"
+    service.fail_next(Fault.RESET_AFTER_WORK, endpoint=AUDIOS)
+    corrected = {**SONG.body(), "prompt": "A waltz."}
+    write_records(monkeypatch, lambda record: {**record, "request": corrected})
+    with pytest.raises(SubmissionUnknownError):
+        await client.submit(SONG, key="k")
+    with ProducerClient(service.add_user().api_token, service.base_url) as stranger:
+        for _ in range(12):
+            await stranger.submit(OTHER)
+    await client.submit(OTHER)
+    clock.time += 1000
+    (settled,) = await client.settle()
+    assert settled.finding.state == "unclear"
