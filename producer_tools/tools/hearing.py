@@ -1,7 +1,7 @@
 """Whether the audio in a message reaches a chat model."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, TypeVar
 
 from langchain_core.runnables import Runnable, RunnableSequence, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
@@ -9,6 +9,7 @@ from langchain_core.runnables.base import RunnableBindingBase
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+_Kind = TypeVar("_Kind", bound=Runnable[Any, Any])
 _Called: TypeAlias = tuple[Runnable[Any, Any], Mapping[str, Any]]
 """A model, and the options of its calls."""
 
@@ -33,20 +34,26 @@ def takes_audio(model: Runnable[Any, Any], hears: bool | None) -> bool:  # noqa:
 
 def _called(runnable: Runnable[Any, Any], options: Mapping[str, Any]) -> list[_Called]:
     """The models that a runnable calls, or itself, if nothing is known of what it does."""
-    if isinstance(runnable, RunnableBindingBase):
+    if _is(runnable, RunnableBindingBase):
         return _called(runnable.bound, {**runnable.kwargs, **options})
-    if isinstance(runnable, RunnableWithFallbacks):
+    if _is(runnable, RunnableWithFallbacks):
         return [each for one in runnable.runnables for each in _called(one, options)]
-    if isinstance(runnable, RunnableSequence):  # such as a model and a parser of what it says
+    if _is(runnable, RunnableSequence):  # such as a model and a parser of what it says
         steps = [each for step in runnable.steps for each in _called(step, options)]
         return [each for each in steps if _is_chat_model(each[0])] or [(runnable, {})]
     return [(runnable, options)]
 
 
+def _is(runnable: Runnable[Any, Any], kind: type[_Kind]) -> "TypeGuard[_Kind]":
+    # Not `isinstance`: older versions of pydantic ask for an attribute, and a model that is chosen when it is called
+    # would be made for that.
+    return issubclass(type(runnable), kind)
+
+
 def _is_chat_model(runnable: Runnable[Any, Any]) -> "TypeGuard[BaseChatModel]":
     from langchain_core.language_models import BaseChatModel  # noqa: PLC0415 - slow, and needed by no tool
 
-    return isinstance(runnable, BaseChatModel)
+    return issubclass(type(runnable), BaseChatModel)
 
 
 def _says_so(model: Runnable[Any, Any]) -> bool:

@@ -220,6 +220,25 @@ def save_and_die(directory: Path, step: str) -> None:
     asyncio.run(finishing.finish(library, placed.entry, None, None))
 
 
+async def test_a_file_that_another_call_saves_just_now_is_not_saved_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other call has reserved the name, and puts the file there while this one looks for a name."""
+    await save(tmp_path, "t1")
+    song, elsewhere = tmp_path / "Song.wav", tmp_path / "elsewhere"
+    song.rename(elsewhere)
+    lexists = os.path.lexists
+
+    def put_back_first(path: Path) -> bool:
+        if elsewhere.exists():
+            elsewhere.rename(song)
+        return lexists(path)
+
+    monkeypatch.setattr("os.path.lexists", put_back_first)
+    await save(tmp_path, "t1")
+    assert [name for name in names(tmp_path) if name.endswith(".wav")] == ["Song.wav"]
+
+
 @pytest.mark.enable_socket  # processes are started over a Unix socket
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_download_that_is_killed_is_completed_by_the_next_one(step: str, tmp_path: Path) -> None:

@@ -161,9 +161,10 @@ class Library:
         """Write down which name the file will have, and say what is there now."""
         with self._index.changing() as add:
             old = self._index.get(wanted.key)
+            name, there = self._name(wanted, file_type.extension, old)
+            # Another call that has reserved the name may put the file there at any time, so this is asked last.
             if old is not None and (found := self._found(old)):
                 return found, "whole"
-            name, there = self._name(wanted, file_type.extension, old)
             entry = wanted.entry(name, file_type, size)
             add(entry)
             return entry, there
