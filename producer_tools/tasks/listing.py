@@ -27,8 +27,9 @@ from producer_tools.tasks.sent_request import SentRequest, created_at
 _PAGE = 50
 _MOST_PAGES = 20
 _DOUBTS = 3
-# Before a task counts as never begun, the clocks may differ by so much.
+# Before a task counts as never begun, the clocks may differ by so much, and a fleet may have submitted many since.
 _LARGEST_CLOCK_DIFFERENCE = 3600.0
+_MOST_PAGES_BACK = 400
 
 # These answers to a look-up say nothing about the task.
 _NOT_ABOUT_THE_TASK = (AuthenticationError, InsufficientBalanceError, RateLimitError, ServerError, ServiceDisabledError)
@@ -124,11 +125,11 @@ class Listing:
         searched. Or the service may write a request down in another way, or leave it out of the list.
 
         Raises:
-            ProducerToolError: the service cannot answer now, or lists more than 1,000 tasks since then.
+            ProducerToolError: the service cannot answer now, or lists more than 20,000 tasks since then.
         """
         read: dict[str | None, Mapping[str, Any]] = {}
         offset = 0
-        for _ in range(_MOST_PAGES):
+        for _ in range(_MOST_PAGES_BACK):
             records, total = await self._page(account, {"limit": _PAGE, "offset": offset})
             page = {_id(each): each for each in records or []}
             newest, oldest = _first_and_last(created_at(each) for each in page.values())
