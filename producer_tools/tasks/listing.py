@@ -25,11 +25,10 @@ from producer_tools.requests import TASKS, GetTask
 from producer_tools.tasks.sent_request import SentRequest, created_at
 
 _PAGE = 50
-_MOST_PAGES = 20
+_MOST_PAGES = 400
 _DOUBTS = 3
-# Before a task counts as never begun, the clocks may differ by so much, and a fleet may have submitted many since.
+# Before a task counts as never begun, the clocks may differ by so much.
 _LARGEST_CLOCK_DIFFERENCE = 3600.0
-_MOST_PAGES_BACK = 400
 
 # These answers to a look-up say nothing about the task.
 _NOT_ABOUT_THE_TASK = (AuthenticationError, InsufficientBalanceError, RateLimitError, ServerError, ServiceDisabledError)
@@ -92,7 +91,7 @@ class Listing:
             The records, or ``None`` if the service lists no task of this account at all.
 
         Raises:
-            ProducerToolError: the service cannot answer now, or lists more than 1,000 tasks of that time.
+            ProducerToolError: the service cannot answer now, or lists more than 20,000 tasks of that time.
         """
         first, last = int(since), int(until) + 1
         window = {"created_at_min": first, "created_at_max": last}
@@ -129,7 +128,7 @@ class Listing:
         """
         read: dict[str | None, Mapping[str, Any]] = {}
         offset = 0
-        for _ in range(_MOST_PAGES_BACK):
+        for _ in range(_MOST_PAGES):
             records, total = await self._page(account, {"limit": _PAGE, "offset": offset})
             page = {_id(each): each for each in records or []}
             newest, oldest = _first_and_last(created_at(each) for each in page.values())
