@@ -111,9 +111,10 @@ class Listing:
                     _check_end(len(records), len(read), total)
                 return found
             read |= page
-            newest, oldest = _first_and_last(read.values())
-            if all(at is not None and at < first for at in page.values()) and newest > oldest:
-                return found  # the newest come first, and the next pages have only older ones
+            if all(at is not None and at < first for at in page.values()):
+                newest, oldest = _first_and_last(read.values())
+                if newest > oldest:
+                    return found  # the newest come first, and the next pages have only older ones
             offset += len(records)  # the service's pages may be shorter than the limit
         raise AnswerError("too_many_tasks", f"The account has more than {len(read)} tasks of that time.")
 
