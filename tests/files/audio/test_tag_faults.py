@@ -141,7 +141,7 @@ def test_the_mode_of_a_file_stays(songs: dict[str, Path]) -> None:
 def test_two_threads_may_tag_the_same_file(songs: dict[str, Path]) -> None:
     """Two downloads of one task may end at the same time. The file has the tags of one of them."""
     path = songs[".m4a"]
-    wanted = [Tags(title=f"Title {number}", lyrics="la " * number) for number in range(8)]
+    wanted = [Tags(title=f"Title {number}", lyrics=f"Verse {number}") for number in range(8)]
     threads = [threading.Thread(target=write_tags, args=(path, "audio/mp4", tags, JPEG)) for tags in wanted]
     for thread in threads:
         thread.start()
