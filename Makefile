@@ -2,6 +2,12 @@
 .NOTPARALLEL:
 PYTHON ?= python3
 export PROMPT ?=
+# Patience with a slow or busy package index; also for .ci/floors, .ci/test-wheel, and the environments of builds.
+export PIP_RETRIES ?= 10
+export PIP_RESUME_RETRIES ?= 10
+export PIP_TIMEOUT ?= 60
+export UV_HTTP_RETRIES ?= 10
+export UV_HTTP_TIMEOUT ?= 120
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
@@ -11,6 +17,9 @@ RUN := $(BIN)/python -m
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Pip gives up at once if a connection breaks in the middle of a file, or if an index answers with half a page.
+try_twice = { $(1); } || { echo "That failed. One more try in 10 seconds ..."; sleep 10; $(1); }
 
 # One environment; each file .venv/.NAME says that what the targets of that name need is installed in it.
 INSTALL.demo := --no-compile --editable '.[agent]'
@@ -37,14 +46,14 @@ unusable:
 
 # Dependency groups need pip 25.1. The demo uses extras only, and does without this step.
 .venv/.pip: $(UNUSABLE) | $(BIN)/python
-	@$(PIP) --upgrade 'pip>=25.1'
+	@$(call try_twice,$(PIP) --upgrade 'pip>=25.1')
 	@touch $@
 
 .venv/.test .venv/.providers .venv/.browser .venv/.check .venv/.mutate .venv/.docs .venv/.floors .venv/.wheel: | .venv/.pip
 
 .venv/.%: pyproject.toml $(UNUSABLE) | $(BIN)/python
 	@echo "Installing into .venv for: $* ..."
-	@$(PIP) $(INSTALL.$*)
+	@$(call try_twice,$(PIP) $(INSTALL.$*))
 	@touch $@
 
 # These have an environment of their own in .venv: the server needs another version of a package than the suite, the
@@ -52,12 +61,13 @@ unusable:
 OWN.server := --editable '.[agent,langgraph]' --group server
 OWN.choice := --editable . --group choice
 OWN.peers := --group peers
+OWN_PIP = .venv/$*/bin/python -m pip --disable-pip-version-check install --quiet
 
 .venv/.server .venv/.choice .venv/.peers: .venv/.%: pyproject.toml | .venv/.pip
 	@echo "Installing into .venv/$* ..."
 	@$(PYTHON) -m venv .venv/$*
-	@.venv/$*/bin/python -m pip --disable-pip-version-check install --quiet --upgrade 'pip>=25.1'
-	@.venv/$*/bin/python -m pip --disable-pip-version-check install --quiet $(OWN.$*)
+	@$(call try_twice,$(OWN_PIP) --upgrade 'pip>=25.1')
+	@$(call try_twice,$(OWN_PIP) $(OWN.$*))
 	@touch $@
 
 demo: .venv/.demo  ## Make a song with an agent: make demo PROMPT="a slow sad waltz"
