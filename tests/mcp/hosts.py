@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from mcp import ClientSession, StdioServerParameters, types
 from mcp.client.stdio import stdio_client
@@ -17,11 +18,14 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.memory import create_connected_server_and_client_session as in_memory
 
 from producer_tools.sandbox import ProducerSandbox
+from tests.free_ports import free_port
 
 __all__ = ["FAST_PROGRAM", "Person", "connected", "http_program", "in_memory", "stdio_program", "text_of"]
 
 PROGRAM = "producer_tools.mcp"
 FAST_PROGRAM = "tests.mcp.fast_program"
+# Longer than a program takes to start or to end, however busy the machine is.
+_PATIENCE_SECONDS = 120.0
 
 
 class Person:
@@ -61,7 +65,11 @@ async def stdio_program(
         callbacks: of the session.
     """
     server = StdioServerParameters(command=sys.executable, args=["-m", module, *options], env=_environment(sandbox))
-    with (errors or Path(os.devnull)).open("w") as log:
+    with (
+        (errors or Path(os.devnull)).open("w") as log,
+        # The client kills a program that has not ended two seconds after its stdin: too soon on a busy machine.
+        patch("mcp.client.stdio.PROCESS_TERMINATION_TIMEOUT", _PATIENCE_SECONDS),
+    ):
         async with stdio_client(server, errlog=log) as streams, ClientSession(*streams, **callbacks) as session:
             await session.initialize()
             yield session
@@ -76,23 +84,17 @@ def http_program(sandbox: ProducerSandbox, errors: Path, token: str = "") -> Ite
         errors: the file for what it writes.
         token: its API token; default none, so that each request must bring one.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, **_environment(sandbox), "ACEDATACLOUD_API_TOKEN": token}
     command = [sys.executable, "-m", PROGRAM, "--http", "--port", str(port)]
     with errors.open("w") as log:
         program = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+        _wait_until_it_listens(port, program, errors)
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
         program.terminate()
-        assert program.wait(20) == 0
+        assert program.wait(_PATIENCE_SECONDS) == 0
 
 
 @asynccontextmanager
@@ -105,6 +107,17 @@ async def connected(url: str, **headers: str) -> AsyncIterator[ClientSession]:
     ):
         await session.initialize()
         yield session
+
+
+def _wait_until_it_listens(port: int, program: subprocess.Popen[bytes], errors: Path) -> None:
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert program.poll() is None, errors.read_text()
+        assert time.monotonic() < until, errors.read_text()
+        time.sleep(0.05)
 
 
 def _environment(sandbox: ProducerSandbox) -> dict[str, str]:

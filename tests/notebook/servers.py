@@ -16,11 +16,15 @@ from typing import Any
 import nbformat
 import pytest
 
+from tests.free_ports import free_port
+
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # the test is offline
 ]  # fmt: skip
+# However busy the machine is. The timeout of a test is longer still.
+START_SECONDS = 120
 LAB_SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "notebook-extension/tracker": {"windowingMode": "none"},  # else cells that are out of sight are not in the page
@@ -47,10 +51,10 @@ def chromium_page() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - may not be installed
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS, timeout=START_SECONDS * 1000)
         with closing(browser):
             page = browser.new_page(viewport={"width": 1200, "height": 3000})
-            page.set_default_timeout(40_000)
+            page.set_default_timeout(START_SECONDS * 1000)
             yield page
 
 
@@ -117,16 +121,10 @@ def running(command: Sequence[str], folder: Path, variables: dict[str, str], por
 
 
 def wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and server.poll() is None:
         with socket.socket() as client:
             if client.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
     pytest.fail(f"The server did not start:\n{log.read_text()}")
-
-
-def free_port() -> int:
-    with socket.socket() as any_port:
-        any_port.bind(("127.0.0.1", 0))
-        return int(any_port.getsockname()[1])

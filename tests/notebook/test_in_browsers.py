@@ -10,9 +10,12 @@ import pytest
 
 from tests.notebook.servers import chromium_page, jupyterlab, marimo, need, notebook
 
-pytestmark = pytest.mark.timeout(120)  # a first start of JupyterLab takes half a minute
+pytestmark = pytest.mark.timeout(600)  # a first start of JupyterLab takes half a minute, and more on a busy machine
+# A song takes its time until this file is there, so that a busy browser has the time to show its progress.
+SEEN = "seen"
 CELLS = [
     """
+import asyncio
 import wave
 from pathlib import Path
 from producer_tools import Downloader, Downloads, ProducerClient, SavedFile, Task
@@ -21,14 +24,21 @@ from producer_tools.progress import ProgressBar
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 
-sandbox = ProducerSandbox(render_seconds=1.5)
+sandbox = ProducerSandbox(render_seconds=20)
 sandbox.start()
 client = ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0.2)
+
+async def finish_when_seen():
+    while not Path("seen").exists():
+        await asyncio.sleep(0.05)
+    sandbox.finish_now()
 """,
     """
 submitted = await client.submit(GenerateMusic(prompt="a happy song about the first day of summer"))
+finishing = asyncio.create_task(finish_when_seen())
 with ProgressBar() as bar:
-    batch = await client.wait([submitted.task_id], timeout=30, on_progress=bar)
+    batch = await client.wait([submitted.task_id], timeout=300, on_progress=bar)
+await finishing
 batch
 """,
     "batch.tasks[0]",
@@ -122,6 +132,7 @@ def test_cards_show_and_play_in_jupyterlab(tmp_path: Path) -> None:
         )
         page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
         page.locator("pre").get_by_text("processing").wait_for()  # the progress bar, while the song is made
+        (tmp_path / SEEN).touch()
         drawing = page.locator(".jp-OutputArea img[width='300']")
         drawing.wait_for()
         for theme in ("Light", "Dark"):
@@ -138,6 +149,7 @@ def test_cards_show_and_play_in_jupyterlab(tmp_path: Path) -> None:
 def test_cards_show_and_play_in_marimo(theme: str, tmp_path: Path) -> None:
     """If this fails, a user of marimo sees no cards, or cannot read or play them, also in a narrow window."""
     need("marimo")
+    (tmp_path / SEEN).touch()
     with marimo(notebook(tmp_path, CELLS), theme) as address, chromium_page() as page:
         page.goto(address)
         check_cards(page)

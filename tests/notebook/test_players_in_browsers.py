@@ -3,6 +3,7 @@
 `make browser` runs these tests. They are skipped where Chromium or playwright is not installed.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +20,9 @@ from tests.files.audio.songs import save
 from tests.files.audio.songs import tone as tone_of
 from tests.notebook.documents import tone
 from tests.notebook.page import COVER, complete, saved_file
-from tests.notebook.servers import chromium_page, need
+from tests.notebook.servers import START_SECONDS, chromium_page, need
+
+pytestmark = pytest.mark.timeout(600)
 
 WORDS = "[Verse 1]\nla la\n" + "A line that is rather long for the narrow screen of a phone\n" * 20
 HOSTILE = '</script><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
@@ -66,11 +69,19 @@ def opened(path: Path) -> Iterator[Any]:
 
 def wait_until(frame: Any, has_come: Callable[[list[float]], bool]) -> None:
     """Wait until the players are at certain times. The policy forbids playwright's own way, which evaluates a text."""
-    for _ in range(200):
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
         if has_come(frame.evaluate(PLAYED)):
             return
         frame.wait_for_timeout(50)
     pytest.fail(f"The players are at {frame.evaluate(PLAYED)}.")
+
+
+def move_to_the_end(page: Any, number: int) -> None:
+    """Move a player to shortly before its end. A short song may end before a busy machine has looked at it."""
+    page.evaluate(
+        f"() => {{ const it = document.querySelectorAll('audio')[{number}]; it.currentTime = it.duration - 0.3; }}"
+    )
 
 
 def album(folder: Path, *seconds: float) -> Path:
@@ -87,11 +98,13 @@ def album(folder: Path, *seconds: float) -> Path:
 
 def test_a_song_plays_and_the_next_one_follows(tmp_path: Path) -> None:
     """Without that, an album would stop after each song, or two would play at once."""
-    with opened(album(tmp_path, 1, 60)) as page:
+    with opened(album(tmp_path, 60, 60)) as page:
         page.get_by_role("button", name="Play Song 1").click()
         bar = page.get_by_role("region", name="Now playing")
         bar.get_by_text("Song 1").wait_for()
         assert bar.get_by_role("button", name="Previous song").is_disabled()
+        wait_until(page, lambda at: at[0] > 0.1)
+        move_to_the_end(page, 0)
         bar.get_by_text("Song 2").wait_for()
         wait_until(page, lambda at: at[1] > 0.3)
         bar.get_by_role("button", name="Pause Song 2").click()
@@ -123,7 +136,7 @@ def test_a_song_that_was_moved_to_its_end_plays_from_the_beginning(tmp_path: Pat
         page.get_by_role("slider", name="Position in Song 1").press("End")
         wait_until(page, lambda at: at == [40])
         page.get_by_role("button", name="Play Song 1").click()
-        wait_until(page, lambda at: 0.3 < at[0] < 10)
+        wait_until(page, lambda at: 0.3 < at[0] < 40)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -152,14 +165,13 @@ def test_one_playhead_moves_both_takes(tmp_path: Path) -> None:
         assert frame.evaluate(MUTED) == [False, True]
 
         frame.get_by_role("radio", name="B: b").check()
-        before, now = frame.evaluate(PLAYED), frame.evaluate(MUTED)
-        assert now == [True, False]
-        assert before[0] == pytest.approx(before[1], abs=0.15)
-        assert before[1] > 0.3, "the place is kept"
+        assert frame.evaluate(MUTED) == [True, False]
+        assert frame.evaluate(PLAYED)[1] > 0.3, "the place is kept"
+        wait_until(frame, lambda at: at[0] == pytest.approx(at[1], abs=0.15))
 
         slider = frame.get_by_role("slider", name="Position in a and b")
         slider.click(position={"x": slider.bounding_box()["width"] / 4, "y": 90})
-        wait_until(frame, lambda at: 10.2 < min(at) <= max(at) < 13)
+        wait_until(frame, lambda at: 10.2 < min(at) <= max(at) < 20)
         frame.get_by_role("radio", name="B: b").press("ArrowLeft")
         assert frame.evaluate(MUTED) == [False, True]
 
@@ -179,9 +191,11 @@ def broken(path: Path, audio_id: str) -> SavedFile:
 
 def test_a_song_that_cannot_be_played_says_so_and_is_passed_over(tmp_path: Path) -> None:
     """Its button would do nothing, without a word, and an album would stop there."""
-    songs = [tone(tmp_path / "a.wav", 1), broken(tmp_path / "b.m4a", "b"), tone(tmp_path / "c.wav", 60, audio_id="c")]
+    songs = [tone(tmp_path / "a.wav", 60), broken(tmp_path / "b.m4a", "b"), tone(tmp_path / "c.wav", 60, audio_id="c")]
     with opened(write_page(songs, tmp_path / "p.html")) as page:
         page.get_by_role("button", name="Play a", exact=True).click()
+        wait_until(page, lambda at: at[0] > 0.1)
+        move_to_the_end(page, 0)
         wait_until(page, lambda at: at[2] > 0.3)
         page.get_by_role("status").get_by_text("Cannot be played here").wait_for()
         page.get_by_role("button", name="Previous song").click()

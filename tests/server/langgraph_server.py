@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,9 +16,12 @@ from urllib.request import urlopen
 
 from langgraph_sdk import get_client
 
+from tests.free_ports import free_port
+
 ROOT = Path(__file__).parents[2]
-_START_SECONDS = 40
-_PATIENCE_SECONDS = 20
+# However busy the machine is. The timeout of a test is longer still.
+_START_SECONDS = 180
+_PATIENCE_SECONDS = 120
 
 
 class LangGraphServer:
@@ -40,9 +42,7 @@ class LangGraphServer:
         graphs.write_text(quick, encoding="utf-8")
         self.directory = directory
         self.log = directory / "log.txt"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         # Nothing else of the environment: no key, no licence, and nothing that reports to anybody.
         self._environment = {
