@@ -16,7 +16,8 @@ from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
 from tests.bench import turns_mcp
 from tests.bench.cost import Cost
 from tests.bench.section import Section
-from tests.clocks import FastClock, InstantClock
+from tests.clocks import InstantClock, VirtualClock
+from tests.virtual_time import requests_take_no_time, running
 
 LENGTHS = (40, 60, 180)
 LOOK_SECONDS = 5
@@ -48,18 +49,22 @@ async def polling(song_seconds: float = 60) -> Cost:
 
 
 async def waiting(song_seconds: float = 60) -> Cost:
-    """One song with the tool that waits; its timeout and its looks run side by side, so the clock is only faster."""
-    return await _measure(FastClock(), song_seconds, lambda name: name != "producer_download_results")
+    """One song with the tool that waits: time passes at once, but only while everybody waits."""
+    return await _measure_waiting(song_seconds)
 
 
 async def waiting_with_usable_tools(song_seconds: float = 60) -> Cost:
     """The same, with a middleware that shows the model only the tools for which the conversation has an id."""
-    middleware = UsableToolsMiddleware()
-    return await _measure(FastClock(), song_seconds, lambda name: name != "producer_download_results", middleware)
+    return await _measure_waiting(song_seconds, UsableToolsMiddleware())
+
+
+async def _measure_waiting(song_seconds: float, *middleware: UsableToolsMiddleware) -> Cost:
+    with requests_take_no_time(), running() as clock:
+        return await _measure(clock, song_seconds, lambda name: name != "producer_download_results", *middleware)
 
 
 async def _measure(
-    clock: FastClock | InstantClock,
+    clock: VirtualClock | InstantClock,
     song_seconds: float,
     choose: Callable[[str], bool],
     *middleware: UsableToolsMiddleware,

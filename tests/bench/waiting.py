@@ -2,19 +2,18 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from random import Random
 from statistics import median
-from typing import Any, NamedTuple
-from unittest.mock import patch
+from typing import NamedTuple
 
 from producer_tools import ProducerClient
-from producer_tools.http.transport import Transport
 from producer_tools.progress import Progress
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 from tests.bench.section import Section
 from tests.clocks import VirtualClock
+from tests.virtual_time import requests_take_no_time, running
 
 SONGS = 1000
 SHORTEST, LONGEST = 20.0, 120.0
@@ -111,14 +110,7 @@ async def waited(way: Way, lengths: list[float]) -> Waited:
     Time jumps from one sleep of the client to the next, and does not pass while a request is under way. So the delays
     are those of the client alone, and do not depend on the machine.
     """
-    clock = VirtualClock()
-    post = Transport.post
-
-    async def post_at_once(self: Transport, endpoint: str, body: Mapping[str, Any], *, paid: bool) -> dict[str, Any]:
-        with clock.working():
-            return await post(self, endpoint, body, paid=paid)
-
-    with ProducerSandbox(clock=clock, silent=True) as sandbox, patch.object(Transport, "post", post_at_once):
+    with requests_take_no_time(), running() as clock, ProducerSandbox(clock=clock, silent=True) as sandbox:
         async with ProducerClient(sandbox.api_token, sandbox.base_url, clock=clock) as client:
             songs = Songs(sandbox, client, clock)
             await way(songs, lengths)

@@ -9,7 +9,7 @@ import logging
 import sys
 from collections import defaultdict
 
-from tests.scenarios.play import Outcome, Situation, changeable_records, play
+from tests.scenarios.play import Outcome, Situation, play, stage
 from tests.scenarios.situations import SITUATIONS
 
 _AT_ONCE = 2
@@ -21,7 +21,7 @@ async def main(wanted: str = "") -> int:
     chosen = [each for each in SITUATIONS if wanted in each.name]
     places = asyncio.Semaphore(_AT_ONCE)
     print(f"{'situation':58} {'turns':>5} {'paid':>4} {'given':>5}  {'it ended':22} verdict")
-    with changeable_records():
+    with stage():
         outcomes = await asyncio.gather(*[_outcomes(each, places) for each in chosen])
     wrong = 0
     for situation, played in zip(chosen, outcomes, strict=True):

@@ -71,9 +71,7 @@ SITUATIONS = (
     Situation(
         "success is true while pending", SONG, sandbox={"vocabulary": "state"}, record=success_while_pending, turns=12
     ),
-    Situation(
-        "a preview when the wait ends, then the song", SONG, sandbox={"render_seconds": 450}, turns=120, speed=300
-    ),
+    Situation("a preview when the wait ends, then the song", SONG, sandbox={"render_seconds": 450}, turns=120),
     Situation(
         "a song that never ends",
         SONG,
@@ -82,7 +80,6 @@ SITUATIONS = (
         given=0,
         told=("charged", "later"),
         turns=130,
-        speed=300,
     ),
     Situation(
         "a preview that never becomes a song",
@@ -91,7 +88,6 @@ SITUATIONS = (
         given=0,
         told=("charged", "later"),
         turns=130,
-        speed=300,
         sandbox={"render_seconds": 1e4, "vocabulary": "state"},
     ),
     Situation("an error that passes", SONG, record=temporary, turns=12),
@@ -103,7 +99,6 @@ SITUATIONS = (
         given=0,
         told=("charged",),
         turns=130,
-        speed=300,
     ),
     Situation(
         "complete with nothing in it",
@@ -191,7 +186,6 @@ SITUATIONS = (
         given=2,
         told=("may still finish and be charged",),
         turns=400,
-        speed=300,
     ),
     Situation(
         "several songs, one never ends",
@@ -202,7 +196,6 @@ SITUATIONS = (
         given=2,
         told=("may still finish and be charged",),
         turns=400,
-        speed=300,
     ),
     Situation(
         "several songs, all fail",

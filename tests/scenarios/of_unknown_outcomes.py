@@ -53,7 +53,6 @@ SITUATIONS = (
         ends="gives, tells",
         paid_calls=2,
         turns=3,
-        speed=50,  # a search that ends after its minute proves nothing
         told=(MAYBE, "probably never begun"),
     ),
     unknown("500 after the work, no list", Fault.ERROR_AFTER_WORK, 1),

@@ -20,8 +20,9 @@ from producer_tools.sandbox import ProducerSandbox
 from producer_tools.sandbox.jobs import StoredTask
 from producer_tools.sandbox.records import Writer
 from producer_tools.tasks.results import RESULT_KEYS
-from tests.clocks import FastClock
+from tests.clocks import VirtualClock
 from tests.scenarios.reader import CHARACTERS, MOST_TURNS, Ask, Character, End, LiteralReader
+from tests.virtual_time import requests_take_no_time, running
 
 Record = dict[str, Any]
 Service = Callable[[ProducerSandbox], AbstractContextManager[object] | None]
@@ -56,8 +57,6 @@ class Situation:
         is_approved: whether a person approves each paid call, or rejects it; ``None`` if nobody is asked.
         gives_parts: whether the finished parts of a failed task may be handed out.
         crashes: whether the process ends after the first paid call, and the run goes on from its checkpoint.
-        speed: how much faster than the machine's its time passes. Long waits take less time so, but on a busy machine a
-            fast deadline may come before the answer that it waits for.
         characters: who plays it.
     """
 
@@ -78,7 +77,6 @@ class Situation:
     is_approved: bool | None = None
     gives_parts: bool = False
     crashes: bool = False
-    speed: float = 200.0
     characters: tuple[Character, ...] = CHARACTERS
 
 
@@ -108,8 +106,8 @@ class Outcome(NamedTuple):
 
 async def play(situation: Situation, character: Character) -> Outcome:
     """Play a situation with one model."""
-    clock = FastClock(situation.speed)
     with ExitStack() as stack:
+        clock = stack.enter_context(running())
         directory = stack.enter_context(TemporaryDirectory())
         arguments: dict[str, Any] = {"render_seconds": 10, "clock": clock, "silent": True, **situation.sandbox}
         sandbox = stack.enter_context(ProducerSandbox(**arguments))
@@ -146,7 +144,7 @@ async def _converse(situation: Situation, reader: LiteralReader, toolkit: Produc
     return [f"{message.type}: {message.text or message.tool_calls}" for message in state["messages"]]
 
 
-async def _complete(sandbox: ProducerSandbox, clock: FastClock) -> set[str]:
+async def _complete(sandbox: ProducerSandbox, clock: VirtualClock) -> set[str]:
     """The URLs and texts of all results of complete tasks that were charged, and so exist."""
     if not sandbox.charges:
         return set()
@@ -165,8 +163,11 @@ async def _complete(sandbox: ProducerSandbox, clock: FastClock) -> set[str]:
 
 
 @contextmanager
-def changeable_records() -> Iterator[None]:
-    """During the block, the sandbox of a situation with a ``record`` shows records that it does not make itself."""
+def stage() -> Iterator[None]:
+    """In the block, situations can be played.
+
+    The sandbox of one with a ``record`` shows records that it does not make itself, and time passes only in waits.
+    """
     make = Writer.record
 
     def changed(writer: Writer, task: StoredTask, now: float) -> Record:
@@ -174,7 +175,7 @@ def changeable_records() -> Iterator[None]:
         record = make(writer, task, now)
         return change(record) if change else record
 
-    with patch.object(Writer, "record", changed):
+    with patch.object(Writer, "record", changed), requests_take_no_time():
         yield
 
 

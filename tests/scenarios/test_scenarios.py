@@ -6,15 +6,15 @@ import pytest
 
 import producer_tools.errors
 from producer_tools import ProducerToolError
-from tests.scenarios.play import Situation, changeable_records, play
+from tests.scenarios.play import Situation, play, stage
 from tests.scenarios.reader import CARELESS
 from tests.scenarios.reading import read
 from tests.scenarios.situations import SITUATIONS
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _changeable_records() -> Iterator[None]:
-    with changeable_records():
+def _stage() -> Iterator[None]:
+    with stage():
         yield
 
 
