@@ -18,6 +18,7 @@ from tests.bench import peers_environment
 from tests.bench.cost import Cost
 from tests.bench.peers_environment.local_mcp_producer import PAUSE
 from tests.clocks import FastClock, ManualClock
+from tests.mcp.fast_program import SPEED
 from tests.mcp.hosts import FAST_PROGRAM, stdio_program, text_of
 
 ADVISED_PAUSE = 15.0
@@ -65,7 +66,7 @@ class Host:
 
 async def ours(song_seconds: float) -> Cost:
     """One song with this package's server."""
-    with ProducerSandbox(render_seconds=song_seconds, clock=FastClock()) as sandbox:
+    with ProducerSandbox(render_seconds=song_seconds, clock=FastClock(SPEED)) as sandbox:
         async with stdio_program(sandbox, module=FAST_PROGRAM) as session:
             return await Host(session).song()
 

@@ -94,15 +94,13 @@ def test_repeated_requests_do_not_fill_the_terminal(
     monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", sandbox.api_token)
     monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", sandbox.base_url)
     program_main([place, "settle"] if program_main is ledger_main else ["--directory", str(tmp_path)])
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.name == logger.name]
     logger.warning("The application's log goes on.")
-    assert caplog.records
+    assert "The application's log goes on." in caplog.messages
 
 
 async def test_a_base_url_that_nothing_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with answering(RESET) as server:
-        pass
-    async with ProducerClient(TOKEN, server.base_url, clock=InstantClock()) as client:
+    async with ProducerClient(TOKEN, "http://127.0.0.1:9", clock=InstantClock()) as client:
         assert "accepts no connection" in (await found(client))["base URL"].text
 
     def no_such_host(*_: object, **__: object) -> None:

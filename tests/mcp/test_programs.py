@@ -12,7 +12,6 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from producer_tools import ProducerClient, SqliteLedger
 from producer_tools.mcp.__main__ import main
 from producer_tools.sandbox import Fault, ProducerSandbox
-from tests.clocks import FastClock
 from tests.files.own_recordings import wav
 from tests.mcp.hosts import FAST_PROGRAM, Person, connected, http_program, stdio_program, text_of
 from tests.saved_files import saved_files
@@ -37,11 +36,15 @@ async def test_a_whole_song_over_stdio_in_three_calls(tmp_path: Path) -> None:
     (tmp_path / "riff.wav").write_bytes(wav())
     folders = ("--download-dir", str(songs), "--upload-dir", str(tmp_path))
     options: dict[str, Any] = {"module": FAST_PROGRAM, "errors": errors, "elicitation_callback": person}
-    with ProducerSandbox(render_seconds=60, clock=FastClock()) as sandbox:
+    with ProducerSandbox(render_seconds=3600) as sandbox:
         async with stdio_program(sandbox, "--approve", *folders, **options) as session:
             assert len((await session.list_tools()).tools) >= 20
             submitted = await called(session, "producer_generate_music", **SONG)
-            waited = await called(session, "producer_wait_for_tasks", task_ids=[submitted["task_id"]])
+            waiting = asyncio.create_task(called(session, "producer_wait_for_tasks", task_ids=[submitted["task_id"]]))
+            while not any(request.endpoint == "/producer/tasks" for request in sandbox.requests):
+                await asyncio.sleep(0.01)
+            sandbox.finish_now()
+            waited = await waiting
             saved = await called(session, "producer_download_results", task_id=submitted["task_id"])
             uploaded = await called(session, "producer_upload_audio", path="riff.wav")
             refused = await session.call_tool("producer_get_task", {"task_id": sandbox.api_token})

@@ -1,7 +1,7 @@
 """What a host gets from the server, with the official client in the same process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,25 @@ from langchain_core.tools import BaseTool, tool
 from mcp import ClientSession, types
 
 from producer_tools import MemoryLedger, ProducerClient, ProducerGenerateMusic, ProducerToolkit
+from producer_tools.http.transport import Transport
 from producer_tools.mcp import server, to_mcp
-from producer_tools.sandbox import Fault, ProducerSandbox
+from producer_tools.sandbox import ProducerSandbox
 from producer_tools.tools import ProducerListPaidTasks
 from tests.files.own_recordings import wav
 from tests.mcp.hosts import Person, in_memory, text_of
 from tests.payment.calls import PAID, Account
+from tests.virtual_time import patient_last_lookups
 
 SONG = {"prompt": "a slow waltz"}
 
 pytestmark = pytest.mark.usefixtures("silent_files")
+
+
+@pytest.fixture(autouse=True)
+def _patient_last_lookups() -> Iterator[None]:
+    """A wait of a tenth of a second consists of its last look-up."""
+    with patient_last_lookups():
+        yield
 
 
 @pytest.fixture
@@ -242,19 +251,27 @@ async def test_a_host_that_cannot_ask_cannot_pay(tools: list[BaseTool], sandbox:
     assert not sandbox.charges
 
 
-async def test_a_cancelled_paid_call_keeps_its_task(sandbox: ProducerSandbox) -> None:
+async def test_a_cancelled_paid_call_keeps_its_task(sandbox: ProducerSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A person who presses stop has paid for the song already: the ledger must know its task."""
-    ledger = MemoryLedger()
-    sandbox.fail_next(Fault.SLOW, endpoint="/producer/audios")
+    ledger, answered, is_stopped = MemoryLedger(), asyncio.Event(), asyncio.Event()
+    post = Transport.post
+
+    async def post_slowly(self: Transport, *arguments: Any, **options: Any) -> Any:
+        answer = await post(self, *arguments, **options)
+        answered.set()
+        await is_stopped.wait()
+        return answer
+
+    monkeypatch.setattr(Transport, "post", post_slowly)
     async with ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger) as client:
         async with in_memory(to_mcp(ProducerToolkit(client=client).get_tools())) as session:
             call = asyncio.create_task(session.call_tool("producer_generate_music", SONG))
-            while not sandbox.charges:
-                await asyncio.sleep(0.001)
+            await answered.wait()
             stop = types.CancelledNotification(params=types.CancelledNotificationParams(requestId=1))
             await session.send_notification(types.ClientNotification(stop))
             with pytest.raises(Exception, match="cancelled"):
                 await call
+            is_stopped.set()
     [entry] = await ledger.entries()
     [charge] = sandbox.charges
     assert charge.task_id in str(entry.answer)

@@ -32,7 +32,7 @@ def record(folder: Path, answer: str, *options: str, base_url: str = "http://127
     run = subprocess.run(
         [sys.executable, "-m", "tests.recorded.live", "--folder", str(folder), *options],
         cwd=Path(__file__).parents[2], env=environment, input=answer, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=50,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=250,
     )  # fmt: skip
     return run.returncode, run.stdout
 

@@ -18,6 +18,7 @@ from producer_tools import ProducerClient, SqliteLedger
 from producer_tools.sandbox import ProducerSandbox
 from tests.server.langgraph_server import LangGraphServer, until
 
+pytestmark = pytest.mark.timeout(600)  # the server takes long to start on a busy machine
 TOKENS = {"ada": "sk-ada-4f9c1e7a55", "bob": "sk-bob-b82d06c3d1"}
 APPROVE = {"type": "approve"}
 
