@@ -190,7 +190,7 @@ async def test_a_missing_token_ends_the_run_and_the_next_run_goes_on(
     run: Runner, sandbox: ProducerSandbox, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If it were an error in the state, the graph would give up a song because of a setting that can be corrected."""
-    async with ProducerClient(base_url=sandbox.base_url, poll_interval=0, clock=FastClock()) as client:
+    async with ProducerClient(base_url=sandbox.base_url, poll_interval=0, clock=FastClock(10)) as client:
         graph = build_checked_graph(client, directory)
         with pytest.raises(MissingTokenError):
             await run(graph, order())

@@ -39,7 +39,7 @@ def sandbox() -> Any:
 
 @pytest.fixture
 async def client(sandbox: ProducerSandbox) -> AsyncIterator[ProducerClient]:
-    async with ProducerClient(token_of_user, sandbox.base_url, clock=FastClock()) as made:
+    async with ProducerClient(token_of_user, sandbox.base_url, clock=FastClock(20)) as made:
         yield made
 
 

@@ -18,6 +18,8 @@ from tests.crash.fleet.jobs import Job, Jobs
 
 _ALBUMS_AT_ONCE = 2
 _LOOK_AGAIN_SECONDS = 0.2
+# For a connection, on a busy machine. A worker that ends by itself is not replaced.
+_PATIENCE_SECONDS = 300.0
 
 Graph = CompiledStateGraph[AlbumState, Any, Any, Any]
 
@@ -47,7 +49,9 @@ def work(workplace: Workplace, worker: int) -> None:
 async def _work(workplace: Workplace, worker: int) -> None:
     client = ProducerClient(workplace.api_token, workplace.base_url, poll_interval=0.5)
     settings = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
-    pool: Any = AsyncConnectionPool(workplace.database, kwargs=settings, min_size=2, max_size=8, open=False)
+    pool: Any = AsyncConnectionPool(
+        workplace.database, kwargs=settings, min_size=2, max_size=8, open=False, timeout=_PATIENCE_SECONDS
+    )
     async with client, pool:
         graph = build(client, workplace.directory).compile(
             checkpointer=AsyncPostgresSaver(pool), store=AsyncPostgresStore(pool)
