@@ -20,10 +20,20 @@ from mcp.shared.memory import create_connected_server_and_client_session as in_m
 from producer_tools.sandbox import ProducerSandbox
 from tests.free_ports import free_port
 
-__all__ = ["FAST_PROGRAM", "Person", "connected", "http_program", "in_memory", "stdio_program", "text_of"]
+__all__ = [
+    "FAST_PROGRAM",
+    "MORNING_PROGRAM",
+    "Person",
+    "connected",
+    "http_program",
+    "in_memory",
+    "stdio_program",
+    "text_of",
+]
 
 PROGRAM = "producer_tools.mcp"
 FAST_PROGRAM = "tests.mcp.fast_program"
+MORNING_PROGRAM = "tests.mcp.morning_program"
 # Longer than a program takes to start or to end, however busy the machine is.
 _PATIENCE_SECONDS = 120.0
 

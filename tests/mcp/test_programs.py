@@ -13,7 +13,7 @@ from producer_tools import ProducerClient, SqliteLedger
 from producer_tools.mcp.__main__ import main
 from producer_tools.sandbox import Fault, ProducerSandbox
 from tests.files.own_recordings import wav
-from tests.mcp.hosts import FAST_PROGRAM, Person, connected, http_program, stdio_program, text_of
+from tests.mcp.hosts import FAST_PROGRAM, MORNING_PROGRAM, Person, connected, http_program, stdio_program, text_of
 from tests.saved_files import saved_files
 
 SONG = {"prompt": "a slow waltz"}
@@ -63,9 +63,9 @@ async def test_two_processes_share_a_ledger_and_a_daily_budget(tmp_path: Path) -
     ledger = tmp_path / "songs.sqlite"
     options = ("--ledger", str(ledger), "--budget", "0.1")
     with ProducerSandbox(render_seconds=0) as sandbox:
-        async with stdio_program(sandbox, *options) as session:
+        async with stdio_program(sandbox, *options, module=MORNING_PROGRAM) as session:
             task = await called(session, "producer_generate_music", **SONG)
-        async with stdio_program(sandbox, *options) as session:
+        async with stdio_program(sandbox, *options, module=MORNING_PROGRAM) as session:
             second = await session.call_tool("producer_generate_music", SONG)
         assert second.isError
         assert text_of(second).startswith("budget_exceeded: ")
