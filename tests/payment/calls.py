@@ -40,6 +40,14 @@ def raising(tool: Tool, client: ProducerClient) -> SubmittingTool:
     return tool(**options)
 
 
+def give_up_when_silent(client: ProducerClient) -> None:
+    """Let the client's paid requests time out as soon as the service is silent for a moment.
+
+    A limit for the whole request would have to be short, and could end before a busy machine has sent it.
+    """
+    client._transport._paid_timeout = aiohttp.ClientTimeout(total=None, sock_read=0.1)  # noqa: SLF001 - see above
+
+
 class Account:
     """A sandbox with one finished song, and its charges."""
 
