@@ -1,15 +1,18 @@
-"""A temporary PostgreSQL: the system's binaries, a cluster in a temporary directory, a free port of loopback."""
+"""A temporary PostgreSQL: the system's binaries, a cluster in a temporary directory, and a Unix socket in it.
+
+It has no port: another program could take a port that is free before the server takes it.
+"""
 
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 
 class NoPostgreSQLError(Exception):
@@ -30,7 +33,7 @@ def temporary_cluster(*, durable: bool = False) -> Iterator[str]:
     """
     binaries, password = _binaries(), secrets.token_hex()
     with tempfile.TemporaryDirectory(prefix="fleet-postgres-", ignore_cleanup_errors=True) as folder:
-        home, port = Path(folder), _free_port()
+        home = Path(folder)
         (home / "password").write_text(password, encoding="utf-8")
         user = _not_root(home)
 
@@ -41,10 +44,10 @@ def temporary_cluster(*, durable: bool = False) -> Iterator[str]:
         data, log = str(home / "data"), str(home / "log")
         login = ("-U", "fleet", "-A", "scram-sha-256", f"--pwfile={home / 'password'}")
         run("initdb", "--no-sync", "-D", data, *login, "-E", "UTF8")
-        options = f"-h 127.0.0.1 -p {port} -k {home} -c max_connections=200 -c fsync={'on' if durable else 'off'}"
-        run("pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
+        options = f"-h '' -k {home} -c max_connections=200 -c fsync={'on' if durable else 'off'}"
+        run("pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "-t", "250", "start")
         try:
-            yield f"postgresql://fleet:{password}@127.0.0.1:{port}/postgres"
+            yield f"postgresql://fleet:{password}@{quote(folder, safe='')}/postgres"
         finally:
             run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
 
@@ -64,10 +67,3 @@ def _not_root(home: Path) -> dict[str, Any]:
     for path in (home, home / "password"):
         shutil.chown(path, "nobody", "nogroup")
     return {"user": "nobody", "group": "nogroup", "extra_groups": []}
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
