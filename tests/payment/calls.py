@@ -71,14 +71,18 @@ class Account:
         self._seen += len(new)
         return new
 
-    async def wait_for_charges(self, count: int) -> tuple[Charge, ...]:
+    async def wait_for_charges(self, count: int, *, are_new: bool = True) -> tuple[Charge, ...]:
         """The charges since the last call, as soon as there are ``count``.
 
         A client that has given up on an answer may be ahead of the sandbox.
+
+        Args:
+            count: how many to wait for.
+            are_new: whether the next call returns only the charges after these.
         """
         while len(self.sandbox.charges) < self._seen + count:
             await asyncio.sleep(0.001)
-        return self.new_charges()
+        return self.new_charges() if are_new else self.sandbox.charges[self._seen :]
 
 
 @asynccontextmanager
