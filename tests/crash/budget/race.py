@@ -73,9 +73,7 @@ async def _spend(job: Job) -> int:
 
 
 async def _submit(job: Job, ledger: Ledger) -> int:
-    async with ProducerClient(
-        job.api_token, job.base_url, ledger=ledger, budget=job.budget, clock=job.clock
-    ) as client:
+    async with ProducerClient(job.api_token, job.base_url, ledger=ledger, budget=job.budget, clock=job.clock) as client:
         return sum([await _is_sent(client) for _ in range(job.calls)])
 
 
