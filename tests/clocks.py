@@ -30,6 +30,23 @@ class InstantClock:
         await asyncio.sleep(0)
 
 
+class SameDayClock:
+    """The machine's time, or an hour less if the day (UTC) would end soon: in no test does a day's budget begin anew.
+
+    A copy in another process shows the same time.
+    """
+
+    def __init__(self) -> None:
+        left = 86_400 - time.time() % 86_400
+        self._behind = 3600.0 if left < 3600 else 0.0
+
+    def now(self) -> float:
+        return time.time() - self._behind
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds))
+
+
 class FastClock:
     """The machine's time, many times as fast. All clocks of one speed show the same time, in every process."""
 
@@ -56,16 +73,24 @@ class ManualClock:
 
     async def sleep(self, seconds: float) -> None:
         until = self._now + seconds
-        while self._now < until:
-            woken = asyncio.Event()
-            with self._changed:
-                self._sleepers[woken] = asyncio.get_running_loop()
-                self._changed.notify_all()
+        while (woken := self._sleeper(until)) is not None:
             try:
                 await woken.wait()
             finally:
                 with self._changed:
                     del self._sleepers[woken]
+                    self._changed.notify_all()
+
+    def _sleeper(self, until: float) -> asyncio.Event | None:
+        """What `advance` sets for one who sleeps until then; ``None`` if it is that time."""
+        # Under one lock: nobody would wake a sleeper who is entered after the time has passed.
+        with self._changed:
+            if self._now >= until:
+                return None
+            woken = asyncio.Event()
+            self._sleepers[woken] = asyncio.get_running_loop()
+            self._changed.notify_all()
+            return woken
 
     def advance(self, seconds: float) -> None:
         """Let ``seconds`` pass and wake everyone who sleeps."""
@@ -77,7 +102,7 @@ class ManualClock:
     def wait_for_sleepers(self, number: int) -> None:
         """Return once exactly ``number`` sleeps are in progress."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self._sleepers) == number, timeout=10)
+            assert self._changed.wait_for(lambda: len(self._sleepers) == number, timeout=50)
 
 
 class VirtualClock:

@@ -1,5 +1,6 @@
 """Fixtures for all tests: a clean environment, a sandbox whose songs are finished at once, a client, a toolkit."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from functools import partialmethod
 from pathlib import Path
@@ -20,6 +21,27 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "CHAT_MODEL", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GOOGLE_API_KEY", "LANGSMITH_TRACING",
     ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not give up a search or a note in the ledger because this machine is busy.
+
+    These limits hold by the machine's own time, whatever clock a test has. Tests of a limit set it themselves.
+    """
+    monkeypatch.setattr("producer_tools.payment.settling._SHORTEST_SEARCH", 30.0)
+    monkeypatch.setattr("producer_tools.payment.settling._SHORTEST_FURTHER_SEARCH", 30.0)
+    monkeypatch.setattr("producer_tools.payment.shared_note._LONGEST_SECONDS", 30.0)
+
+
+@pytest.fixture(autouse=True)
+def _log_levels() -> Iterator[None]:
+    """Undo what a test changes about the package's log: another test would miss lines, or find too many."""
+    log = logging.getLogger("producer_tools")
+    before = log.level, log.propagate, log.disabled, logging.root.manager.disable
+    yield
+    log.setLevel(before[0])
+    log.propagate, log.disabled, logging.root.manager.disable = before[1:]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -34,7 +34,7 @@ async def test_settling_by_the_statement_completes_the_album(
     sandbox.listing.answer = "forbidden"  # else the task would be looked for
     ledger = MemoryLedger()
     async with ProducerClient(
-        sandbox.api_token, sandbox.base_url, poll_interval=0, ledger=ledger, clock=FastClock()
+        sandbox.api_token, sandbox.base_url, poll_interval=0, ledger=ledger, clock=FastClock(10)
     ) as client:
         sandbox.fail_next(fault, endpoint="/producer/audios")
         songs = await made(client, tmp_path)

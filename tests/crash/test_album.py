@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.crash import album
+from tests.crash.patience import PATIENCE
 
 # The server that starts the processes listens on a Unix socket.
-pytestmark = [pytest.mark.usefixtures("silent_files"), pytest.mark.enable_socket]
+pytestmark = [pytest.mark.usefixtures("silent_files"), pytest.mark.enable_socket, PATIENCE]
 
 
 def test_an_album_survives_a_kill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,10 @@ import pytest
 from producer_tools import Budget
 from tests.crash.budget.__main__ import ledgers
 from tests.crash.budget.race import race
+from tests.crash.patience import PATIENCE
 
 # The server that starts the processes listens on a Unix socket.
-pytestmark = pytest.mark.enable_socket
+pytestmark = [pytest.mark.enable_socket, PATIENCE]
 
 
 @pytest.mark.parametrize("name", ["SQLite", "PostgreSQL"])

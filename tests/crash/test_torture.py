@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.patience import PATIENCE
 from tests.crash.torture.kills import torture
 from tests.crash.torture.service import ListingAnswer
 from tests.crash.torture.soak import soak
 
 # The server that starts the processes listens on a Unix socket.
-pytestmark = pytest.mark.enable_socket
+pytestmark = [pytest.mark.enable_socket, PATIENCE]
 
 
 @pytest.mark.parametrize("listing", ["works", "forbidden"])

@@ -40,6 +40,14 @@ def raising(tool: Tool, client: ProducerClient) -> SubmittingTool:
     return tool(**options)
 
 
+def give_up_when_silent(client: ProducerClient) -> None:
+    """Let the client's paid requests time out as soon as the service is silent for a moment.
+
+    A limit for the whole request would have to be short, and could end before a busy machine has sent it.
+    """
+    client._transport._paid_timeout = aiohttp.ClientTimeout(total=None, sock_read=0.1)  # noqa: SLF001 - see above
+
+
 class Account:
     """A sandbox with one finished song, and its charges."""
 
@@ -63,14 +71,18 @@ class Account:
         self._seen += len(new)
         return new
 
-    async def wait_for_charges(self, count: int) -> tuple[Charge, ...]:
+    async def wait_for_charges(self, count: int, *, are_new: bool = True) -> tuple[Charge, ...]:
         """The charges since the last call, as soon as there are ``count``.
 
         A client that has given up on an answer may be ahead of the sandbox.
+
+        Args:
+            count: how many to wait for.
+            are_new: whether the next call returns only the charges after these.
         """
         while len(self.sandbox.charges) < self._seen + count:
             await asyncio.sleep(0.001)
-        return self.new_charges()
+        return self.new_charges() if are_new else self.sandbox.charges[self._seen :]
 
 
 @asynccontextmanager

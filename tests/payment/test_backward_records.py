@@ -34,6 +34,6 @@ async def test_a_wait_goes_on_until_the_task_is_final(account: Account) -> None:
         task_id = str((await client.submit(SONG)).task_id)
         for _ in range(3):
             account.sandbox.fail_next(Fault.BACKWARDS)
-        batch = await client.wait([task_id], timeout=1000)
+        batch = await client.wait([task_id], timeout=10_000)
     assert [task.state for task in batch.tasks] == ["complete"]
     assert len(account.new_charges()) == 1

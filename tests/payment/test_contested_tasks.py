@@ -182,7 +182,7 @@ async def test_a_slow_listing_does_not_hold_up_a_search(
     monkeypatch.setattr("producer_tools.tasks.listing.Listing.find", hang)
     monkeypatch.setattr("producer_tools.payment.settling._SHORTEST_SEARCH", 0.01)
     monkeypatch.setattr("producer_tools.payment.outcomes.GRACE_SECONDS", 0.0)
-    (settled,) = await asyncio.wait_for(client.settle(), 10)
+    (settled,) = await asyncio.wait_for(client.settle(), 50)
     assert settled.finding.state == "unclear"
 
 

@@ -26,7 +26,7 @@ from producer_tools import (
     requests,
 )
 from producer_tools.sandbox import Fault, ProducerSandbox
-from tests.clocks import InstantClock, ManualClock
+from tests.clocks import InstantClock, ManualClock, SameDayClock
 from tests.payment.calls import Account
 from tests.payment.ledgers import entry
 
@@ -65,7 +65,7 @@ def open_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> OpenLedger:
 
 def client_on(account: Account, ledger: Ledger, **options: Any) -> ProducerClient:
     sandbox = account.sandbox
-    return ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger, **options)
+    return ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger, **{"clock": SameDayClock(), **options})
 
 
 async def submitted(client: ProducerClient, limit: Budget, times: int = 1) -> int:
@@ -152,7 +152,8 @@ async def test_each_scope_has_its_own_budget_and_all_of_them_hold(open_ledger: O
 async def test_accounts_have_budgets_of_their_own(sandbox: ProducerSandbox) -> None:
     """The budget of a day without a name is that of the token: one customer's must not stop another's."""
     users = [sandbox.add_user() for _ in range(2)]
-    async with ProducerClient(base_url=sandbox.base_url, budget=Budget(max_calls=1, per="day")) as client:
+    one = Budget(max_calls=1, per="day")
+    async with ProducerClient(base_url=sandbox.base_url, budget=one, clock=SameDayClock()) as client:
         for user in users:
             with api_token(user.api_token):
                 await client.submit(SONG)

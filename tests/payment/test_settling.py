@@ -238,9 +238,9 @@ async def test_a_crash_after_a_task_was_found_does_not_lose_it(
         raise OSError("the disk is full")
 
     lose_answer(service)
-    monkeypatch.setattr(ledger, "replace", fail)
-    task = await client.submit(SONG, key="k")
-    monkeypatch.undo()
+    with monkeypatch.context() as full:
+        full.setattr(ledger, "replace", fail)
+        task = await client.submit(SONG, key="k")
     (unknown,) = await ledger.entries(unanswered=True)
     assert await ledger.replace(unknown, unknown.changed(lease_until=0.0))
     assert (await client.submit(SONG, key="k")).task_id == task.task_id == service.charges[0].task_id

@@ -105,11 +105,11 @@ async def test_a_locked_ledger_does_not_delay_a_look_up(
     client = down.client(SqliteLedger(tmp_path / "ledger.sqlite"))
     with down.sandbox.outage("no_capacity", submits=1):
         task = await client.submit(SONG)
-    with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as lock:
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite", timeout=50, isolation_level=None)) as lock:
         lock.execute("BEGIN EXCLUSIVE")
         for _ in range(2):
             down.clock.advance(5)
-            looked_up = await asyncio.wait_for(client.get_task(str(task.task_id)), 10)
+            looked_up = await asyncio.wait_for(client.get_task(str(task.task_id)), 50)
             assert looked_up.state == "failed"
 
 

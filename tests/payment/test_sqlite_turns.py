@@ -3,12 +3,14 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -100,20 +102,20 @@ def test_a_file_that_vanishes_between_two_transactions_is_not_written_any_more(p
 
     def delete(_: sqlite3.Connection) -> None:
         first_runs.set()
-        assert second_waits.wait(10)
+        assert second_waits.wait(50)
         path.unlink()
 
     with ThreadPoolExecutor() as threads:
         first = threads.submit(file.run, delete)
-        assert first_runs.wait(10)
+        assert first_runs.wait(50)
         second = threads.submit(file.run, lambda _: None)
         while len(file._waiting) < 2:  # noqa: SLF001 - the second call waits for the first one
             pass
         second_waits.set()
         with pytest.raises(LedgerError, match="moved or deleted while it was in use"):
-            first.result(10)
+            first.result(50)
         with pytest.raises(LedgerError, match="moved or deleted while it was in use"):
-            second.result(10)
+            second.result(50)
     assert not path.exists()
 
 
@@ -135,7 +137,9 @@ def test_a_waiting_process_looks_often_whether_the_file_is_free(path: Path, monk
             if len(pauses) == MANY:
                 other.rollback()
 
-        monkeypatch.setattr("producer_tools.payment.sqlite_schema.time.sleep", pause)
+        # In place of the whole module, because other threads may use `time.sleep` itself.
+        waiting = SimpleNamespace(monotonic=time.monotonic, sleep=pause)
+        monkeypatch.setattr("producer_tools.payment.sqlite_schema.time", waiting)
         with closing(sqlite_schema.connect(path, may_create=True)) as connection:
             sqlite_schema.begin(connection, sqlite_schema.deadline())
             assert connection.in_transaction

@@ -2,10 +2,12 @@
 
 import asyncio
 import sqlite3
+import threading
 import time
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,21 +17,41 @@ from producer_tools.payment.sqlite_file import SqliteFile, _Call
 from producer_tools.payment.sqlite_ledger import SqliteLedger
 
 
+class _Time(SimpleNamespace):
+    """Stands in for the module `time` where calls wait for a locked file. Time passes only in pauses, once it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.may_pass = threading.Event()
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert self.may_pass.wait(50)
+        self.now += seconds
+
+
 async def test_all_calls_wait_for_a_locked_file_at_the_same_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One after the other, ten calls would take five minutes to report it, and other ledgers would stand still too."""
-    monkeypatch.setattr(sqlite_schema, "_LOCK_SECONDS", 0.5)
+    clock = _Time()
+    for module in ("sqlite_schema", "sqlite_file"):
+        monkeypatch.setattr(f"producer_tools.payment.{module}.time", clock)
     locked, other = SqliteLedger(tmp_path / "locked.sqlite"), SqliteLedger(tmp_path / "other.sqlite")
     await asyncio.gather(locked.get("a"), other.get("a"))
     with closing(sqlite3.connect(tmp_path / "locked.sqlite", isolation_level=None)) as backup:
         backup.execute("BEGIN IMMEDIATE")
-        began = time.monotonic()
         waiting = [asyncio.create_task(locked.get("a")) for _ in range(10)]
-        outcomes = await asyncio.gather(*waiting, other.get("a"), return_exceptions=True)
-        seconds = time.monotonic() - began
-    assert [type(each) for each in outcomes] == [LedgerError] * 10 + [type(None)]
-    assert seconds < 3
+        while len(locked._file._waiting) < 10:  # noqa: SLF001 - no other way to know that all of them wait
+            await asyncio.sleep(0.001)
+        assert await other.get("a") is None
+        clock.may_pass.set()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(each) for each in outcomes] == [LedgerError] * 10
+    assert 30 <= clock.now < 31
 
 
 def test_a_call_waits_no_longer_because_another_one_has_the_turn(
@@ -45,7 +67,8 @@ def test_a_call_waits_no_longer_because_another_one_has_the_turn(
     def locked_at_first(connection: sqlite3.Connection, give_up_at: float) -> None:
         given_up_at.append(give_up_at)
         if len(given_up_at) == 1:
-            monkeypatch.setattr("producer_tools.payment.sqlite_file.time.monotonic", lambda: give_up_at)
+            at_that_time = SimpleNamespace(monotonic=lambda: give_up_at)
+            monkeypatch.setattr("producer_tools.payment.sqlite_file.time", at_that_time)
             raise sqlite3.OperationalError("database is locked")
         begin(connection, give_up_at)
 

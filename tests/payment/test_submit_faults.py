@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections.abc import Iterable
 
 import pytest
@@ -19,8 +20,7 @@ from producer_tools import (
 from producer_tools.requests import TASKS
 from producer_tools.sandbox import Fault, fault_responses
 from tests.clocks import InstantClock
-from tests.payment.calls import PAID, Account, Tool, endpoint_of, raising, recorded_session
-from tests.raw_server import answering
+from tests.payment.calls import PAID, Account, Tool, endpoint_of, give_up_when_silent, raising, recorded_session
 
 
 def for_each(tools: Iterable[Tool]) -> pytest.MarkDecorator:
@@ -61,12 +61,13 @@ async def test_every_tool_is_sent_once(
 
 async def check_a_fault(fault: Fault, tool: Tool, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = endpoint_of(tool)
-    timeout = 0.25 if fault in SILENT else 10  # a busy machine may take a tenth of a second to send a request
     monkeypatch.setattr(account.sandbox.listing, "answer", "forbidden")  # else the task would be looked for
     account.sandbox.fail_next(fault, endpoint=endpoint)
     async with recorded_session() as (session, paths):
         url, token = account.sandbox.base_url, account.sandbox.api_token
-        client = ProducerClient(token, url, session=session, request_timeout=timeout, clock=InstantClock())
+        client = ProducerClient(token, url, session=session, clock=InstantClock())
+        if fault in SILENT:
+            give_up_when_silent(client)
         submit, arguments = raising(tool, client), account.arguments(tool, key="a key")
 
         if fault in SUCCEEDING:
@@ -88,11 +89,15 @@ def paid(paths: list[str]) -> list[str]:
 
 
 @one_of_each_endpoint
-async def test_a_timeout_while_the_answer_arrives(tool: Tool, account: Account) -> None:
+async def test_a_timeout_while_the_answer_arrives(
+    tool: Tool, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The work is done by then: the request must not be sent again, and the error must not say that it is free."""
+    monkeypatch.setattr(fault_responses, "_SLOW_PAUSE_SECONDS", 60.0)
     account.sandbox.fail_next(Fault.SLOW, endpoint=endpoint_of(tool))
     url, token = account.sandbox.base_url, account.sandbox.api_token
-    async with ProducerClient(token, url, request_timeout=0.1, clock=InstantClock()) as client:
+    async with ProducerClient(token, url, clock=InstantClock()) as client:
+        give_up_when_silent(client)
         for _ in range(2):
             with pytest.raises(SubmissionUnknownError, match=MAYBE_CHARGED):
                 await raising(tool, client).ainvoke(account.arguments(tool, key="a key"))
@@ -145,15 +150,15 @@ async def test_a_refused_call_can_be_repeated(
 async def test_a_call_that_was_never_sent_can_be_repeated(tool: Tool, account: Account) -> None:
     """If the key stayed taken after a refused connection, the song could never be made."""
     ledger, arguments = MemoryLedger(), account.arguments(tool, key="a key")
-    async with answering(b"") as server:
-        closed_url = server.base_url
     outcomes: list[ProducerToolError | str] = []
-    for url in (closed_url, account.sandbox.base_url):
-        async with ProducerClient(account.sandbox.api_token, url, ledger=ledger, clock=InstantClock()) as client:
-            try:
-                outcomes.append(await raising(tool, client).ainvoke(arguments))
-            except ProducerToolError as error:
-                outcomes.append(error)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens there, and no other server of this machine can get the port
+        for url in (f"http://127.0.0.1:{taken.getsockname()[1]}", account.sandbox.base_url):
+            async with ProducerClient(account.sandbox.api_token, url, ledger=ledger, clock=InstantClock()) as client:
+                try:
+                    outcomes.append(await raising(tool, client).ainvoke(arguments))
+                except ProducerToolError as error:
+                    outcomes.append(error)
     refused, content = outcomes
     assert isinstance(refused, ServiceUnreachableError)
     assert NOT_CHARGED.search(str(refused))

@@ -88,10 +88,10 @@ async def test_a_retried_tool_call_is_paid_for_once(
 
 @pytest.mark.parametrize("fault", [Fault.RESET_AFTER_WORK, Fault.ERROR_BEFORE_WORK, Fault.HTML])
 async def test_a_retried_unknown_outcome_is_not_sent_again(
-    fault: Fault, setup: dict[str, Any], account: Account
+    fault: Fault, setup: dict[str, Any], account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With ``handle_tool_error=False`` the middleware sees the error and calls again: that must not pay twice."""
-    account.sandbox.listing.answer = "forbidden"  # else the task would be looked for
+    monkeypatch.setattr(account.sandbox.listing, "answer", "forbidden")  # else the task would be looked for
     account.sandbox.fail_next(fault, endpoint="/producer/audios")
     raising = ProducerGenerateMusic(client=setup["client"], handle_tool_error=False)
     agent: Any = create_agent(

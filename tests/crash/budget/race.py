@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from producer_tools import Budget, BudgetExceededError, Ledger, ProducerClient, SqliteLedger, StoreLedger
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
+from tests.clocks import SameDayClock
 from tests.crash.processes import quick_starts
 
 
@@ -18,6 +19,7 @@ class Job(NamedTuple):
         ledger: The path of a SQLite file, or the connection string of a PostgreSQL.
         budget: The budget that all of them spend.
         calls: How many calls each of them tries.
+        clock: Their clock, so that the day of the budget does not end meanwhile.
     """
 
     base_url: str
@@ -25,6 +27,7 @@ class Job(NamedTuple):
     ledger: str
     budget: Budget
     calls: int
+    clock: SameDayClock
 
 
 class Found(NamedTuple):
@@ -41,7 +44,7 @@ def race(ledger: str, budget: Budget, *, processes: int, calls: int) -> Found:
     context = quick_starts()
     with ProducerSandbox(render_seconds=0) as sandbox:
         started, outcomes = context.Barrier(processes), context.SimpleQueue()
-        job = Job(sandbox.base_url, sandbox.api_token, ledger, budget, calls)
+        job = Job(sandbox.base_url, sandbox.api_token, ledger, budget, calls, SameDayClock())
         started_ones = [
             context.Process(target=spend, args=(job, started, outcomes), daemon=True) for _ in range(processes)
         ]
@@ -70,7 +73,7 @@ async def _spend(job: Job) -> int:
 
 
 async def _submit(job: Job, ledger: Ledger) -> int:
-    async with ProducerClient(job.api_token, job.base_url, ledger=ledger, budget=job.budget) as client:
+    async with ProducerClient(job.api_token, job.base_url, ledger=ledger, budget=job.budget, clock=job.clock) as client:
         return sum([await _is_sent(client) for _ in range(job.calls)])
 
 

@@ -111,7 +111,7 @@ def soak(calls: int, directory: Path, seed: int, listing: ListingAnswer) -> Soak
                 if all(settled.finding.state != "unclear" for settled in client.settle_sync()):
                     break
         entries = {entry.key: entry for entry in run_sync(ledger.entries)}
-        _compare(found, callers, service.truth(), {song: entries[ledger_key(song, account)] for song in songs})
+        _compare(found, callers, service.truth(), {song: entries.get(ledger_key(song, account)) for song in songs})
     return found
 
 
@@ -138,8 +138,11 @@ def _twice(songs: list[str], random: Random) -> list[str]:
     return mixed
 
 
-def _compare(found: Soak, callers: Callers, truth: Truth, entries: dict[str, Entry]) -> None:
-    """Count the songs, by what the callers got, what the ledger has, and what was charged."""
+def _compare(found: Soak, callers: Callers, truth: Truth, entries: dict[str, Entry | None]) -> None:
+    """Count the songs, by what the callers got, what the ledger has, and what was charged.
+
+    A song that both callers were refused has no entry.
+    """
     charges: defaultdict[str, list[str]] = defaultdict(list)
     for charge in truth.charges:
         charges[charge.request["prompt"]].append(charge.task_id)
@@ -149,9 +152,14 @@ def _compare(found: Soak, callers: Callers, truth: Truth, entries: dict[str, Ent
     found.wrong += [f"{song}: its known outcome was changed" for song in callers.changed]
     for song, entry in entries.items():
         charged, answers = charges[song], callers.answers[song]
-        known = None if entry.answer is None else str(entry.answer["task_id"])
+        known = None if entry is None or entry.answer is None else str(entry.answer["task_id"])
         got = {answer for answer in answers if _UNKNOWN not in answer and _NOT_CHARGED not in answer}
-        if len(answers) != 2 or len(charged) > 1 or not got <= set(charged) or known not in (None, *charged):
+        if (
+            len(answers) != 2
+            or len(charged) > (entry is not None)
+            or not got <= set(charged)
+            or known not in (None, *charged)
+        ):
             found.wrong.append(f"{song}: charged {charged}; the callers got {answers}, and the ledger has {known}")
         elif len(got) == 1 and answers == charged * 2:
             found.once += 1
@@ -161,7 +169,7 @@ def _compare(found: Soak, callers: Callers, truth: Truth, entries: dict[str, Ent
             found.unknown += 1
             if known is not None:
                 found.found += 1
-            elif (entry.finding or {}).get("state") == "not_found":
+            elif entry is not None and (entry.finding or {}).get("state") == "not_found":
                 found.not_found += 1
             else:
                 found.still_unknown += 1
