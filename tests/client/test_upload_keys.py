@@ -23,7 +23,7 @@ from producer_tools import (
 from producer_tools.files.uploads.hosting import FileHosts
 from producer_tools.files.uploads.recordings import Recording
 from producer_tools.sandbox import Fault, ProducerSandbox
-from tests.clocks import FastClock, InstantClock
+from tests.clocks import InstantClock
 from tests.files.own_recordings import wav
 
 DAY = 24 * 3600.0
@@ -136,7 +136,7 @@ async def test_of_two_recordings_in_two_processes_one_gets_the_key(
     ledger, paths = shared(tmp_path / "ledger.sqlite"), [take, tmp_path / "b.wav", tmp_path / "c.wav"]
     for note, path in enumerate(paths):
         path.write_bytes(wav(note=note))
-    clients = [ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger, clock=FastClock()) for _ in paths]
+    clients = [ProducerClient(sandbox.api_token, sandbox.base_url, ledger=ledger) for _ in paths]
     uploads = [client.upload(path, key="call 1") for client, path in zip(clients, paths, strict=True)]
     outcomes = await asyncio.gather(*uploads, return_exceptions=True)
     assert sorted(type(each).__name__ for each in outcomes) == ["SubmissionConflictError"] * 2 + ["Task"]
