@@ -15,6 +15,7 @@ from producer_tools.files.uploads.recordings import LARGEST_RECORDING, Recording
 from producer_tools.http.transport import Transport
 from producer_tools.sandbox import ProducerSandbox
 from tests.files.own_recordings import wav
+from tests.loop_time import LoopTime
 from tests.raw_server import RESET, SILENCE, Reply, answering, http
 
 TOKEN = "secret-" + "0123456789abcdef" * 2
@@ -220,9 +221,14 @@ async def test_no_error_holds_the_token(takes: list[Path]) -> None:
 
 async def test_a_silent_endpoint_is_given_up(takes: list[Path]) -> None:
     """A call would otherwise wait for half an hour, as for a song."""
+    loop_time = LoopTime()
     async with answering(SILENCE, http({"url": URL}), UPLOADED) as server:
-        async with ProducerClient(TOKEN, server.base_url, lookup_timeout=0.05) as client:
-            assert (await client.upload(takes[0])).task_id == "t1"
+        async with ProducerClient(TOKEN, server.base_url, lookup_timeout=40) as client:
+            upload = asyncio.create_task(client.upload(takes[0]))
+            while not server.requests:
+                await asyncio.sleep(0.001)
+            loop_time.advance(40)
+            assert (await upload).task_id == "t1"
 
 
 async def test_a_cancelled_upload_sends_no_more(takes: list[Path]) -> None:
