@@ -4,8 +4,9 @@ import asyncio
 import threading
 import time
 
-# Longer sleeps are timeouts. They end when shorter ones, such as the pauses between look-ups, have made up their time.
-_LONGEST_PAUSE = 30.0
+# How many seconds pass in one of the machine's, for sleeps up to this length. Long sleeps are timeouts: they should end
+# because shorter ones, such as the pauses between look-ups, have made up their time.
+_SPEEDS = ((1.0, 100), (30.0, 5), (float("inf"), 1))
 _SECONDS_BETWEEN_LOOKS = 0.005
 
 
@@ -17,7 +18,7 @@ class PatientClock:
     """
 
     def __init__(self) -> None:
-        self._now = 1_790_000_000.0
+        self._now = time.time() + 24 * 3600  # later than the machine's, so that for its programs no time has passed
         self._lock = threading.Lock()
 
     def now(self) -> float:
@@ -25,7 +26,8 @@ class PatientClock:
 
     async def sleep(self, seconds: float) -> None:
         until = self._now + seconds
-        ends = time.monotonic() + seconds / (100 if seconds <= _LONGEST_PAUSE else 10)
+        speed = next(speed for longest, speed in _SPEEDS if seconds <= longest)
+        ends = time.monotonic() + seconds / speed
         while self._now < until and (left := ends - time.monotonic()) > 0:
             await asyncio.sleep(min(left, _SECONDS_BETWEEN_LOOKS))
         await asyncio.sleep(0)

@@ -83,7 +83,7 @@ async def test_a_task_of_silent_files_does_not_hold_up_other_tasks(silent_url: s
         silent = asyncio.create_task(downloader.save(songs_at([f"{silent_url}/{n}" for n in range(40)])))
         while len(list(tmp_path.glob(".producer-*"))) < fetcher.MOST_AT_ONCE:
             await asyncio.sleep(0.001)
-        saved = await downloader.save(song_at(f"{url}/song"), timeout_seconds=30)
+        saved = await downloader.save(song_at(f"{url}/song"), timeout_seconds=50)
         silent.cancel()
         await asyncio.gather(silent, return_exceptions=True)
     assert len(saved.files) == 1
@@ -121,11 +121,11 @@ async def test_silent_files_of_one_user_do_not_hold_up_another(tmp_path: Path) -
             while len(server.requests) < fetcher.MOST_OF_A_HOST:
                 await asyncio.sleep(0.001)
             of_another_host = song_at(f"{url.replace('127.0.0.1', 'localhost')}/song")
-            assert (await Downloader(client, tmp_path / "1").save(of_another_host, timeout_seconds=30)).files
+            assert (await Downloader(client, tmp_path / "1").save(of_another_host, timeout_seconds=50)).files
             more = await Downloader(client, tmp_path / "2").save(song_at(f"{url}/song"), timeout_seconds=0.1)
             assert more.failed[0].error.code == "timeout", "it waits for a place"
         with api_token("quick"):
-            assert (await Downloader(client, tmp_path / "3").save(song_at(f"{url}/song"), timeout_seconds=30)).files
+            assert (await Downloader(client, tmp_path / "3").save(song_at(f"{url}/song"), timeout_seconds=50)).files
         for each in silent:
             each.cancel()
         await asyncio.gather(*silent, return_exceptions=True)
@@ -155,7 +155,7 @@ async def test_names_that_are_never_resolved_do_not_hold_up_look_ups(
             try:
                 while len(list(tmp_path.glob(".producer-*"))) < 20 or len(hanging_names) < 2:
                     await asyncio.sleep(0.001)
-                assert await asyncio.wait_for(client.get_task("t1"), 30)
+                assert await asyncio.wait_for(client.get_task("t1"), 100)
             finally:
                 may_end.set()
                 for each in saving:

@@ -191,9 +191,9 @@ def test_processes_and_threads_write_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for process in processes:
-        process.join(50)
+        process.join(200)
     for thread in threads:
-        thread.join(50)
+        thread.join(200)
     assert [process.exitcode for process in processes] == [0, 0]
     keys = {line["key"] for line in lines_of_index(tmp_path)}
     assert keys == {f"{name}{number}" for name in "abcd" for number in range(20)}
@@ -237,6 +237,6 @@ def test_a_process_that_is_forked_meanwhile_waits_only_for_the_lock(tmp_path: Pa
     """
     process = quick_starts().Process(target=fork_while_a_thread_changes_it, args=(tmp_path,), daemon=True)
     process.start()
-    process.join(50)
+    process.join(200)
     assert process.exitcode == 0
     assert [line["key"] for line in lines_of_index(tmp_path)] == ["a", "b"]

@@ -245,7 +245,7 @@ async def test_a_download_that_is_killed_is_completed_by_the_next_one(step: str,
     """Whenever it is killed, there is one whole, tagged song in the end, and its name is the right one."""
     process = quick_starts().Process(target=save_and_die, args=(tmp_path, step), daemon=True)
     process.start()
-    await asyncio.to_thread(process.join, 50)
+    await asyncio.to_thread(process.join, 200)
     assert process.exitcode == -signal.SIGKILL
     async with answering(reply(SONG)) as server, ProducerClient("t", server.base_url) as client:
         (saved,) = (await Downloader(client, tmp_path).save(task(server.base_url))).files
@@ -267,7 +267,7 @@ async def test_processes_save_songs_of_one_title_at_the_same_time(tmp_path: Path
     for process in processes:
         process.start()
     for process in processes:
-        await asyncio.to_thread(process.join, 50)
+        await asyncio.to_thread(process.join, 200)
         assert process.exitcode == 0
     paths = [path for path in saved_files(tmp_path) if path.suffix == ".wav"]
     songs = [await asyncio.to_thread(read_tags, path) for path in paths]
@@ -290,7 +290,7 @@ async def test_many_saves_leave_threads_to_other_calls(tmp_path: Path, monkeypat
     try:
         while not looking:
             await asyncio.sleep(0.001)
-        await asyncio.wait_for(asyncio.gather(*(in_thread(list) for _ in range(100))), 30)
+        await asyncio.wait_for(asyncio.gather(*(in_thread(list) for _ in range(100))), 100)
         assert looking <= 4
     finally:
         release.set()
