@@ -10,7 +10,6 @@ from typing import Any
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from traitlets.config import Config
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NAMES = ["music_agent", "album"]
@@ -59,10 +58,8 @@ def test_runs_from_a_clean_kernel(name: str, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     book = read(name)
     book.cells.insert(0, nbformat.v4.new_code_cell(FAST))  # type: ignore[no-untyped-call]
-    # Not over TCP: another process could take a port between its choice and the start of the kernel.
-    config = Config({"KernelManager": {"transport": "ipc"}})
     resources = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(book, timeout=250, startup_timeout=250, resources=resources, config=config).execute()
+    NotebookClient(book, timeout=250, startup_timeout=250, resources=resources).execute()
     assert "the sandbox on this machine" in printed(book)
     assert "Model: scripted" in printed(book)
     assert len(sounds(book)) >= 2
