@@ -14,7 +14,7 @@ import pytest
 
 from producer_tools import ProducerClient, SqliteLedger
 from producer_tools.sandbox import Fault, ProducerSandbox
-from tests.clocks import FastClock
+from tests.patient_clock import PatientClock
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -28,7 +28,7 @@ def fast_sandbox(**settings: Any) -> ProducerSandbox:
 
 
 def fast_client(*given: Any, **settings: Any) -> ProducerClient:
-    return ProducerClient(*given, **settings, clock=FastClock())
+    return ProducerClient(*given, **settings, clock=PatientClock())
 
 
 @pytest.fixture

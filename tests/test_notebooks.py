@@ -58,7 +58,8 @@ def test_runs_from_a_clean_kernel(name: str, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     book = read(name)
     book.cells.insert(0, nbformat.v4.new_code_cell(FAST))  # type: ignore[no-untyped-call]
-    NotebookClient(book, timeout=50, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    resources = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(book, timeout=250, startup_timeout=250, resources=resources).execute()
     assert "the sandbox on this machine" in printed(book)
     assert "Model: scripted" in printed(book)
     assert len(sounds(book)) >= 2

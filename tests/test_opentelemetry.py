@@ -88,7 +88,7 @@ def test_requests_are_inside_what_they_are_made_for(sync: bool, otel: Recorded, 
 
         async def song() -> None:
             task = await client.submit(SONG)
-            await client.wait([str(task.task_id)], 10)
+            await client.wait([str(task.task_id)], 50)
             await Downloader(client, tmp_path).save(str(task.task_id))
             await client.aclose()
 
@@ -96,7 +96,7 @@ def test_requests_are_inside_what_they_are_made_for(sync: bool, otel: Recorded, 
         with tracer.start_as_current_span("a user's request"):
             if sync:
                 task_id = str(client.submit_sync(SONG).task_id)
-                client.wait_sync([task_id], 10)
+                client.wait_sync([task_id], 50)
                 Downloader(client, tmp_path).save_sync(task_id)
                 client.close()
             else:
@@ -144,7 +144,7 @@ async def test_what_is_counted(otel: Recorded) -> None:
             task = await client.submit(SONG, key="a")
             await client.submit(SONG, key="a")
             async with ProducerClient(sandbox.api_token, sandbox.base_url) as patient:
-                await patient.wait([str(task.task_id)], 10)
+                await patient.wait([str(task.task_id)], 50)
             sandbox.listing.answer = "forbidden"
             sandbox.fail_next(Fault.RESET_AFTER_WORK)
             with pytest.raises(SubmissionUnknownError):
@@ -188,7 +188,7 @@ async def test_spans_have_no_secret_and_no_words_of_a_song(otel: Recorded, tmp_p
     with ProducerSandbox(render_seconds=0, silent=True, api_token=token) as sandbox:
         async with ProducerClient(token, sandbox.base_url, poll_interval=0, clock=InstantClock()) as client:
             task = await client.submit(GenerateCustomMusic(prompt=prompt, lyric=lyric, title=title))
-            await client.wait([str(task.task_id)], 10)
+            await client.wait([str(task.task_id)], 50)
             await Downloader(client, tmp_path).save(str(task.task_id))
             sandbox.listing.answer = "forbidden"
             sandbox.fail_next(Fault.ERROR_AFTER_WORK)
@@ -212,7 +212,7 @@ async def test_an_sdk_that_fails_does_not_lose_what_was_paid_for(
     monkeypatch.setattr(trace, "get_tracer", tracers.get_tracer)
     async with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0) as client:
         task = await client.submit(SONG)
-        assert (await client.wait(task, 10)).tasks[0].state == "complete"
+        assert (await client.wait(task, 50)).tasks[0].state == "complete"
     assert len(sandbox.charges) == 1
     assert not trace.get_current_span().is_recording()
     assert otel.metric("producer_tools.submits")[0].value == 1

@@ -120,7 +120,7 @@ def test_a_worker_process_returns_the_task_of_its_parent(ledger: SqliteLedger) -
         paid = client.submit_sync(SONG, key="job").task_id
         process = context.Process(target=in_worker, args=(client, found), daemon=True)
         process.start()
-        process.join(50)
+        process.join(200)
         assert process.exitcode == 0
         assert [found.get(), len(sandbox.charges)] == [paid, 1]
 

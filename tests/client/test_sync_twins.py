@@ -19,8 +19,8 @@ from producer_tools import (
 )
 from producer_tools.requests import GenerateMusic, PaidRequest
 from producer_tools.sandbox import Fault, ProducerSandbox
-from tests.clocks import FastClock
 from tests.files.own_recordings import wav
+from tests.patient_clock import PatientClock
 
 pytestmark = pytest.mark.usefixtures("silent_files")
 
@@ -51,7 +51,7 @@ class Account:
 
 @pytest.fixture
 def account(sandbox: ProducerSandbox, tmp_path: Path) -> Iterator[Account]:
-    with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0, clock=FastClock()) as client:
+    with ProducerClient(sandbox.api_token, sandbox.base_url, poll_interval=0, clock=PatientClock()) as client:
         task = client.submit_sync(SONG)
         sandbox.listing.answer = "forbidden"  # else the task would be found
         sandbox.fail_next(Fault.RESET_AFTER_WORK, endpoint="/producer/audios")

@@ -11,8 +11,8 @@ import pytest
 
 from producer_tools import ProducerClient, ProducerError, ProducerToolkit, errors
 from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
-from tests.clocks import FastClock
 from tests.docs.code_blocks import PAGES, ROOT, Page
+from tests.patient_clock import PatientClock
 
 CELLS = {"docs/guides/notebooks.md"}
 WITHOUT_CODE = ("docs/reference/", "docs/how-it-works.md", "docs/benchmarks.md", "docs/choice.md")
@@ -24,8 +24,9 @@ pytestmark = pytest.mark.usefixtures("silent_files")
 @pytest.fixture(autouse=True)
 def _reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A reader with a key of each kind: the service is the sandbox, every chat model is the scripted one."""
+    clock = PatientClock()
     for cls in (ProducerClient, ProducerSandbox):
-        _on_a_fast_clock(monkeypatch, cls)
+        _with_clock(monkeypatch, cls, clock)
     for place in ("langchain.chat_models.init_chat_model", "langchain.agents.factory.init_chat_model"):
         monkeypatch.setattr(place, lambda *_, **__: ScriptedChatModel())
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # a page's own test needs none, and starts twice as fast
@@ -36,11 +37,11 @@ def _reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         yield
 
 
-def _on_a_fast_clock(monkeypatch: pytest.MonkeyPatch, cls: type[Any]) -> None:
+def _with_clock(monkeypatch: pytest.MonkeyPatch, cls: type[Any], clock: PatientClock) -> None:
     original = cls.__init__
 
     def init(self: Any, *args: Any, **settings: Any) -> None:
-        original(self, *args, **settings, clock=FastClock())
+        original(self, *args, **settings, clock=clock)
 
     monkeypatch.setattr(cls, "__init__", init)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producer_tools import Downloader, DownloadError, ProducerClient
@@ -98,6 +98,7 @@ async def test_no_connection_is_made_to_a_forbidden_url(
     assert [failed.error.code for failed in downloads.failed] == ["forbidden_url"]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine may stand still
 @given(st.text(alphabet="ab.-_%:@[]/\\?# \0\n\u00ad\u2024\u3002\uff11\u0301\ud800é", max_size=80))
 def test_a_host_that_passes_can_be_looked_up(host: str) -> None:
     """The system's resolver raises UnicodeError for other names, and that is no error of a download."""

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producer_tools.files.library.names import candidates, comparable, readable_name, short_id
@@ -57,6 +57,7 @@ def test_a_long_title_is_cut_between_characters() -> None:
     assert readable_name("👨\u200d" * 300) == "👨\u200d" * 16 + "👨"
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine may stand still
 @given(st.text(max_size=300), st.text(max_size=100))
 def test_every_file_name_is_safe(title: str, untrusted_id: str) -> None:
     """Whatever the service sends, a file stays in its directory and is neither hidden nor an option of a command."""

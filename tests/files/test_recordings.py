@@ -15,6 +15,7 @@ from producer_tools.errors import ConfigurationError, InvalidArgumentError
 from producer_tools.files.uploads import recordings
 from producer_tools.files.uploads.recordings import LARGEST_RECORDING, read_inside, read_recording
 from tests.files.own_recordings import OTHER_TYPES, mp3, mp4, wav
+from tests.open_files import open_below
 
 _ID3 = b"ID3\4\0\0\0\0\0\x14" + bytes(20)
 
@@ -277,13 +278,12 @@ def test_a_link_that_comes_in_between_is_not_followed(folder: Path, monkeypatch:
 
 def test_no_descriptor_stays_open(folder: Path) -> None:
     """A server that is asked for wrong files again and again would run out of them."""
-    before = len(list(Path("/proc/self/fd").iterdir()))
     for path in ("take.wav", "demos/riff.wav", "demos", "demos/gone/x", "to_secret.wav"):
         with suppress(InvalidArgumentError):
             read_inside(folder, path)
     with pytest.raises(InvalidArgumentError):
         read_recording(folder)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert open_below(folder.parent) == []
 
 
 def test_a_folder_that_is_not_there_is_the_applications_fault(tmp_path: Path) -> None:

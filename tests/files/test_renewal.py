@@ -1,5 +1,6 @@
 """URLs expire: a task that was looked up long ago is looked up once more."""
 
+import asyncio
 from pathlib import Path
 from typing import cast
 
@@ -9,6 +10,7 @@ from producer_tools import Downloader, DownloadError, ProducerClient, Task, Task
 from producer_tools.tasks.results import Result
 from tests.clocks import InstantClock
 from tests.files.song_server import reply, serving, short_wav
+from tests.loop_time import LoopTime
 from tests.raw_server import SILENCE, answering
 
 pytestmark = pytest.mark.usefixtures("untagged")
@@ -71,11 +73,16 @@ async def test_a_task_that_was_just_looked_up_is_not_looked_up_again(tmp_path: P
 
 async def test_a_file_that_is_late_is_named_by_its_new_url(tmp_path: Path) -> None:
     """A user who is told the expired URL cannot fetch the file by hand."""
+    loop_time = LoopTime()
     async with answering(SILENCE) as silent, serving({"/one?old": reply(b"", "404 Not Found")}) as url:
         gone = {"audio_id": "one", "title": "one", "audio_url": f"{url}/one?old"}
         new = {**gone, "audio_url": f"{silent.base_url}/one"}
         found = Task("t1", "complete", (cast("Result", new),))
         async with Client(url, found) as client:
             old = Task("t1", "complete", (cast("Result", gone),))
-            downloads = await Downloader(client, tmp_path).save(old, timeout_seconds=0.3)
+            saving = asyncio.create_task(Downloader(client, tmp_path).save(old, timeout_seconds=50))
+            while not silent.requests:
+                await asyncio.sleep(0.001)
+            loop_time.advance(50)
+            downloads = await saving
     assert [(failed.url, failed.error.code) for failed in downloads.failed] == [(f"{silent.base_url}/one", "timeout")]

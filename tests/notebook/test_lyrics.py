@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producer_tools.notebook.lyrics import Section, sections
@@ -27,6 +27,7 @@ def test_no_lyrics_have_no_sections() -> None:
     assert sections("") == sections(" \n\n") == []
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine may stand still
 @given(st.text(st.sampled_from("[]a \n"), max_size=40))
 def test_nothing_is_lost(words: str) -> None:
     """A line that is taken for neither a marker nor words would be missing."""

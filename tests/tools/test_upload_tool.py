@@ -225,6 +225,7 @@ async def test_an_approval_may_be_described_in_a_running_event_loop(
     tool: ProducerUploadAudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """LangChain's middleware describes an async agent's calls there: a drive that does not answer would stop all."""
+    monkeypatch.setattr(media, "_LONGEST_READ", 200)  # a busy machine may take longer than a second
     assert SHA[:12] in describe(tool, call(path="demos/riff.wav"))
     assert "will refuse this call, at no cost" in describe(tool, call(path="gone.wav"))
     may_read = threading.Event()
@@ -244,9 +245,10 @@ async def test_an_approval_may_be_described_in_a_running_event_loop(
 
 
 async def test_an_approval_may_be_described_just_before_the_submit(
-    tool: ProducerUploadAudio, sandbox: ProducerSandbox
+    tool: ProducerUploadAudio, sandbox: ProducerSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sync call runs ``before_submit`` in the package's own event loop, and any text of it may be shown there."""
+    monkeypatch.setattr(media, "_LONGEST_READ", 200)  # as above
     told: list[str] = []
 
     async def ask() -> None:
