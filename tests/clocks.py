@@ -56,28 +56,37 @@ class ManualClock:
 
     async def sleep(self, seconds: float) -> None:
         until = self._now + seconds
-        while self._now < until:
-            woken = asyncio.Event()
-            with self._changed:
-                self._sleepers[woken] = asyncio.get_running_loop()
-                self._changed.notify_all()
+        while (woken := self._event_before(until)) is not None:
             try:
                 await woken.wait()
             finally:
                 with self._changed:
-                    del self._sleepers[woken]
+                    self._sleepers.pop(woken, None)
+
+    def _event_before(self, until: float) -> asyncio.Event | None:
+        """What the next `advance` sets; ``None`` if the time has come.
+
+        The lock is held for both: a sleep that began just after another thread's `advance` would never end.
+        """
+        with self._changed:
+            if self._now >= until:
+                return None
+            self._sleepers[woken := asyncio.Event()] = asyncio.get_running_loop()
+            self._changed.notify_all()
+            return woken
 
     def advance(self, seconds: float) -> None:
-        """Let ``seconds`` pass and wake everyone who sleeps."""
+        """Let ``seconds`` pass and wake everyone who sleeps. Who then goes on sleeping is counted again."""
         with self._changed:
             self._now += seconds
-            for woken, loop in self._sleepers.items():
+            woken_ones, self._sleepers = self._sleepers, {}
+            for woken, loop in woken_ones.items():
                 loop.call_soon_threadsafe(woken.set)
 
     def wait_for_sleepers(self, number: int) -> None:
         """Return once exactly ``number`` sleeps are in progress."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self._sleepers) == number, timeout=10)
+            assert self._changed.wait_for(lambda: len(self._sleepers) == number, timeout=30)
 
 
 class VirtualClock:
