@@ -148,6 +148,7 @@ async def test_the_function_is_called_once_for_each_call(sandbox: ProducerSandbo
             sandbox.fail_next(Fault.RATE_LIMITED, endpoint="/producer/audios")
         task = await client.submit(GenerateMusic(prompt="x"))
         assert len(asked) == 1
+    async with ProducerClient(function, sandbox.base_url, poll_interval=0) as client:
         await client.wait([str(task.task_id)], 60)
         assert len(asked) == 2
     assert len(sandbox.charges) == 1
@@ -159,7 +160,7 @@ async def test_a_wait_goes_on_when_its_token_was_renewed() -> None:
     pending = http({"items": [{"id": "t1", "state": "pending"}]})
     async with (
         answering(pending, REFUSED, pending, COMPLETE) as server,
-        ProducerClient(lambda _: answers.pop(0), server.base_url, clock=InstantClock()) as client,
+        ProducerClient(lambda _: answers.pop(0), server.base_url, poll_interval=0) as client,
     ):
         states = [task.state async for task in client.watch(["t1"])]
     assert states == ["pending", "complete"], "each change is told once"
@@ -170,7 +171,7 @@ async def test_a_wait_with_a_token_that_stays_refused_ends() -> None:
     """Otherwise the client would ask the function again for ever."""
     async with (
         answering(REFUSED) as server,
-        ProducerClient(lambda _: "old", server.base_url, clock=InstantClock()) as client,
+        ProducerClient(lambda _: "old", server.base_url, poll_interval=0) as client,
     ):
         with pytest.raises(AuthenticationError):
             await client.wait(["t1"], 600)
@@ -182,7 +183,7 @@ async def test_a_wait_ends_when_each_new_token_is_refused_too() -> None:
     numbers = count()
     async with (
         answering(REFUSED) as server,
-        ProducerClient(lambda _: f"token-{next(numbers)}", server.base_url, clock=InstantClock()) as client,
+        ProducerClient(lambda _: f"token-{next(numbers)}", server.base_url, poll_interval=0) as client,
     ):
         with pytest.raises(AuthenticationError):
             await asyncio.wait_for(client.wait(["t1"], 600), 30)
