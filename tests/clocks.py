@@ -73,17 +73,19 @@ class ManualClock:
 
     async def sleep(self, seconds: float) -> None:
         until = self._now + seconds
-        while (woken := self._sleeper(until)) is not None:
+        while (woken := self._event_before(until)) is not None:
             try:
                 await woken.wait()
             finally:
                 with self._changed:
-                    del self._sleepers[woken]
+                    self._sleepers.pop(woken, None)
                     self._changed.notify_all()
 
-    def _sleeper(self, until: float) -> asyncio.Event | None:
-        """What `advance` sets for one who sleeps until then; ``None`` if it is that time."""
-        # Under one lock: nobody would wake a sleeper who is entered after the time has passed.
+    def _event_before(self, until: float) -> asyncio.Event | None:
+        """What the next `advance` sets; ``None`` if the time has come.
+
+        The lock is held for both: a sleep that began just after another thread's `advance` would never end.
+        """
         with self._changed:
             if self._now >= until:
                 return None
@@ -93,10 +95,11 @@ class ManualClock:
             return woken
 
     def advance(self, seconds: float) -> None:
-        """Let ``seconds`` pass and wake everyone who sleeps."""
+        """Let ``seconds`` pass and wake everyone who sleeps. Who then goes on sleeping is counted again."""
         with self._changed:
             self._now += seconds
-            for woken, loop in self._sleepers.items():
+            woken_ones, self._sleepers = self._sleepers, {}
+            for woken, loop in woken_ones.items():
                 loop.call_soon_threadsafe(woken.set)
 
     def wait_for_sleepers(self, number: int) -> None:

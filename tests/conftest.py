@@ -85,6 +85,15 @@ def toolkit(client: ProducerClient, tmp_path: Path) -> ProducerToolkit:
 
 
 @pytest.fixture
+def patient_last_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last look-up of a wait has time: it has less than a real second, and a busy machine may stand still longer.
+
+    A wait whose clock jumps to its timeout makes this look-up each time.
+    """
+    monkeypatch.setattr("producer_tools.tasks.waiting._LAST_LOOKUP_SECONDS", 50.0)
+
+
+@pytest.fixture
 def silent_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every sandbox of the test serves silence, because rendering music takes half a second for each song."""
     monkeypatch.setattr(ProducerSandbox, "__init__", partialmethod(ProducerSandbox.__init__, silent=True))

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 RESET = b"reset"
@@ -87,3 +88,14 @@ async def answering(*replies: Reply) -> AsyncIterator[RawServer]:
     finally:
         server.close()
         await asyncio.sleep(0)
+
+
+@contextmanager
+def nobody_listening() -> Iterator[str]:
+    """The base URL of a port that refuses connections.
+
+    The port is taken, so that no other program gets it meanwhile, as may happen to one that was only just free.
+    """
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"

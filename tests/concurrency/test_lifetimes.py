@@ -104,13 +104,16 @@ SCRIPTS = {
     "a call in progress when the process ends": """
         impatient()
         check(tool.invoke(song))  # a process's first call imports modules, which must not meet the end of the process
-        tool = ProducerGenerateMusic(client=ProducerClient(base_url=os.environ["SILENT_URL"]))
+        import socket
+        silent = socket.create_server(("127.0.0.1", 0))
+        tool = ProducerGenerateMusic(client=ProducerClient(base_url="http://127.0.0.1:%d" % silent.getsockname()[1]))
         def call():
             try: tool.invoke(song)
             except BaseException: pass
         threading.Thread(target=call, daemon=True).start()
-        while not tool.client.paid_in_flight: time.sleep(0.01)
-        time.sleep(0.05)  # until the request is sent
+        connection, _ = silent.accept()
+        connection.recv(1)  # the request is sent
+        connection.detach(), silent.detach()  # the system closes them with the process
     """,
     "a forked child": """
         import multiprocessing
@@ -125,12 +128,17 @@ SCRIPTS = {
         impatient()
         import multiprocessing
         from producer_tools.requests import GenerateMusic
-        client = ProducerClient(base_url=os.environ["SILENT_URL"], lookup_timeout=0.1)
+        ledger = MemoryLedger()
+        client = ProducerClient(base_url=os.environ["SILENT_URL"], lookup_timeout=0.1, ledger=ledger)
         request = GenerateMusic(prompt="a song")
         def call(number):
             try: client.submit_sync(request, key="key 0" if number < 2 else None)
             except BaseException: pass
-        for number in range(12): threading.Thread(target=call, args=(number,), daemon=True).start()
+        def start(numbers):
+            for number in numbers: threading.Thread(target=call, args=(number,), daemon=True).start()
+        start(range(2))
+        while not asyncio.run(ledger.entries()): time.sleep(0.01)  # the child must know that the parent has key 0
+        start(range(2, 12))
         while client.paid_in_flight < 5: time.sleep(0.01)
         async def send_in_child():
             try: await client.submit(request, key="key 0")
@@ -142,10 +150,10 @@ SCRIPTS = {
             await client.aclose()
         def in_child():
             assert client.paid_in_flight == 0
-            asyncio.run(asyncio.wait_for(send_in_child(), 20))
+            asyncio.run(asyncio.wait_for(send_in_child(), 40))
         child = multiprocessing.get_context("fork").Process(target=in_child)
         child.start()
-        child.join(30)
+        child.join(50)
         assert child.exitcode == 0, child.exitcode
     """,
     "children that are forked while a file's ledger is written": """
@@ -159,7 +167,7 @@ SCRIPTS = {
             for thread in threads: thread.start()
             children = [multiprocessing.get_context("fork").Process(target=submit) for _ in range(4)]
             for child in children: child.start()
-            for each in threads + children: each.join(20)
+            for each in threads + children: each.join(50)
             codes = [child.exitcode for child in children]
             for child in children: child.kill()
             assert codes == [0, 0, 0, 0], codes

@@ -93,7 +93,7 @@ def test_the_contract_refuses_an_impossible_answer(endpoint: str, status: int, b
 
 def test_the_sandbox_serves_the_contract_without_a_token(sandbox: ProducerSandbox) -> None:
     """Tools that generate clients read it, and they have no token."""
-    with urllib.request.urlopen(f"{sandbox.base_url}/openapi.json", timeout=20) as response:  # noqa: S310 - loopback
+    with urllib.request.urlopen(f"{sandbox.base_url}/openapi.json", timeout=50) as response:  # noqa: S310 - loopback
         assert response.headers.get_content_type() == "application/json"
         assert response.headers["X-Producer-Sandbox"] == "not-the-service"
         assert json.load(response) == CONTRACT

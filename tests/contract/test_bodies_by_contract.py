@@ -59,8 +59,8 @@ def values(field: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("kind", list(request_classes(requests.Request)))
-# No deadline, because the first example builds the schema.
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No deadline, because the first example builds the schema. Two of three random sections end before they start.
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(data=st.data())
 def test_the_contract_allows_every_body_of_a_tool(kind: type[requests.Request], data: st.DataObject) -> None:
     """Otherwise a tool relies on the service to accept invalid bodies."""

@@ -64,7 +64,7 @@ class Served(NamedTuple):
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         request = urllib.request.Request(self.base_url + path, json.dumps(body).encode(), self.headers)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=50) as response:  # noqa: S310 - loopback
             answer = json.load(response)
         assert isinstance(answer, dict)
         return answer

@@ -181,7 +181,7 @@ async def test_a_listing_without_an_answer_does_not_hide_what_a_callback_has_bro
             address = key_of(receiver.address(ledger_key("key", token_id(sandbox.api_token))))
             receiver.receive(address, json.dumps({"task_id": charge.task_id}).encode())
             monkeypatch.setattr("producer_tools.tasks.listing.Listing.find", hang)
-            assert (await asyncio.wait_for(client.submit(SONG, key="key"), 4)).task_id == charge.task_id
+            assert (await asyncio.wait_for(client.submit(SONG, key="key"), 30)).task_id == charge.task_id
 
 
 async def test_without_a_callback_in_time_the_outcome_stays_unknown(sent: list[dict[str, Any]]) -> None:

@@ -31,7 +31,7 @@ from producer_tools.http.faults import error_class
 from producer_tools.http.transport import LARGEST_ANSWER
 from producer_tools.requests import GenerateMusic
 from tests.clocks import InstantClock
-from tests.raw_server import RESET, SILENCE, answering, http
+from tests.raw_server import RESET, SILENCE, answering, http, nobody_listening
 
 TOKEN = "secret-token-of-a-test"
 SONG = GenerateMusic(prompt="a song")
@@ -132,11 +132,10 @@ async def test_a_huge_answer_is_not_read_to_its_end() -> None:
 
 async def test_without_a_connection_nothing_was_sent() -> None:
     """Reported as an unknown outcome, it would make a person check an account in which nothing happened."""
-    async with answering(http({})) as server:
-        closed = server.base_url
-    async with ProducerClient(TOKEN, closed, clock=InstantClock()) as client:
-        with pytest.raises(ServiceUnreachableError, match="Nothing was sent and nothing was charged"):
-            await client.submit(SONG)
+    with nobody_listening() as base_url:
+        async with ProducerClient(TOKEN, base_url, clock=InstantClock()) as client:
+            with pytest.raises(ServiceUnreachableError, match="Nothing was sent and nothing was charged"):
+                await client.submit(SONG)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from producer_tools.files.uploads.recordings import Recording
 from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 from tests.clocks import InstantClock
-from tests.raw_server import SILENCE, Reply, Unfinished, answering, http
+from tests.raw_server import answering, http
+from tests.tasks.test_shared_looks import turns
 
 TOKEN = "sk-client-4f9c1e7a55"
 
@@ -39,28 +40,36 @@ def assert_no_token(error: BaseException) -> None:
         seen += [each.__cause__, each.__context__]
 
 
-def stopped_client(base_url: str) -> ProducerClient:
-    """A client whose submits, which go on without their callers, end soon."""
-    return ProducerClient(base_url=base_url, request_timeout=0.3, clock=InstantClock())
-
-
-@pytest.mark.parametrize("reply", [SILENCE, Unfinished(http(b"{", cut=10))], ids=["silence", "half an answer"])
+@pytest.mark.parametrize("begin", [b"", http(b"{", cut=10)], ids=["silence", "half an answer"])
 @pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
 @pytest.mark.parametrize("by_timeout", [True, False], ids=["timed out", "cancelled"])
 async def test_a_call_that_is_stopped_from_outside(
-    call: Callable[[ProducerClient], Awaitable[object]], reply: Reply, by_timeout: bool
+    call: Callable[[ProducerClient], Awaitable[object]], begin: bytes, by_timeout: bool
 ) -> None:
     """Sentry, rich and loguru print local variables; aiohttp's frames have the request's headers in theirs."""
+    is_stopped = asyncio.Event()
+
+    async def reply(writer: asyncio.StreamWriter) -> None:
+        writer.write(begin)
+        await is_stopped.wait()
+        writer.transport.abort()
+
     no_search = http({}, "403 Forbidden")  # else the task of the submit would be looked for
-    async with answering(reply, no_search) as server, stopped_client(server.base_url) as client:
+    async with (
+        answering(reply, no_search) as server,
+        ProducerClient(base_url=server.base_url, clock=InstantClock()) as client,
+    ):
         with producer_tools.api_token(TOKEN):
             calling = asyncio.ensure_future(call(client))
         while not server.requests:
             await asyncio.sleep(0.001)
         if not by_timeout:
             calling.cancel("from outside")
+        stopping = asyncio.ensure_future(asyncio.wait_for(calling, 0 if by_timeout else None))
+        await turns()
+        is_stopped.set()  # only now: a submit goes on without its caller, and would end before it is stopped
         with pytest.raises((asyncio.CancelledError, asyncio.TimeoutError)) as caught:
-            await asyncio.wait_for(calling, 0.005)
+            await stopping
     assert_no_token(caught.value)
 
 

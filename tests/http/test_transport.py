@@ -19,7 +19,7 @@ from producer_tools import (
 from producer_tools.http.settings import Settings
 from producer_tools.http.transport import Transport
 from producer_tools.requests import AUDIOS, TASKS
-from tests.raw_server import RESET, RawServer, Reply, answering, http
+from tests.raw_server import RESET, RawServer, Reply, answering, http, nobody_listening
 
 TOKEN = "secret-token-of-a-test"
 
@@ -30,13 +30,13 @@ async def opened(
 ) -> AsyncIterator[tuple[Transport, RawServer]]:
     """A transport, and the server that it sends to."""
     async with answering(*replies) as server:
-        transport = transport_to(server, session)
+        transport = transport_to(server.base_url, session)
         yield transport, server
         await transport.aclose()
 
 
-def transport_to(server: RawServer, session: aiohttp.ClientSession | None = None) -> Transport:
-    settings = Settings(server.base_url, request_timeout=20, lookup_timeout=20, poll_interval=0, max_paid_in_flight=1)
+def transport_to(base_url: str, session: aiohttp.ClientSession | None = None) -> Transport:
+    settings = Settings(base_url, request_timeout=20, lookup_timeout=20, poll_interval=0, max_paid_in_flight=1)
     return Transport(settings, SecretStr(TOKEN), session)
 
 
@@ -140,13 +140,12 @@ async def test_the_error_of_a_broken_connection_says_how_it_broke() -> None:
 
 
 async def test_the_error_of_a_refused_connection_says_why() -> None:
-    async with answering(http({})) as server:
-        pass
-    transport = transport_to(server)
-    await transport.prepare()
-    with pytest.raises(ServiceUnreachableError) as caught:
-        await transport.post(AUDIOS, {}, paid=True)
-    await transport.aclose()
+    with nobody_listening() as base_url:
+        transport = transport_to(base_url)
+        await transport.prepare()
+        with pytest.raises(ServiceUnreachableError) as caught:
+            await transport.post(AUDIOS, {}, paid=True)
+        await transport.aclose()
     assert caught.value.code == "connection_error"
     assert caught.value.message.startswith(
         "No connection to the service (/producer/audios): Cannot connect to host 127.0.0.1"
@@ -162,7 +161,7 @@ async def test_a_callers_session_is_used_unless_it_cannot_work() -> None:
             with pytest.raises(ConfigurationError) as other_loop:
                 await asyncio.to_thread(asyncio.run, transport.post(TASKS, {}, paid=False))
     with pytest.raises(ConfigurationError) as closed:
-        await transport_to(server, session).post(TASKS, {}, paid=False)
+        await transport_to(server.base_url, session).post(TASKS, {}, paid=False)
     assert str(closed.value) == str(other_loop.value) == (
         "configuration: The given session works only while it is open, and only in the event loop it was made in. "
         "For sync calls and other event loops, use a client without a session of yours."

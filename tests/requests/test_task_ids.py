@@ -51,6 +51,6 @@ async def test_a_string_is_one_id_in_python(client: ProducerClient) -> None:
     """Every letter would be looked up as a task of its own."""
     task_id = str((await client.submit(GenerateMusic(prompt="a waltz"))).task_id)
     assert [task.task_id for task in (await client.get_tasks(task_id)).tasks] == [task_id]
-    assert [task.task_id for task in (await client.wait(task_id, timeout=5)).tasks] == [task_id]
+    assert [task.task_id for task in (await client.wait(task_id, timeout=60)).tasks] == [task_id]
     assert {task.task_id async for task in client.watch(task_id)} == {task_id}
     assert [task.task_id for task in (await client.get_tasks(each for each in [task_id])).tasks] == [task_id]

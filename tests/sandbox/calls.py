@@ -44,7 +44,7 @@ def send(
 ) -> Answer:
     request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)  # noqa: S310 - loopback
     try:
-        with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=50) as response:  # noqa: S310 - loopback
             return Answer(response.status, response.headers, response.read())
     except urllib.error.HTTPError as error:
         with error:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producer_tools.sandbox.music import Song, compose
@@ -135,7 +135,7 @@ EDITS: tuple[Callable[[Song, float, str], Song], ...] = (
     edits=st.lists(st.tuples(st.sampled_from(EDITS), st.floats(-1, 40), st.sampled_from("abc")), max_size=6),
     instrumental=st.booleans(),
 )
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 def test_edits_of_edits_leave_no_gap(
     edits: list[tuple[Callable[[Song, float, str], Song], float, str]], instrumental: bool
 ) -> None:

@@ -1,6 +1,7 @@
 """The actions of ``/producer/audios``, and delivery by a synchronous answer and by callback."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -155,6 +156,7 @@ class TestCallback:
         async with receiver.serving() as url:
             body = {"action": "stems", "audio_id": "unknown", "callback_url": url, "async": True}
             answer = await asyncio.to_thread(api.post, "/producer/audios", body)
+            await asyncio.to_thread(api.clock.wait_for_sleepers, 1)
             api.clock.advance(SONG_SECONDS)
             posted = await receiver.received.get()
         assert set(posted) == {"success", "task_id", "trace_id", "error"}
@@ -167,6 +169,7 @@ class TestCallback:
         async with receiver.serving() as url:
             for _ in range(2):
                 answer = await asyncio.to_thread(api.post, "/producer/audios", {**GENERATE, "callback_url": url})
+                await asyncio.to_thread(api.clock.wait_for_sleepers, 1)
                 api.clock.advance(SONG_SECONDS)
                 posted = await receiver.received.get()
                 assert posted["task_id"] == answer.json["task_id"], "the first was posted a second time"
@@ -175,10 +178,10 @@ class TestCallback:
         self, api: Api, caplog: pytest.LogCaptureFixture
     ) -> None:
         task_id = api.post("/producer/audios", {**GENERATE, "callback_url": "http://127.0.0.1:9/hook"}).json["task_id"]
+        api.clock.wait_for_sleepers(1)
         api.clock.advance(SONG_SECONDS)
-        for _ in range(200):
-            if task_id in caplog.text:
-                break
-            api.look_up(task_id)
+        until = time.monotonic() + 50
+        while task_id not in caplog.text and time.monotonic() < until:
+            time.sleep(0.001)
         assert f"the callback of task {task_id} did not arrive" in caplog.text
         assert api.look_up(task_id)["response"]["data"]

@@ -1,12 +1,16 @@
 """Faults on purpose as an HTTP client sees them: what it reads, what is charged, and which request is affected."""
 
+import asyncio
 import http.client
 import json
+import select
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,22 +32,44 @@ def sandbox() -> Iterator[ProducerSandbox]:
         yield running
 
 
-def ask(sandbox: ProducerSandbox, path: str = LYRICS, body: object = None, timeout: float = 10) -> tuple[int, bytes]:
-    """Send one request on a new connection; returns the status and the body of the answer."""
-    with closing(connected(sandbox, timeout)) as connection, post(connection, sandbox, path, body) as response:
-        assert response.headers["X-Producer-Sandbox"] == "not-the-service"
-        return response.status, response.read()
+def ask(sandbox: ProducerSandbox, path: str = LYRICS, body: object = None) -> tuple[int, bytes]:
+    """Send one request on a new connection; returns the status and the body of the answer.
+
+    Raises:
+        TimeoutError: A fault is carried out whose silence has begun.
+    """
+    silences, charges = silences_of(sandbox), len(sandbox.charges)
+    with closing(connected(sandbox)) as connection:
+        send(connection, sandbox, path, body)
+        while not is_readable(connection):
+            if len(new := silences_of(sandbox)[len(silences) :]) and len(sandbox.charges) - charges == new[0].does_work:
+                raise TimeoutError
+        with connection.getresponse() as response:
+            assert response.headers["X-Producer-Sandbox"] == "not-the-service"
+            return response.status, response.read()
 
 
-def connected(sandbox: ProducerSandbox, timeout: float = 10) -> http.client.HTTPConnection:
+def silences_of(sandbox: ProducerSandbox) -> list[Fault]:
+    return [fault for fault in sandbox.faults if fault in SILENCES]
+
+
+def is_readable(connection: http.client.HTTPConnection, timeout: float = 0.02) -> bool:
+    return bool(select.select([connection.sock], [], [], timeout)[0])
+
+
+def connected(sandbox: ProducerSandbox) -> http.client.HTTPConnection:
     address = urlsplit(sandbox.base_url)
-    return http.client.HTTPConnection(str(address.hostname), address.port, timeout=timeout)
+    return http.client.HTTPConnection(str(address.hostname), address.port, timeout=50)
 
 
-def post(
+def send(
     connection: http.client.HTTPConnection, sandbox: ProducerSandbox, path: str = LYRICS, body: object = None
-) -> http.client.HTTPResponse:
+) -> None:
     connection.request("POST", path, json.dumps(body or RAIN), {"Authorization": f"Bearer {sandbox.api_token}"})
+
+
+def post(connection: http.client.HTTPConnection, sandbox: ProducerSandbox) -> http.client.HTTPResponse:
+    send(connection, sandbox)
     return connection.getresponse()
 
 
@@ -52,7 +78,7 @@ def test_a_fault_charges_what_it_says_and_affects_one_request(fault: Fault, sand
     """Tests of clients rely on `charges` and `does_work`: they must agree, and the next request must succeed."""
     sandbox.fail_next(fault)
     try:
-        ask(sandbox, timeout=0.1 if fault in SILENCES else 10)
+        ask(sandbox)
     except OSError:
         assert fault in RESETS | SILENCES
     assert len(sandbox.charges) == fault.does_work
@@ -72,8 +98,11 @@ def test_a_reset_fault_resets_the_connection(fault: Fault, sandbox: ProducerSand
 @pytest.mark.parametrize("fault", SILENCES, ids=lambda fault: fault.name)
 def test_a_silent_fault_lasts_until_the_client_times_out(fault: Fault, sandbox: ProducerSandbox) -> None:
     sandbox.fail_next(fault)
-    with pytest.raises(TimeoutError):
-        ask(sandbox, timeout=0.1)
+    with closing(connected(sandbox)) as connection:
+        send(connection, sandbox)
+        while not sandbox.faults:
+            time.sleep(0.001)
+        assert not is_readable(connection, 0.1)
 
 
 STATUSES = [
@@ -116,10 +145,21 @@ def test_the_huge_fault_sends_fifty_mebibytes(sandbox: ProducerSandbox) -> None:
     assert body.startswith(b'["xxx')
 
 
-def test_a_slow_answer_is_correct_and_arrives_in_parts(sandbox: ProducerSandbox) -> None:
+def test_a_slow_answer_is_correct_and_arrives_in_parts(
+    sandbox: ProducerSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_read = threading.Event()
+
+    async def pause(seconds: float) -> None:
+        assert seconds > 0
+        while not is_read.is_set():
+            await asyncio.sleep(0.001)
+
+    monkeypatch.setattr(fault_responses, "asyncio", SimpleNamespace(sleep=pause))
     sandbox.fail_next(Fault.SLOW)
     with closing(connected(sandbox)) as connection, post(connection, sandbox) as response:
         first = response.read1()
+        is_read.set()
         rest = response.read()
     assert first
     assert rest
@@ -159,7 +199,7 @@ def faults_and_charges(seed: int | None, requests: int = 30) -> tuple[tuple[Faul
     with ProducerSandbox(render_seconds=0, fault_rate=0.5, seed=seed) as sandbox:
         for _ in range(requests):
             with suppress(OSError):
-                ask(sandbox, timeout=0.03)
+                ask(sandbox)
         return sandbox.faults, [charge.task_id for charge in sandbox.charges]
 
 
@@ -202,7 +242,7 @@ def test_closing_the_sandbox_ends_a_silent_fault() -> None:
     sandbox = ProducerSandbox()
     sandbox.start()
     sandbox.fail_next(Fault.SILENCE_AFTER_WORK)
-    with closing(connected(sandbox, timeout=30)) as connection, ThreadPoolExecutor(1) as thread:
+    with closing(connected(sandbox)) as connection, ThreadPoolExecutor(1) as thread:
         answer = thread.submit(post, connection, sandbox)
         while not sandbox.charges:
             time.sleep(0.01)

@@ -93,5 +93,5 @@ def test_texts_of_the_service_cannot_break_the_line() -> None:
 async def test_a_token_that_the_service_quotes_is_not_shown(sandbox: ProducerSandbox, client: ProducerClient) -> None:
     """A list of tasks in a notebook would publish the token."""
     task = await client.submit(GenerateMusic(prompt=f"a song about {sandbox.api_token}"))
-    for value in (task, await client.wait([str(task.task_id)], timeout=9)):
+    for value in (task, await client.wait([str(task.task_id)], timeout=60)):
         assert sandbox.api_token not in repr(value)

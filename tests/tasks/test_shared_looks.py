@@ -138,7 +138,7 @@ async def test_who_shares_a_look_up_of_a_loop_that_ends_looks_for_itself(
         if not close:
             await asyncio.to_thread(other.run_until_complete, end())
         other.close()
-        assert (await asyncio.wait_for(asking, 10)).task_id == "a"
+        assert (await asyncio.wait_for(asking, 50)).task_id == "a"
 
 
 async def test_a_cancelled_caller_does_not_cancel_the_others() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
@@ -37,6 +37,8 @@ nodes = st.fixed_dictionaries(
         "data": st.lists(items, max_size=3) | items,
     },
 )  # fmt: skip
+# A busy machine may take long for any example.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def assert_can_be_stored(task: Task) -> None:
@@ -51,6 +53,7 @@ def assert_can_be_stored(task: Task) -> None:
     task._repr_html_().encode("utf-8")
 
 
+@patient
 @given(nodes, st.sampled_from([None, 9]), st.booleans())
 def test_any_text_of_the_service_can_be_stored(
     response: dict[str, Any], finished_at: int | None, is_stuck: bool
@@ -133,6 +136,7 @@ def test_lyrics_of_the_longest_song_are_not_cut() -> None:
     assert task.results[0]["lyrics"] == words
 
 
+@patient
 @given(nodes)
 def test_the_ledgers_copy_of_an_answer_is_read_as_the_same_task(answer: dict[str, Any]) -> None:
     """Otherwise a repeated call would return another result than the first one, or lose it."""
