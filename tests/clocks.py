@@ -1,4 +1,4 @@
-"""Clocks that tests use in place of the machine's, so that no test waits."""
+"""Clocks that tests use in place of the machine's, so that no test waits, or depends on how fast the machine is."""
 
 import asyncio
 import heapq
@@ -12,6 +12,10 @@ from itertools import count
 _BEGAN = 1_790_000_000.0
 # After this many turns of the event loop, every task that can go on has gone on.
 _SETTLED = 20
+# How many seconds pass in one of the machine's, for sleeps up to this length. Long sleeps are timeouts: they should end
+# because shorter ones, such as the pauses between look-ups, have made up their time.
+_SPEEDS = ((1.0, 100), (30.0, 5), (float("inf"), 1))
+_SECONDS_BETWEEN_LOOKS = 0.005
 
 
 class InstantClock:
@@ -58,6 +62,36 @@ class FastClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds) / self._speed)
+
+
+class PatientClock:
+    """Sleeps are short, and the time is that of the latest sleep that has ended, in whichever thread and event loop.
+
+    Work takes no time. On a clock that only runs faster than the machine's, a request that takes half a second takes
+    a minute, and a wait of a minute has ended before its first look-up is answered.
+    """
+
+    def __init__(self) -> None:
+        self._now = time.time() + 24 * 3600  # later than the machine's, so that for its programs no time has passed
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Let ``seconds`` pass at once."""
+        with self._lock:
+            self._now += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        until = self._now + seconds
+        speed = next(speed for longest, speed in _SPEEDS if seconds <= longest)
+        ends = time.monotonic() + seconds / speed
+        while self._now < until and (left := ends - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, _SECONDS_BETWEEN_LOOKS))
+        await asyncio.sleep(0)
+        with self._lock:
+            self._now = max(self._now, until)
 
 
 class ManualClock:
@@ -156,3 +190,23 @@ class VirtualClock:
             if not woken.done():
                 self.time = at
                 woken.set_result(None)
+
+
+class LoopTime:
+    """Lets timeouts end at the moment that the test means, however slow the machine is.
+
+    A timeout of a few tenths of a second can end too early on a busy machine. With this, it may have many seconds.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._of_the_machine = self._loop.time
+        self._passed = 0.0
+        self._loop.time = self._now  # type: ignore[method-assign]  # all timers of the loop ask it
+
+    def advance(self, seconds: float) -> None:
+        """Let ``seconds`` pass at once. What was to happen in them happens in the next turns of the loop."""
+        self._passed += seconds
+
+    def _now(self) -> float:
+        return self._of_the_machine() + self._passed

@@ -24,14 +24,17 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not give up a search or a note in the ledger because this machine is busy.
+def _patience() -> Iterator[None]:
+    """Do not give up a search, a note in the ledger or the last look-up of a wait because this machine is busy.
 
     These limits hold by the machine's own time, whatever clock a test has. Tests of a limit set it themselves.
     """
-    monkeypatch.setattr("producer_tools.payment.settling._SHORTEST_SEARCH", 30.0)
-    monkeypatch.setattr("producer_tools.payment.settling._SHORTEST_FURTHER_SEARCH", 30.0)
-    monkeypatch.setattr("producer_tools.payment.shared_note._LONGEST_SECONDS", 30.0)
+    with pytest.MonkeyPatch.context() as limits:  # a test that undoes its own changes does not undo these
+        limits.setattr("producer_tools.payment.settling._SHORTEST_SEARCH", 30.0)
+        limits.setattr("producer_tools.payment.settling._SHORTEST_FURTHER_SEARCH", 30.0)
+        limits.setattr("producer_tools.payment.shared_note._LONGEST_SECONDS", 30.0)
+        limits.setattr("producer_tools.tasks.waiting._LAST_LOOKUP_SECONDS", 50.0)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -82,15 +85,6 @@ async def client(sandbox: ProducerSandbox) -> AsyncIterator[ProducerClient]:
 @pytest.fixture
 def toolkit(client: ProducerClient, tmp_path: Path) -> ProducerToolkit:
     return ProducerToolkit(client=client, download_dir=tmp_path)
-
-
-@pytest.fixture
-def patient_last_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last look-up of a wait has time: it has less than a real second, and a busy machine may stand still longer.
-
-    A wait whose clock jumps to its timeout makes this look-up each time.
-    """
-    monkeypatch.setattr("producer_tools.tasks.waiting._LAST_LOOKUP_SECONDS", 50.0)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from producer_tools import ProducerClient, SqliteLedger
 from producer_tools.sandbox import Fault, ProducerSandbox
-from tests.patient_clock import PatientClock
+from tests.clocks import PatientClock
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

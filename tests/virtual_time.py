@@ -12,16 +12,6 @@ from tests.clocks import VirtualClock
 
 _clock: ContextVar[VirtualClock | None] = ContextVar("_clock", default=None)
 
-# This limit holds by the machine's time, whatever clock a client has. Its 0.8 s are too short on a busy machine.
-_LAST_LOOKUP_SECONDS = 60.0
-
-
-@contextmanager
-def patient_last_lookups() -> Iterator[None]:
-    """The look-up at the end of a wait may take long."""
-    with patch("producer_tools.tasks.waiting._LAST_LOOKUP_SECONDS", _LAST_LOOKUP_SECONDS):
-        yield
-
 
 @contextmanager
 def requests_take_no_time() -> Iterator[None]:
@@ -39,7 +29,8 @@ def requests_take_no_time() -> Iterator[None]:
     with (
         patch.object(Transport, "post", post_at_once),
         patch.object(FileFetcher, "fetch", fetch_at_once),
-        patient_last_lookups(),
+        # This limit holds by the machine's time, whatever clock a client has. 0.8 s are too short on a busy machine.
+        patch("producer_tools.tasks.waiting._LAST_LOOKUP_SECONDS", 60.0),
     ):
         yield
 

@@ -15,8 +15,8 @@ from producer_tools import FileHostingError, ProducerClient, api_token
 from producer_tools.files.uploads.recordings import LARGEST_RECORDING, Recording, read_recording
 from producer_tools.http.transport import Transport
 from producer_tools.sandbox import ProducerSandbox
+from tests.clocks import LoopTime
 from tests.files.own_recordings import wav
-from tests.loop_time import LoopTime
 from tests.raw_server import RESET, SILENCE, Reply, answering, http
 
 TOKEN = "secret-" + "0123456789abcdef" * 2

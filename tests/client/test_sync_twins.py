@@ -19,8 +19,8 @@ from producer_tools import (
 )
 from producer_tools.requests import GenerateMusic, PaidRequest
 from producer_tools.sandbox import Fault, ProducerSandbox
+from tests.clocks import PatientClock
 from tests.files.own_recordings import wav
-from tests.patient_clock import PatientClock
 
 pytestmark = pytest.mark.usefixtures("silent_files")
 

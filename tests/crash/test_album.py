@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.crash import album
-from tests.crash.patience import PATIENCE
 
 # The server that starts the processes listens on a Unix socket.
-pytestmark = [pytest.mark.usefixtures("silent_files"), pytest.mark.enable_socket, PATIENCE]
+pytestmark = [pytest.mark.usefixtures("silent_files"), pytest.mark.enable_socket]
 
 
 def test_an_album_survives_a_kill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,10 +7,9 @@ import pytest
 from producer_tools import Budget
 from tests.crash.budget.__main__ import ledgers
 from tests.crash.budget.race import race
-from tests.crash.patience import PATIENCE
 
 # The server that starts the processes listens on a Unix socket.
-pytestmark = [pytest.mark.enable_socket, PATIENCE]
+pytestmark = pytest.mark.enable_socket
 
 
 @pytest.mark.parametrize("name", ["SQLite", "PostgreSQL"])

@@ -8,9 +8,6 @@ from langgraph.store.memory import InMemoryStore
 from producer_tools import MemoryLedger, SqliteLedger, StoreLedger
 from producer_tools.sandbox import ProducerSandbox
 from tests.crash.cancellation import WAYS, Victims, Way, always, by_client, cancel_at_each_step
-from tests.crash.patience import PATIENCE
-
-pytestmark = PATIENCE  # a loop for each of hundreds of steps
 
 each_way = pytest.mark.parametrize("way", WAYS)
 each_kind = pytest.mark.parametrize("victims", ["caller", "all"])

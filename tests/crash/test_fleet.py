@@ -13,11 +13,10 @@ from producer_tools.requests import GenerateMusic
 from producer_tools.sandbox import ProducerSandbox
 from tests.crash.fleet.jobs import Jobs
 from tests.crash.fleet.postgres import NoPostgreSQLError, temporary_cluster
-from tests.crash.patience import PATIENCE
 from tests.crash.processes import quick_starts
 
 # The server that starts the processes listens on a Unix socket.
-pytestmark = [pytest.mark.enable_socket, PATIENCE]
+pytestmark = pytest.mark.enable_socket
 
 
 @pytest.fixture(scope="module")

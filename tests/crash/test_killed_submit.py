@@ -15,11 +15,10 @@ from producer_tools.langgraph import SongRequest, SongState, SubmitNode
 from producer_tools.requests import AUDIOS
 from producer_tools.sandbox import Fault, ProducerSandbox
 from tests.clocks import FastClock
-from tests.crash.patience import PATIENCE
 from tests.crash.processes import quick_starts
 
 # The server that starts the processes listens on a Unix socket.
-pytestmark = [pytest.mark.enable_socket, PATIENCE]
+pytestmark = pytest.mark.enable_socket
 
 
 class Job(NamedTuple):

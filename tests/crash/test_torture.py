@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.patience import PATIENCE
 from tests.crash.torture.kills import torture
 from tests.crash.torture.service import ListingAnswer
 from tests.crash.torture.soak import soak
 
 # The server that starts the processes listens on a Unix socket.
-pytestmark = [pytest.mark.enable_socket, PATIENCE]
+pytestmark = pytest.mark.enable_socket
 
 
 @pytest.mark.parametrize("listing", ["works", "forbidden"])

@@ -11,8 +11,8 @@ import pytest
 
 from producer_tools import ProducerClient, ProducerError, ProducerToolkit, errors
 from producer_tools.sandbox import ProducerSandbox, ScriptedChatModel
+from tests.clocks import PatientClock
 from tests.docs.code_blocks import PAGES, ROOT, Page
-from tests.patient_clock import PatientClock
 
 CELLS = {"docs/guides/notebooks.md"}
 WITHOUT_CODE = ("docs/reference/", "docs/how-it-works.md", "docs/benchmarks.md", "docs/choice.md")

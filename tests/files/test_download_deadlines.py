@@ -15,8 +15,8 @@ from producer_tools.concurrency.threads import in_thread
 from producer_tools.files import downloads
 from producer_tools.files.fetch import fetcher
 from producer_tools.tasks.results import Result
+from tests.clocks import LoopTime
 from tests.files.song_server import SONG, reply, serving, song_at
-from tests.loop_time import LoopTime
 from tests.raw_server import SILENCE, answering, http
 from tests.saved_files import saved_files
 

@@ -8,9 +8,8 @@ import pytest
 
 from producer_tools import Downloader, DownloadError, ProducerClient, Task, TaskNotFoundError
 from producer_tools.tasks.results import Result
-from tests.clocks import InstantClock
+from tests.clocks import InstantClock, LoopTime
 from tests.files.song_server import reply, serving, short_wav
-from tests.loop_time import LoopTime
 from tests.raw_server import SILENCE, answering
 
 pytestmark = pytest.mark.usefixtures("untagged")

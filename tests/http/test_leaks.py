@@ -19,7 +19,7 @@ from producer_tools.sandbox import ProducerSandbox
 from producer_tools.tasks.watcher import Watcher
 from tests.clocks import InstantClock, ManualClock
 
-pytestmark = pytest.mark.usefixtures("older_objects_left_out", "patient_last_look_up")
+pytestmark = pytest.mark.usefixtures("older_objects_left_out")
 COUNTED = (asyncio.AbstractEventLoop, aiohttp.ClientSession, ProducerClient, Watcher)
 
 

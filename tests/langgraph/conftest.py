@@ -10,7 +10,6 @@ from producer_tools.langgraph import album_graph
 from producer_tools.sandbox import ProducerSandbox
 from tests.langgraph.runner import Builder, MakeAlbum, Runner, fast_client, open_runner
 from tests.langgraph.song_graphs import build_checked_graph, build_plain_graph
-from tests.virtual_time import patient_last_lookups
 
 
 @pytest.fixture
@@ -55,13 +54,6 @@ def graph(client: ProducerClient, directory: Path) -> Builder:
 def plain_graph(client: ProducerClient, directory: Path) -> Builder:
     """A graph that runs each node, whether or not the one before it failed."""
     return build_plain_graph(client, directory)
-
-
-@pytest.fixture(autouse=True)
-def _patient_last_lookups() -> Iterator[None]:
-    """With a clock on which no time passes, a wait consists of its last look-up."""
-    with patient_last_lookups():
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from producer_tools.langgraph import album_graph, vary
 from producer_tools.sandbox import ProducerSandbox
-from tests.clocks import FastClock
+from tests.clocks import PatientClock
 from tests.langgraph.runner import (
     AUDIOS,
     Runner,
@@ -19,17 +19,6 @@ from tests.langgraph.song_graphs import build_plain_graph, order
 WISHES = ["a waltz", "a tango", "a polka", "a march"]
 
 
-class _StillClock(FastClock):
-    """A clock that only a test puts forward: what is down for a minute is so however long the machine takes."""
-
-    def __init__(self) -> None:
-        super().__init__(speed=10)
-        self.time = 1_800_000_000.0
-
-    def now(self) -> float:
-        return self.time
-
-
 def _sent(sandbox: ProducerSandbox) -> int:
     return sum(request.endpoint == AUDIOS for request in sandbox.requests)
 
@@ -37,7 +26,7 @@ def _sent(sandbox: ProducerSandbox) -> int:
 @sync_and_async
 async def test_an_album_stops_paying_and_goes_on_later(run: Runner, sandbox: ProducerSandbox, directory: Path) -> None:
     """If this fails, each song of an album tries a service that is down, or a finished song is paid for again."""
-    clock = _StillClock()
+    clock = PatientClock()
     async with fast_client(sandbox, clock=clock, failures_until_down=1) as client:
         graph = album_graph(client, download_dir=directory)
         first = await run(graph, {"wishes": WISHES[:1]})
@@ -48,7 +37,7 @@ async def test_an_album_stops_paying_and_goes_on_later(run: Runner, sandbox: Pro
         assert error_codes(stopped) == [None, *["service_unavailable"] * 3]
         assert stopped["songs"][0] == first["songs"][0]
         assert _sent(sandbox) == sent
-        clock.time += 60
+        clock.advance(60)
         for _ in range(2):  # the first run tries with one song, whose end decides about the others
             state = await run(graph, {"wishes": WISHES})
         assert error_codes(state) == [None] * 4
@@ -72,7 +61,7 @@ async def test_a_retired_action_leaves_the_song_that_is_finished(
 async def test_a_node_says_that_the_service_is_down(run: Runner, sandbox: ProducerSandbox, directory: Path) -> None:
     """The graph ends with an error in its state, and retries nothing."""
     sandbox.outage("no_capacity")
-    async with fast_client(sandbox, clock=_StillClock(), failures_until_down=1) as client:
+    async with fast_client(sandbox, clock=PatientClock(), failures_until_down=1) as client:
         graph = build_plain_graph(client, directory)
         await run(graph, order(), thread="one")
         state = await run(graph, order(), thread="two")

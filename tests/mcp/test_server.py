@@ -1,7 +1,7 @@
 """What a host gets from the server, with the official client in the same process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,10 @@ from producer_tools.tools import ProducerListPaidTasks
 from tests.files.own_recordings import wav
 from tests.mcp.hosts import Person, in_memory, text_of
 from tests.payment.calls import PAID, Account
-from tests.virtual_time import patient_last_lookups
 
 SONG = {"prompt": "a slow waltz"}
 
 pytestmark = pytest.mark.usefixtures("silent_files")
-
-
-@pytest.fixture(autouse=True)
-def _patient_last_lookups() -> Iterator[None]:
-    """A wait of a tenth of a second consists of its last look-up."""
-    with patient_last_lookups():
-        yield
 
 
 @pytest.fixture

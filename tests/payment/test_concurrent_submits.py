@@ -19,7 +19,6 @@ from producer_tools import (
     StoreLedger,
 )
 from producer_tools.requests import GenerateMusic
-from tests.crash.patience import PATIENCE
 from tests.crash.processes import quick_starts
 from tests.payment.calls import Account
 from tests.payment.ledgers import entry
@@ -100,7 +99,6 @@ def in_process(url: str, token: str, path: Path, started: Any, found: Any) -> No
         )
 
 
-@PATIENCE
 @pytest.mark.enable_socket  # processes are started over a Unix socket
 def test_from_two_processes(account: Account, tmp_path: Path) -> None:
     """Both create the same ledger file. The second to begin an entry must wait for the first one's answer."""
