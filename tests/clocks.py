@@ -14,7 +14,7 @@ _BEGAN = 1_790_000_000.0
 _SETTLED = 20
 # How many seconds pass in one of the machine's, for sleeps up to this length. Long sleeps are timeouts: they should end
 # because shorter ones, such as the pauses between look-ups, have made up their time.
-_SPEEDS = ((1.0, 100), (30.0, 5), (float("inf"), 1))
+_SPEEDS = ((1.0, 100), (30.0, 25), (float("inf"), 2))
 _SECONDS_BETWEEN_LOOKS = 0.005
 
 
