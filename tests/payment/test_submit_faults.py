@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 from collections.abc import Iterable
 
 import pytest
@@ -21,6 +20,7 @@ from producer_tools.requests import TASKS
 from producer_tools.sandbox import Fault, fault_responses
 from tests.clocks import InstantClock
 from tests.payment.calls import PAID, Account, Tool, endpoint_of, give_up_when_silent, raising, recorded_session
+from tests.raw_server import nobody_listening
 
 
 def for_each(tools: Iterable[Tool]) -> pytest.MarkDecorator:
@@ -151,9 +151,8 @@ async def test_a_call_that_was_never_sent_can_be_repeated(tool: Tool, account: A
     """If the key stayed taken after a refused connection, the song could never be made."""
     ledger, arguments = MemoryLedger(), account.arguments(tool, key="a key")
     outcomes: list[ProducerToolError | str] = []
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # nobody listens there, and no other server of this machine can get the port
-        for url in (f"http://127.0.0.1:{taken.getsockname()[1]}", account.sandbox.base_url):
+    with nobody_listening() as refusing:
+        for url in (refusing, account.sandbox.base_url):
             async with ProducerClient(account.sandbox.api_token, url, ledger=ledger, clock=InstantClock()) as client:
                 try:
                     outcomes.append(await raising(tool, client).ainvoke(arguments))
