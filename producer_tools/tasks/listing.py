@@ -8,6 +8,7 @@ once it has listed one of the account's own tasks, such an answer counts as a te
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from producer_tools.errors import (
@@ -26,6 +27,8 @@ from producer_tools.tasks.sent_request import SentRequest, created_at
 
 _PAGE = 50
 _MOST_PAGES = 400
+# Of hundreds of pages one often fails, and the search would begin anew.
+_ATTEMPTS_FOR_A_PAGE = 3
 _DOUBTS = 3
 # Before a task counts as never begun, the clocks may differ by so much.
 _LARGEST_CLOCK_DIFFERENCE = 3600.0
@@ -210,7 +213,7 @@ class Listing:
         if self.is_refused(account):
             return _Page(None)
         try:
-            answer = await self._transport.post(TASKS, {"action": "retrieve_batch", **filters}, paid=False)
+            answer = await self._answer({"action": "retrieve_batch", **filters})
         except (InsufficientBalanceError, RateLimitError, ServerError):
             raise
         except APIError as error:
@@ -223,6 +226,12 @@ class Listing:
             self.doubt(account)
             return _Page(None)
         return _Page(items, answer.get("count"))
+
+    async def _answer(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        for _ in range(_ATTEMPTS_FOR_A_PAGE - 1):
+            with suppress(AnswerError, ServerError):
+                return await self._transport.post(TASKS, body, paid=False)
+        return await self._transport.post(TASKS, body, paid=False)
 
 
 def _check_end(size: int, read: int, total: object) -> None:

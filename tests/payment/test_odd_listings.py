@@ -1,11 +1,12 @@
 """Listings that write requests down in their own way, are sorted or paged oddly, or show other accounts' tasks."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import pytest
 
-from producer_tools import InsufficientBalanceError, MemoryLedger, ProducerClient, SubmissionUnknownError
+from producer_tools import AnswerError, InsufficientBalanceError, MemoryLedger, ProducerClient, SubmissionUnknownError
 from producer_tools.http.transport import Transport
 from producer_tools.payment.settling import Finding
 from producer_tools.requests import AUDIOS, GenerateMusic
@@ -217,6 +218,22 @@ async def test_a_page_without_new_tasks_does_not_hide_a_song(
     select_tasks(monkeypatch, moving)
     (settled,) = await client.settle()
     assert settled.finding.state == "unclear"
+
+
+async def test_a_search_outlives_pages_that_fail_now_and_then(
+    client: ProducerClient, service: ProducerSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of hundreds of pages one often fails: a search that then began anew would never read the last one."""
+    post, numbers = Transport.post, count()
+
+    async def every_second_fails(self: Transport, endpoint: str, body: Any, *, paid: bool) -> Any:
+        if body["action"] == "retrieve_batch" and next(numbers) % 2 == 0:
+            raise AnswerError("timeout", "No complete answer came in time.")
+        return await post(self, endpoint, body, paid=paid)
+
+    monkeypatch.setattr(Transport, "post", every_second_fails)
+    found = await submit_and_settle(service, client, Fault.RESET_AFTER_WORK)
+    assert found.state == "found"
 
 
 async def test_a_fault_of_the_search_itself_leaves_the_outcome_unknown(

@@ -23,7 +23,7 @@ from tests.crash.torture.service import ListingAnswer, Truth, serving
 
 FAULTS = 0.05
 _REQUEST_TIMEOUT = 1.0
-_MOST_SETTLES = 5
+_MOST_SETTLES = 20
 _NOT_CHARGED = "Nothing was charged"
 _UNKNOWN = "outcome of this paid call is unknown"
 
