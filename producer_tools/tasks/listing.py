@@ -234,6 +234,7 @@ class Listing:
         return _Page(items, answer.get("count"))
 
     async def _answer(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        # Not `with_retries`: its pauses would let a search that runs after the shared minute take half a minute more.
         for _ in range(_ATTEMPTS_FOR_A_PAGE - 1):
             with suppress(AnswerError, ServerError):
                 return await self._transport.post(TASKS, body, paid=False)
